@@ -1,0 +1,1 @@
+"""Rules in plain Python: no input, no output, no framework."""

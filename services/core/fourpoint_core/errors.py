@@ -1,0 +1,212 @@
+"""Errors are values with a public code; nothing below the HTTP layer knows a status.
+
+Each class is one public `code`, stable for ever: clients branch on it. One table in
+`fourpoint_api.web.problems` maps codes to HTTP, and `Retryable` tells tasks what may be tried again.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One thing wrong with one place of the request.
+
+    pointer: RFC 6901 JSON pointer into the body (`/points/top`), or `?name` for a query parameter.
+    detail: what is wrong and what to do about it, in one sentence for a person.
+    """
+
+    pointer: str
+    code: str
+    detail: str
+
+    def below(self, prefix: str) -> "FieldError":
+        """The same error, seen from a document that holds this one at `prefix`."""
+        return FieldError(prefix + self.pointer, self.code, self.detail)
+
+
+class FourpointError(Exception):
+    """Base of everything Fourpoint raises on purpose.
+
+    detail: a sentence for a person, saying what to do. errors: the fields at fault.
+    """
+
+    code: ClassVar[str]
+    title: ClassVar[str]
+
+    def __init__(self, detail: str, errors: Iterable[FieldError] = ()):
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = tuple(errors)
+
+
+class Retryable(Exception):  # noqa: N818 - a marker, not an error of its own
+    """Marks errors after which the same work may succeed when tried again."""
+
+
+class InvalidInputError(FourpointError):
+    """The request is well-formed and still wrong; `errors` says where."""
+
+    code = "invalid_input"
+    title = "The request is not valid"
+
+    @classmethod
+    def at(cls, pointer: str, code: str, detail: str) -> "InvalidInputError":
+        """The error of one single field."""
+        return cls(detail, [FieldError(pointer, code, detail)])
+
+
+class NotFoundError(FourpointError):
+    """The resource does not exist, or the caller may not know that it does."""
+
+    code = "not_found"
+    title = "Not found"
+
+
+class ConflictError(FourpointError):
+    """The request contradicts what is stored."""
+
+    code = "conflict"
+    title = "Conflict with the stored state"
+
+
+class NameTakenError(ConflictError):
+    """Another resource already has this name."""
+
+    code = "name_taken"
+    title = "The name is taken"
+
+
+class IdTakenError(ConflictError):
+    """A client-supplied id already names something else."""
+
+    code = "id_taken"
+    title = "The id is taken"
+
+
+class JobStateError(ConflictError):
+    """The job is not in a state that allows this."""
+
+    code = "job_state"
+    title = "The job's state does not allow this"
+
+
+class StaleDocumentError(FourpointError):
+    """`If-Match` names a state that is no longer the current one."""
+
+    code = "stale_document"
+    title = "The resource has changed"
+
+    def __init__(self, detail: str, current_etag: str):
+        super().__init__(detail)
+        self.current_etag = current_etag
+
+
+class PreconditionRequiredError(FourpointError):
+    """`If-Match` is missing where replacing blindly could lose somebody's work."""
+
+    code = "precondition_required"
+    title = "If-Match is required"
+
+
+class FileTooLargeError(FourpointError):
+    """One file is over the limit."""
+
+    code = "file_too_large"
+    title = "The file is too large"
+
+
+class BatchTooLargeError(FourpointError):
+    """The upload as a whole is over the limit."""
+
+    code = "batch_too_large"
+    title = "The upload is too large"
+
+
+class UnsupportedImageError(FourpointError):
+    """The bytes are no JPEG, PNG or BMP, whatever the file is called."""
+
+    code = "image_format_unsupported"
+    title = "The image format is not supported"
+
+
+class DamagedImageError(FourpointError):
+    """The image is truncated or cannot be decoded."""
+
+    code = "image_damaged"
+    title = "The image is damaged"
+
+
+class TooManyPixelsError(FourpointError):
+    """The image decodes to more pixels than the service accepts."""
+
+    code = "image_too_many_pixels"
+    title = "The image has too many pixels"
+
+
+class UploadRefusedError(FourpointError):
+    """Files of one batch are wrong in different ways; nothing was stored."""
+
+    code = "upload_refused"
+    title = "The upload was refused"
+
+
+class ObjectMissingError(FourpointError):
+    """The object store no longer has the bytes that a row refers to."""
+
+    code = "object_missing"
+    title = "The stored object is missing"
+
+
+class NoOutlineError(FourpointError):
+    """The engine found nothing between the clicks."""
+
+    code = "no_outline"
+    title = "No outline was found"
+
+
+class DeadlineExceededError(FourpointError):
+    """The job did not finish before its deadline."""
+
+    code = "deadline_exceeded"
+    title = "The job ran out of time"
+
+
+class AttemptsExhaustedError(FourpointError):
+    """The job was tried as often as it may be, and no try finished."""
+
+    code = "attempts_exhausted"
+    title = "The job failed on every attempt"
+
+
+class CancelledError(FourpointError):
+    """Somebody cancelled the job."""
+
+    code = "cancelled"
+    title = "The job was cancelled"
+
+
+class StorageUnavailableError(FourpointError, Retryable):
+    """The object store did not answer, or answered with an error of its own."""
+
+    code = "storage_unavailable"
+    title = "The object store is not available"
+
+
+class DatabaseUnavailableError(FourpointError, Retryable):
+    """PostgreSQL did not answer."""
+
+    code = "database_unavailable"
+    title = "The database is not available"
+
+
+class LeaseLostError(FourpointError):
+    """Another worker owns the job now; this one's result must not be recorded."""
+
+    code = "lease_lost"
+    title = "The lease was lost"
+
+
+class SettingsError(Exception):
+    """The process cannot start: a setting is missing or wrong. The message names it."""

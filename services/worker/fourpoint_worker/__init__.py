@@ -1,0 +1,1 @@
+"""Background work; starts without Flask installed."""
