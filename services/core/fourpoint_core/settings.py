@@ -1,0 +1,117 @@
+"""Settings: frozen values, read once at a process's entry point from a mapping of variables.
+
+A missing or malformed variable stops the start and is named in the message. Values are parsed,
+never truth-tested: "false" is false.
+"""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, Self, get_type_hints
+from urllib.parse import urlsplit
+
+from fourpoint_core.errors import SettingsError
+
+MEBIBYTE = 2**20
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off"}
+
+
+def variable(name: str, meaning: str, default: Any = MISSING) -> Any:
+    """Declare a setting: its environment variable, what it means, and its default if it has one."""
+    metadata = {"variable": name, "meaning": meaning}
+    return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class FromVariables:
+    """Base of settings classes: every field is declared with `variable`."""
+
+    @classmethod
+    def from_mapping(cls, variables: Mapping[str, str]) -> Self:
+        """Build from e.g. `os.environ`. Raises SettingsError naming every wrong or missing variable."""
+        types = get_type_hints(cls)
+        values: dict[str, Any] = {}
+        problems: list[str] = []
+        for item in fields(cls):
+            name = item.metadata["variable"]
+            text = variables.get(name, "")
+            if text == "":
+                if item.default is MISSING:
+                    problems.append(f"{name} is not set: {item.metadata['meaning']}")
+                continue
+            try:
+                values[item.name] = _parse(text, types[item.name])
+            except ValueError as error:
+                problems.append(f"{name}: {error}")
+        if problems:
+            raise SettingsError("\n".join(problems))
+        settings = cls(**values)
+        settings.check()
+        return settings
+
+    def check(self) -> None:
+        """Reject combinations that parse but cannot work. Raises SettingsError."""
+
+
+def _parse(text: str, kind: Any) -> Any:
+    if kind is bool:
+        lowered = text.strip().lower()
+        if lowered in _TRUE | _FALSE:
+            return lowered in _TRUE
+        raise ValueError(f"{text!r} is neither true nor false")
+    if kind is int:
+        return int(text)
+    if kind is float:
+        return float(text)
+    return text
+
+
+@dataclass(frozen=True)
+class CoreSettings(FromVariables):
+    """What every Fourpoint process needs to know."""
+
+    database_url: str = variable("FOURPOINT_DATABASE_URL", "postgresql://user:password@host:5432/name")
+    redis_url: str = variable("FOURPOINT_REDIS_URL", "redis://host:6379/0")
+    storage_url: str = variable(
+        "FOURPOINT_STORAGE_URL", "file:///directory, or https://endpoint/bucket (http:// without TLS)"
+    )
+    storage_access_key: str = variable("FOURPOINT_STORAGE_ACCESS_KEY", "access key of the bucket", "")
+    storage_secret_key: str = variable("FOURPOINT_STORAGE_SECRET_KEY", "secret key of the bucket", "")
+    storage_region: str = variable("FOURPOINT_STORAGE_REGION", "region of the bucket", "us-east-1")
+
+    lease_seconds: float = variable(
+        "FOURPOINT_LEASE_SECONDS", "how long a worker owns a job without renewing", 15.0
+    )
+    sweep_seconds: float = variable("FOURPOINT_SWEEP_SECONDS", "pause between two sweeps", 5.0)
+    redispatch_seconds: float = variable(
+        "FOURPOINT_REDISPATCH_SECONDS",
+        "a queued job is published again after this, then ever more slowly",
+        20.0,
+    )
+    upload_intent_seconds: float = variable(
+        "FOURPOINT_UPLOAD_INTENT_SECONDS", "an upload that has not ended by then is undone", 3600.0
+    )
+    max_image_pixels: int = variable(
+        "FOURPOINT_MAX_IMAGE_PIXELS", "images that decode to more are refused", 100_000_000
+    )
+    log_level: str = variable("FOURPOINT_LOG_LEVEL", "DEBUG, INFO, WARNING or ERROR", "INFO")
+    database_pool_size: int = variable("FOURPOINT_DATABASE_POOL", "connections a process keeps", 10)
+
+    @property
+    def visibility_timeout_seconds(self) -> int:
+        """How long Redis waits before it delivers an unacknowledged message again.
+
+        Longer than any lease: a redelivery is then the second safety net, never the first.
+        """
+        return max(60, round(self.lease_seconds * 4))
+
+    def check(self) -> None:
+        """See FromVariables.check."""
+        scheme = urlsplit(self.storage_url).scheme
+        if scheme not in {"file", "http", "https"}:
+            raise SettingsError(f"FOURPOINT_STORAGE_URL: {scheme!r} is none of file, http, https")
+        if not self.database_url.startswith("postgresql"):
+            raise SettingsError("FOURPOINT_DATABASE_URL: only postgresql:// is supported")
+        for name in ("lease_seconds", "sweep_seconds", "redispatch_seconds"):
+            if getattr(self, name) <= 0:
+                raise SettingsError(f"FOURPOINT_{name.upper()}: must be above zero")
