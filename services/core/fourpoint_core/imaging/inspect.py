@@ -1,0 +1,80 @@
+"""What an uploaded file is, found out from its bytes and never from its name."""
+
+import io
+import threading
+from dataclasses import dataclass
+
+from PIL import Image, UnidentifiedImageError
+
+from fourpoint_core.errors import DamagedImageError, TooManyPixelsError, UnsupportedImageError
+
+# The service's own bound comes first and answers 422; Pillow's would warn, and only then raise.
+Image.MAX_IMAGE_PIXELS = None
+
+MEDIA_TYPES = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "BMP": "image/bmp"}
+SUFFIXES = {"image/jpeg": (".jpg", ".jpeg"), "image/png": (".png",), "image/bmp": (".bmp",)}
+_SIDEWAYS = {5, 6, 7, 8}
+_ORIENTATION_TAG = 0x0112
+# A 100-megapixel PNG unpacks to 400 MB. One at a time keeps a process bounded, whatever is sent to it.
+_decoding = threading.Semaphore(1)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """width, height: pixels of the upright image; media_type: by content."""
+
+    media_type: str
+    width: int
+    height: int
+
+
+def inspect_image(data: bytes, max_pixels: int) -> ImageFacts:
+    """Identify an image and make sure that all of it can be decoded.
+
+    Raises UnsupportedImageError, TooManyPixelsError (before a pixel is unpacked) or DamagedImageError.
+    """
+    image = open_image(data)
+    width, height = image.size
+    if width * height > max_pixels:
+        raise TooManyPixelsError(
+            f"The image has {width} x {height} pixels; scale it down to at most {max_pixels:,} in all."
+        )
+    media_type = MEDIA_TYPES[image.format or ""]
+    sideways = orientation(image) in _SIDEWAYS
+    with _decoding:
+        _decode(image)
+    return ImageFacts(media_type, *((height, width) if sideways else (width, height)))
+
+
+def open_image(data: bytes) -> Image.Image:
+    """Read the header. Raises UnsupportedImageError or DamagedImageError."""
+    try:
+        return Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "BMP"))
+    except UnidentifiedImageError as error:
+        raise UnsupportedImageError(
+            "The content is no JPEG, PNG or BMP image; convert the file and upload it again."
+        ) from error
+    except Exception as error:  # noqa: BLE001 - a hostile header may raise anything in a decoder
+        raise _damaged() from error
+
+
+def orientation(image: Image.Image) -> int:
+    """EXIF orientation, 1 to 8; 1 where there is none or it cannot be read."""
+    try:
+        value = image.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception:  # noqa: BLE001 - broken metadata must not cost anyone their picture
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _decode(image: Image.Image) -> None:
+    try:
+        # For a JPEG an eighth of the size is enough: all of the stream is read all the same.
+        image.draft(None, (max(1, image.width // 8), max(1, image.height // 8)))
+        image.load()
+    except Exception as error:  # noqa: BLE001 - a hostile stream may raise anything in a decoder
+        raise _damaged() from error
+
+
+def _damaged() -> DamagedImageError:
+    return DamagedImageError("The image is truncated or damaged; save it again and upload the new file.")

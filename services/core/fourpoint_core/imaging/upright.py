@@ -1,0 +1,61 @@
+"""Any accepted image as upright 8-bit RGB: the frame that all coordinates are in."""
+
+import io
+
+from PIL import Image, ImageOps
+
+from fourpoint_core.errors import DamagedImageError
+from fourpoint_core.imaging.inspect import open_image, orientation
+
+_DEEP_MODES = {"I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
+# Transparent pixels are nothing; on white they stay as light as most editors show them.
+_BEHIND_TRANSPARENCY = (255, 255, 255)
+_JPEG_QUALITY = 85
+
+
+def decode_upright(data: bytes) -> Image.Image:
+    """Decode to mode RGB with the EXIF orientation applied. Raises DamagedImageError."""
+    image = open_image(data)
+    turned = orientation(image)
+    try:
+        rgb = to_rgb8(image)
+        # The tag is read before the conversion, which may drop it.
+        rgb.getexif()[0x0112] = turned
+        return ImageOps.exif_transpose(rgb)
+    except Exception as error:  # noqa: BLE001 - a hostile stream may raise anything in a decoder
+        raise DamagedImageError("The stored image cannot be decoded; upload it again.") from error
+
+
+def to_rgb8(image: Image.Image) -> Image.Image:
+    """Grey, palette, CMYK, 16-bit and transparent images as 8-bit RGB.
+
+    Deep images are stretched from their own darkest to their own brightest value: cameras and microscopes
+    fill 12 of 16 bits, and cut to the upper 8 they would be black.
+    """
+    if image.mode in _DEEP_MODES:
+        return _stretch(image).convert("RGB")
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        ground = Image.new("RGBA", layer.size, (*_BEHIND_TRANSPARENCY, 255))
+        return Image.alpha_composite(ground, layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def thumbnail_jpeg(data: bytes, longest_side: int) -> bytes:
+    """A JPEG of the upright image whose longest side is at most `longest_side` pixels."""
+    image = decode_upright(data)
+    image.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=_JPEG_QUALITY)
+    return out.getvalue()
+
+
+def _stretch(image: Image.Image) -> Image.Image:
+    deep = image.convert("F")
+    low, high = deep.getextrema()
+    if not isinstance(low, float) or not isinstance(high, float) or high <= low:
+        return Image.new("L", image.size, 0)
+    scale = 255.0 / (high - low)
+    return deep.point(lambda value: value * scale - low * scale).convert("L")

@@ -1,0 +1,57 @@
+"""Bring a database to this version's schema.
+
+Migrations are numbered and safe beside the previous version's code: they add, and what is no longer used
+goes one release later. One migrator at a time (advisory lock), and none waits long for a table that is
+busy: it gives up, and is simply run again.
+"""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.pool import NullPool
+
+# Any constant will do, as long as every version uses the same.
+ADVISORY_LOCK = 0x466F7572
+LOCK_TIMEOUT = "5s"
+STATEMENT_TIMEOUT = "10min"
+
+
+def upgrade(database_url: str) -> None:
+    """Apply all migrations that the database lacks."""
+    engine = create_engine(database_url, poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
+        connection.execute(text(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'"))
+        # Held until the connection closes, so a migrator that dies leaves nothing locked. Waited for by
+        # polling: a migrator that sleeps inside one statement holds a snapshot, and CREATE INDEX
+        # CONCURRENTLY of the other one would wait for that.
+        _wait_for_lock(connection)
+        connection.commit()
+        command.upgrade(_config(connection), "head")
+
+
+def is_current(connection: Connection) -> bool:
+    """Whether the database has at least every migration that this code knows."""
+    applied = MigrationContext.configure(connection).get_current_heads()
+    script = ScriptDirectory.from_config(_config(connection))
+    known = {revision.revision for revision in script.walk_revisions()}
+    # A newer schema than ours is fine: migrations work with the previous version's code.
+    return set(script.get_heads()) <= set(applied) or not set(applied) <= known
+
+
+def _wait_for_lock(connection: Connection) -> None:
+    taken = text("SELECT pg_try_advisory_lock(:key)")
+    while not connection.scalar(taken, {"key": ADVISORY_LOCK}):
+        connection.execute(text("SELECT pg_sleep(0.2)"))
+        connection.commit()
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,94 @@
+"""Annotations as rows that are valid from one revision to another, and what inference recorded."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Double, ForeignKey, ForeignKeyConstraint, Index, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from fourpoint_core.store.models.base import Base, CreatedAt, Id
+
+
+class Revision(Base):
+    """One save of a sample's annotation document; never changed, never removed."""
+
+    __tablename__ = "revisions"
+
+    sample_id: Mapped[UUID] = mapped_column(ForeignKey("samples.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    action: Mapped[str]
+    author_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[CreatedAt]
+
+
+class Annotation(Base):
+    """One object of a sample, as it stood in the revisions [valid_from, valid_to).
+
+    valid_to is NULL while the row is part of the current document. An edit closes a row and opens another
+    with the same annotation_id, so any revision is one WHERE clause away.
+    """
+
+    __tablename__ = "annotations"
+    __table_args__ = (
+        ForeignKeyConstraint(["sample_id", "valid_from"], ["revisions.sample_id", "revisions.number"]),
+        CheckConstraint("method IN ('polygon', 'extreme_points')", "method"),
+        Index(
+            "uq_annotations_current",
+            "sample_id",
+            "annotation_id",
+            unique=True,
+            postgresql_where=text("valid_to IS NULL"),
+        ),
+        Index("ix_annotations_label_id", "label_id", postgresql_where=text("valid_to IS NULL")),
+    )
+
+    sample_id: Mapped[UUID] = mapped_column(primary_key=True)
+    annotation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    valid_from: Mapped[int] = mapped_column(primary_key=True)
+    valid_to: Mapped[int | None]
+    label_id: Mapped[UUID] = mapped_column(ForeignKey("labels.id"))
+    contour: Mapped[dict[str, Any]]
+    bounding_box: Mapped[list[Any]]
+    area: Mapped[float] = mapped_column(Double)
+    method: Mapped[str]
+    prompt: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    contour_id: Mapped[UUID | None]
+    engine: Mapped[str | None]
+    model_digest: Mapped[str | None]
+    score: Mapped[float | None] = mapped_column(Double)
+    created_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[CreatedAt]
+
+
+class Draft(Base):
+    """What one person has drawn on one sample and not yet saved."""
+
+    __tablename__ = "drafts"
+
+    sample_id: Mapped[UUID] = mapped_column(ForeignKey("samples.id"), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    base_revision: Mapped[int]
+    annotations: Mapped[list[Any]]
+    updated_at: Mapped[CreatedAt]
+
+
+class InferredContour(Base):
+    """The recorded answer to one prompt; an annotation that names it takes its provenance from here."""
+
+    __tablename__ = "contours"
+
+    id: Mapped[Id]
+    sample_id: Mapped[UUID] = mapped_column(ForeignKey("samples.id"), index=True)
+    job_id: Mapped[UUID]
+    prompt: Mapped[dict[str, Any]]
+    contour: Mapped[dict[str, Any]]
+    bounding_box: Mapped[list[Any]]
+    area: Mapped[float] = mapped_column(Double)
+    score: Mapped[float] = mapped_column(Double)
+    confident: Mapped[bool]
+    engine: Mapped[str]
+    model_digest: Mapped[str]
+    milliseconds: Mapped[dict[str, Any]]
+    created_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[CreatedAt]

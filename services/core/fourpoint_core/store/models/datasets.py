@@ -1,0 +1,61 @@
+"""Datasets and their labels."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from fourpoint_core.store.models.base import Base, CreatedAt, Id
+
+
+class Dataset(Base):
+    """A collection of samples that are labeled with one set of labels.
+
+    input_path: key prefix in the object store where the images lie; ends with a slash.
+    row_version: grows with every change; the resource's ETag.
+    deleted_at: set at once when somebody deletes it; a job then removes the rows.
+    """
+
+    __tablename__ = "datasets"
+    __table_args__ = (
+        Index("uq_datasets_name", "name", unique=True, postgresql_where=text("deleted_at IS NULL")),
+        Index("ix_datasets_created_at_id", "created_at", "id"),
+    )
+
+    id: Mapped[Id]
+    name: Mapped[str]
+    description: Mapped[str]
+    input_path: Mapped[str]
+    created_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[CreatedAt]
+    row_version: Mapped[int] = mapped_column(server_default="1")
+    deleted_at: Mapped[datetime | None]
+
+
+class Label(Base):
+    """What an object is called.
+
+    mask_index: the label's value in palette masks; given once, never reused within the dataset.
+    """
+
+    __tablename__ = "labels"
+    __table_args__ = (
+        Index(
+            "uq_labels_dataset_id_name",
+            "dataset_id",
+            "name",
+            unique=True,
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
+        Index("uq_labels_dataset_id_mask_index", "dataset_id", "mask_index", unique=True),
+    )
+
+    id: Mapped[Id]
+    dataset_id: Mapped[UUID] = mapped_column(ForeignKey("datasets.id"))
+    name: Mapped[str]
+    colour: Mapped[str]
+    mask_index: Mapped[int]
+    created_at: Mapped[CreatedAt]
+    deleted_at: Mapped[datetime | None]

@@ -1,0 +1,67 @@
+"""Samples, and the promises made before their bytes are written."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from fourpoint_core.store.models.base import Base, CreatedAt, Id
+
+
+class Sample(Base):
+    """One image of a dataset.
+
+    object_key: where its bytes lie in the object store; digest: SHA-256 of them, hex.
+    width, height: pixels of the upright image (EXIF orientation applied).
+    revision: number of the current revision of its annotation document, 0 before the first save.
+    annotation_count: objects in that revision; an image with none is unlabeled.
+    """
+
+    __tablename__ = "samples"
+    __table_args__ = (
+        Index("ix_samples_dataset_id_created_at_id", "dataset_id", "created_at", "id"),
+        Index(
+            "ix_samples_labeled",
+            "dataset_id",
+            "created_at",
+            "id",
+            postgresql_where=text("annotation_count > 0"),
+        ),
+        Index(
+            "ix_samples_unlabeled",
+            "dataset_id",
+            "created_at",
+            "id",
+            postgresql_where=text("annotation_count = 0"),
+        ),
+        Index("uq_samples_dataset_id_object_key", "dataset_id", "object_key", unique=True),
+        Index("ix_samples_object_key", "object_key"),
+    )
+
+    id: Mapped[Id]
+    dataset_id: Mapped[UUID] = mapped_column(ForeignKey("datasets.id"))
+    name: Mapped[str]
+    object_key: Mapped[str]
+    object_etag: Mapped[str]
+    digest: Mapped[str]
+    media_type: Mapped[str]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    width: Mapped[int]
+    height: Mapped[int]
+    created_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[CreatedAt]
+    revision: Mapped[int] = mapped_column(server_default="0")
+    annotation_count: Mapped[int] = mapped_column(server_default="0")
+    labeled_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    labeled_at: Mapped[datetime | None]
+
+
+class UploadIntent(Base):
+    """An object about to be written. It outlives only an upload that died, and the sweep then cleans up."""
+
+    __tablename__ = "upload_intents"
+
+    object_key: Mapped[str] = mapped_column(primary_key=True)
+    upload_id: Mapped[UUID] = mapped_column(index=True)
+    created_at: Mapped[CreatedAt]

@@ -1,0 +1,185 @@
+"""Datasets and labels."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from fourpoint_core.domain.labels import colour_for
+from fourpoint_core.errors import NameTakenError, NotFoundError
+from fourpoint_core.ids import new_id
+from fourpoint_core.store.models import (
+    Annotation,
+    Dataset,
+    Draft,
+    InferredContour,
+    Job,
+    Label,
+    Revision,
+    Sample,
+)
+from fourpoint_core.store.queries.paging import Keyset, Page, fetch_page
+
+LIVE: ColumnElement[bool] = Dataset.deleted_at.is_(None)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleTotals:
+    """How far a dataset is: `labeled` images have at least one annotation."""
+
+    total: int
+    labeled: int
+
+
+def add_dataset(
+    session: Session, name: str, description: str, input_path: str | None, author: UUID
+) -> Dataset:
+    """Create a dataset. Raises NameTakenError."""
+    dataset_id = new_id()
+    row: Dataset | None = session.scalar(
+        insert(Dataset)
+        .values(
+            id=dataset_id,
+            name=name,
+            description=description,
+            input_path=input_path or f"datasets/{dataset_id}/",
+            created_by=author,
+        )
+        .on_conflict_do_nothing()
+        .returning(Dataset)
+    )
+    if row is None:
+        raise NameTakenError(f"There is already a dataset named {name!r}; choose another name.")
+    return row
+
+
+def get_dataset(session: Session, dataset_id: UUID, *, lock: bool = False) -> Dataset:
+    """Read a dataset. Raises NotFoundError."""
+    statement = select(Dataset).where(Dataset.id == dataset_id, LIVE)
+    dataset = session.scalar(statement.with_for_update(key_share=True) if lock else statement)
+    if dataset is None:
+        raise NotFoundError(f"There is no dataset {dataset_id}.")
+    return dataset
+
+
+def list_datasets(session: Session, after: Keyset | None, limit: int) -> Page[Dataset]:
+    """A page of datasets, oldest first."""
+    return fetch_page(session, select(Dataset).where(LIVE), Dataset, after, limit)
+
+
+def count_datasets(session: Session) -> int:
+    """How many datasets there are."""
+    return session.scalar(select(func.count()).select_from(Dataset).where(LIVE)) or 0
+
+
+def change_dataset(
+    session: Session, dataset: Dataset, *, name: str | None = None, description: str | None = None
+) -> Dataset:
+    """Rename or redescribe. Raises NameTakenError."""
+    wanted = dataset.name if name is None else name
+    taken = select(Dataset.id).where(Dataset.name == wanted, Dataset.id != dataset.id, LIVE)
+    if session.scalar(taken) is not None:
+        raise NameTakenError(f"There is already a dataset named {wanted!r}; choose another name.")
+    changed = session.scalar(
+        update(Dataset)
+        .where(Dataset.id == dataset.id)
+        .values(
+            name=wanted,
+            description=dataset.description if description is None else description,
+            row_version=Dataset.row_version + 1,
+            updated_at=func.clock_timestamp(),
+        )
+        .returning(Dataset)
+        .execution_options(populate_existing=True)
+    )
+    assert changed is not None  # noqa: S101 - the caller holds the row's lock
+    return changed
+
+
+def mark_deleted(session: Session, dataset: Dataset) -> None:
+    """Hide the dataset at once; a job removes its rows."""
+    session.execute(update(Dataset).where(Dataset.id == dataset.id).values(deleted_at=func.clock_timestamp()))
+
+
+def sample_totals(session: Session, dataset_id: UUID) -> SampleTotals:
+    """Count the images of a dataset."""
+    total, labeled = session.execute(
+        select(func.count(), func.count().filter(Sample.annotation_count > 0)).where(
+            Sample.dataset_id == dataset_id
+        )
+    ).one()
+    return SampleTotals(total, labeled)
+
+
+def purge_some(session: Session, dataset_id: UUID, limit: int) -> list[str]:
+    """Remove up to `limit` samples of a deleted dataset with all that hangs on them.
+
+    Returns the object keys that no other sample refers to; empty when no sample is left.
+    """
+    samples = session.execute(
+        select(Sample.id, Sample.object_key).where(Sample.dataset_id == dataset_id).limit(limit)
+    ).all()
+    ids = [sample_id for sample_id, _ in samples]
+    for model in (Annotation, Revision, Draft, InferredContour):
+        session.execute(delete(model).where(model.sample_id.in_(ids)))
+    session.execute(delete(Sample).where(Sample.id.in_(ids)))
+    keys = {key for _, key in samples}
+    shared = set(session.scalars(select(Sample.object_key).where(Sample.object_key.in_(keys))))
+    return sorted(keys - shared)
+
+
+def purge_rest(session: Session, dataset_id: UUID) -> None:
+    """Remove a deleted dataset that has no samples left. Its jobs stay as the record of what was done."""
+    session.execute(update(Job).where(Job.dataset_id == dataset_id).values(sample_id=None))
+    session.execute(delete(Label).where(Label.dataset_id == dataset_id))
+    session.execute(delete(Dataset).where(Dataset.id == dataset_id))
+
+
+def list_labels(session: Session, dataset_id: UUID) -> list[Label]:
+    """All labels of a dataset, in the order they were made."""
+    statement = select(Label).where(Label.dataset_id == dataset_id, Label.deleted_at.is_(None))
+    return list(session.scalars(statement.order_by(Label.mask_index)))
+
+
+def get_label(session: Session, dataset_id: UUID, label_id: UUID) -> Label:
+    """Read a label. Raises NotFoundError."""
+    label = session.scalar(
+        select(Label).where(Label.id == label_id, Label.dataset_id == dataset_id, Label.deleted_at.is_(None))
+    )
+    if label is None:
+        raise NotFoundError(f"The dataset has no label {label_id}.")
+    return label
+
+
+def find_label(session: Session, dataset_id: UUID, name: str) -> Label | None:
+    """The label of that name, if there is one."""
+    return session.scalar(
+        select(Label).where(Label.dataset_id == dataset_id, Label.name == name, Label.deleted_at.is_(None))
+    )
+
+
+def label_named(
+    session: Session, dataset_id: UUID, name: str, colour: str | None = None
+) -> tuple[Label, bool]:
+    """The label of that name, made if need be. Returns it and whether it is new."""
+    found = find_label(session, dataset_id, name)
+    if found is not None:
+        return found, False
+    # Mask indexes are counted up, so makers of labels take turns, on the dataset's row.
+    get_dataset(session, dataset_id, lock=True)
+    found = find_label(session, dataset_id, name)
+    if found is not None:
+        return found, False
+    highest = session.scalar(select(func.max(Label.mask_index)).where(Label.dataset_id == dataset_id)) or 0
+    label = Label(
+        id=new_id(),
+        dataset_id=dataset_id,
+        name=name,
+        colour=colour or colour_for(highest + 1),
+        mask_index=highest + 1,
+    )
+    session.add(label)
+    session.flush()
+    return label, True

@@ -1,0 +1,101 @@
+"""Samples and uploads."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from fourpoint_core.errors import NotFoundError
+from fourpoint_core.store.models import Dataset, Sample, UploadIntent
+from fourpoint_core.store.queries.datasets import LIVE
+from fourpoint_core.store.queries.paging import Keyset, Page, fetch_page
+
+
+class Status(StrEnum):
+    """The tabs of a sample list."""
+
+    ALL = "all"
+    LABELED = "labeled"
+    UNLABELED = "unlabeled"
+
+
+_OF_STATUS = {
+    Status.ALL: (),
+    Status.LABELED: (Sample.annotation_count > 0,),
+    Status.UNLABELED: (Sample.annotation_count == 0,),
+}
+
+
+def get_sample(session: Session, sample_id: UUID, *, lock: bool = False) -> Sample:
+    """Read a sample of a live dataset. lock: hold it against other saves. Raises NotFoundError."""
+    statement = (
+        select(Sample).join(Dataset, Dataset.id == Sample.dataset_id).where(Sample.id == sample_id, LIVE)
+    )
+    if lock:
+        statement = statement.with_for_update(of=Sample, key_share=True)
+    sample = session.scalar(statement.execution_options(populate_existing=True))
+    if sample is None:
+        raise NotFoundError(f"There is no sample {sample_id}.")
+    return sample
+
+
+def list_samples(
+    session: Session, dataset_id: UUID, status: Status, after: Keyset | None, limit: int
+) -> Page[Sample]:
+    """A page of samples in the order they came."""
+    statement = select(Sample).where(Sample.dataset_id == dataset_id, *_OF_STATUS[status])
+    return fetch_page(session, statement, Sample, after, limit)
+
+
+def count_samples(session: Session, dataset_id: UUID, status: Status) -> int:
+    """How many samples the list holds."""
+    statement = select(func.count()).select_from(Sample)
+    return session.scalar(statement.where(Sample.dataset_id == dataset_id, *_OF_STATUS[status])) or 0
+
+
+def reserve_key(session: Session, upload_id: UUID, key: str) -> bool:
+    """Promise `key` to an upload, unless a sample or another upload has it."""
+    if session.scalar(select(Sample.id).where(Sample.object_key == key).limit(1)) is not None:
+        return False
+    taken = session.scalar(
+        insert(UploadIntent)
+        .values(object_key=key, upload_id=upload_id)
+        .on_conflict_do_nothing()
+        .returning(UploadIntent.object_key)
+    )
+    return taken is not None
+
+
+def redeem_keys(session: Session, upload_id: UUID) -> set[str]:
+    """End the promises of an upload; the keys returned are those it still held."""
+    return set(
+        session.scalars(
+            delete(UploadIntent).where(UploadIntent.upload_id == upload_id).returning(UploadIntent.object_key)
+        )
+    )
+
+
+def add_samples(session: Session, samples: Iterable[Sample]) -> None:
+    """Store new samples."""
+    session.add_all(samples)
+    session.flush()
+
+
+def abandoned_intents(session: Session, older_than: timedelta, limit: int) -> Sequence[UploadIntent]:
+    """Promises of uploads that died, locked until the transaction ends."""
+    return session.scalars(
+        select(UploadIntent)
+        .where(UploadIntent.created_at < func.clock_timestamp() - older_than)
+        .order_by(UploadIntent.created_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+
+
+def forget_intent(session: Session, key: str) -> None:
+    """Remove the promise of a key whose object is gone."""
+    session.execute(delete(UploadIntent).where(UploadIntent.object_key == key))

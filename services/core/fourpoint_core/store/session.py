@@ -1,0 +1,61 @@
+"""Sessions and the unit of work: the only commit in the code base."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+from fourpoint_core.errors import DatabaseUnavailableError
+from fourpoint_core.settings import CoreSettings
+
+Sessions = sessionmaker[Session]
+
+
+def connect(settings: CoreSettings) -> Sessions:
+    """A pool of connections to the database; nothing is opened yet."""
+    return sessions_for(
+        create_engine(
+            settings.database_url,
+            pool_size=settings.database_pool_size,
+            max_overflow=settings.database_pool_size,
+            pool_timeout=5,
+            # A restarted PostgreSQL must cost the next request a reconnect, not an error.
+            pool_pre_ping=True,
+            connect_args={
+                "connect_timeout": 3,
+                "application_name": "fourpoint",
+                # No request may hold a lock, or wait for one, longer than a person would.
+                "options": "-c statement_timeout=30000 -c lock_timeout=10000 "
+                "-c idle_in_transaction_session_timeout=30000",
+            },
+        )
+    )
+
+
+def sessions_for(engine: Engine) -> Sessions:
+    """Sessions whose objects stay readable after the commit."""
+    return sessionmaker(engine, expire_on_commit=False, autoflush=False)
+
+
+@contextmanager
+def unit_of_work(sessions: Sessions) -> Iterator[Session]:
+    """One transaction: committed when the block ends, rolled back when it raises.
+
+    Raises DatabaseUnavailableError where PostgreSQL did not answer; what was asked may then be tried again.
+    """
+    with sessions() as session:
+        try:
+            yield session
+            session.commit()
+        except (OperationalError, InterfaceError) as error:
+            raise DatabaseUnavailableError("The database did not answer; try again.") from error
+
+
+@contextmanager
+def unhurried_commit(sessions: Sessions) -> Iterator[Session]:
+    """A transaction whose loss would cost nothing but a repetition: it does not wait for the disk."""
+    with unit_of_work(sessions) as session:
+        session.connection().exec_driver_sql("SET LOCAL synchronous_commit = off")
+        yield session
