@@ -1,0 +1,54 @@
+"""Object storage behind one port: a directory, or a bucket of any S3 service."""
+
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from fourpoint_core.errors import SettingsError
+from fourpoint_core.settings import CoreSettings
+from fourpoint_core.storage.local_store import LocalStore
+from fourpoint_core.storage.port import ObjectExistsError, ObjectInfo, ObjectStore
+from fourpoint_core.storage.s3_store import S3Store
+
+__all__ = ["ObjectExistsError", "ObjectInfo", "ObjectStore", "open_store"]
+
+
+def open_store(settings: CoreSettings) -> ObjectStore:
+    """The store that FOURPOINT_STORAGE_URL names.
+
+    A directory is made if need be; a bucket is not contacted yet. Call it once per process, after forking.
+    Raises SettingsError where the address cannot be one of a store.
+    """
+    address = urlsplit(settings.storage_url)
+    if address.scheme == "file":
+        return LocalStore(_directory(address))
+    if not settings.storage_access_key or not settings.storage_secret_key:
+        raise SettingsError(
+            "FOURPOINT_STORAGE_ACCESS_KEY and FOURPOINT_STORAGE_SECRET_KEY must be set for a bucket"
+        )
+    return S3Store(
+        endpoint=_endpoint(address),
+        bucket=address.path.strip("/"),
+        access_key=settings.storage_access_key,
+        secret_key=settings.storage_secret_key,
+        region=settings.storage_region,
+        secure=address.scheme == "https",
+    )
+
+
+def _directory(address: SplitResult) -> Path:
+    directory = Path(unquote(address.path))
+    # file://data/bucket would silently mean /bucket on a host called data.
+    if address.netloc not in {"", "localhost"} or not directory.is_absolute() or directory == Path("/"):
+        raise SettingsError("FOURPOINT_STORAGE_URL: a directory is written file:///path/to/directory")
+    return directory
+
+
+def _endpoint(address: SplitResult) -> str:
+    if "@" in address.netloc:
+        raise SettingsError(
+            "FOURPOINT_STORAGE_URL: keys do not belong here, but into FOURPOINT_STORAGE_ACCESS_KEY"
+            " and FOURPOINT_STORAGE_SECRET_KEY"
+        )
+    if address.query or address.fragment or not address.netloc:
+        raise SettingsError("FOURPOINT_STORAGE_URL: a bucket is written https://endpoint/bucket")
+    return address.netloc
