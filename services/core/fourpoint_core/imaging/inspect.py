@@ -54,7 +54,7 @@ def open_image(data: bytes) -> Image.Image:
         raise UnsupportedImageError(
             "The content is no JPEG, PNG or BMP image; convert the file and upload it again."
         ) from error
-    except Exception as error:  # noqa: BLE001 - a hostile header may raise anything in a decoder
+    except Exception as error:
         raise _damaged() from error
 
 
@@ -72,7 +72,7 @@ def _decode(image: Image.Image) -> None:
         # For a JPEG an eighth of the size is enough: all of the stream is read all the same.
         image.draft(None, (max(1, image.width // 8), max(1, image.height // 8)))
         image.load()
-    except Exception as error:  # noqa: BLE001 - a hostile stream may raise anything in a decoder
+    except Exception as error:
         raise _damaged() from error
 
 

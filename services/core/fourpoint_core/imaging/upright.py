@@ -22,7 +22,7 @@ def decode_upright(data: bytes) -> Image.Image:
         # The tag is read before the conversion, which may drop it.
         rgb.getexif()[0x0112] = turned
         return ImageOps.exif_transpose(rgb)
-    except Exception as error:  # noqa: BLE001 - a hostile stream may raise anything in a decoder
+    except Exception as error:
         raise DamagedImageError("The stored image cannot be decoded; upload it again.") from error
 
 

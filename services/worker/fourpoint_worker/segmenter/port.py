@@ -1,6 +1,6 @@
 """The seam between the service and whatever draws the outline.
 
-An engine answers with a soft mask over a crop; `contours.py` makes the polygon, the same way for every engine.
+An engine answers with a soft mask over a crop; `contours.py` makes the polygon, the same for every engine.
 """
 
 from dataclasses import dataclass

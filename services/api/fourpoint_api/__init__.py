@@ -1,0 +1,1 @@
+"""HTTP: the public contract over REST; starts without torch installed."""

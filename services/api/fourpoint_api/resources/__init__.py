@@ -1,0 +1,1 @@
+"""The nouns of the contract, one folder each: routes, schemas, operations."""

@@ -1,0 +1,1 @@
+"""How HTTP is spoken, without any nouns."""

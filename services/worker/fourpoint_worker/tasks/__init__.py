@@ -1,0 +1,1 @@
+"""Thin handlers, three verbs: claim, do, record."""
