@@ -281,7 +281,7 @@ class S3Store:
 class _CreatingClient(Minio):
     """Writes only where there is no object yet. The SDK (7.2) has no parameter for the condition."""
 
-    def _execute(  # noqa: PLR0917 - the SDK's signature
+    def _execute(
         self,
         method: str,
         bucket_name: str | None = None,

@@ -30,13 +30,18 @@ _OF_STATUS = {
 }
 
 
-def get_sample(session: Session, sample_id: UUID, *, lock: bool = False) -> Sample:
-    """Read a sample of a live dataset. lock: hold it against other saves. Raises NotFoundError."""
+def get_sample(session: Session, sample_id: UUID, *, lock: bool = False, share: bool = False) -> Sample:
+    """Read a sample of a live dataset. Raises NotFoundError.
+
+    lock: hold it against other saves; share: keep saves out while its document is read.
+    """
     statement = (
         select(Sample).join(Dataset, Dataset.id == Sample.dataset_id).where(Sample.id == sample_id, LIVE)
     )
     if lock:
         statement = statement.with_for_update(of=Sample, key_share=True)
+    elif share:
+        statement = statement.with_for_update(of=Sample, read=True)
     sample = session.scalar(statement.execution_options(populate_existing=True))
     if sample is None:
         raise NotFoundError(f"There is no sample {sample_id}.")

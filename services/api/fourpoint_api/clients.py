@@ -1,0 +1,52 @@
+"""What a process of the API holds open, built in the app factory and never at import."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import Flask, current_app
+from redis import Redis
+
+from fourpoint_api.settings import ApiSettings
+from fourpoint_api.web.waiting import JobNews
+from fourpoint_core.jobs.broker import celery_app
+from fourpoint_core.jobs.dispatch import Dispatcher
+from fourpoint_core.storage import ObjectStore, open_store
+from fourpoint_core.store.session import Sessions, connect
+
+_KEY = "fourpoint"
+
+
+@dataclass(frozen=True)
+class Clients:
+    """Connections and settings that operations need."""
+
+    settings: ApiSettings
+    sessions: Sessions
+    redis: Redis
+    store: ObjectStore
+    dispatcher: Dispatcher
+    news: JobNews
+
+
+def build_clients(settings: ApiSettings) -> Clients:
+    """Nothing connects yet: each client does on first use."""
+    sessions = connect(settings)
+    redis = Redis.from_url(settings.redis_url, socket_connect_timeout=1, socket_timeout=5)
+    return Clients(
+        settings=settings,
+        sessions=sessions,
+        redis=redis,
+        store=open_store(settings),
+        dispatcher=Dispatcher(celery_app(settings, "fourpoint-api"), sessions),
+        news=JobNews(redis, settings.max_waiters),
+    )
+
+
+def attach(app: Flask, clients: Clients) -> None:
+    """Give the application its clients."""
+    app.extensions[_KEY] = clients
+
+
+def clients() -> Clients:
+    """The clients of the application that serves this request."""
+    return cast(Clients, current_app.extensions[_KEY])

@@ -1,0 +1,13 @@
+"""gunicorn's settings: threads, because requests wait for jobs; no database connection is held meanwhile."""
+
+import os
+
+bind = os.environ.get("FOURPOINT_BIND", "127.0.0.1:8040")
+workers = int(os.environ.get("FOURPOINT_API_WORKERS", "2"))
+threads = int(os.environ.get("FOURPOINT_API_THREADS", "32"))
+worker_class = "gthread"
+# Longer than the longest `Prefer: wait`.
+timeout = 120
+graceful_timeout = 35
+keepalive = 15
+accesslog = None

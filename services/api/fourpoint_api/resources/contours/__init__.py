@@ -1,0 +1,1 @@
+"""Four clicks in, an outline out."""

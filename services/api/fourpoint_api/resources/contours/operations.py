@@ -1,0 +1,86 @@
+"""Asking for an outline; no HTTP."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from fourpoint_core.domain.labels import clean_label_name
+from fourpoint_core.domain.prompts import prompt_from_json, validate_prompt
+from fourpoint_core.errors import InvalidInputError, NotFoundError
+from fourpoint_core.ids import new_id
+from fourpoint_core.jobs.contracts import INFER_CONTOUR, InferContour, SaveMode
+from fourpoint_core.jobs.dispatch import Dispatcher
+from fourpoint_core.store.models import Job
+from fourpoint_core.store.queries import datasets, jobs, samples
+from fourpoint_core.store.session import Sessions, unit_of_work
+
+
+@dataclass(frozen=True, slots=True)
+class ContourRequest:
+    """A prompt document as the contract has it, and what to do with the answer."""
+
+    prompt: dict[str, Any]
+    save: SaveMode
+    annotation_id: UUID | None
+    label_id: UUID | None
+    label_name: str | None
+
+
+def queue(
+    sessions: Sessions,
+    sample_id: UUID,
+    wanted: ContourRequest,
+    job_id: UUID,
+    author: UUID,
+    request_id: str | None,
+) -> jobs.Message:
+    """Check the prompt against the image and queue the job; publishing is the caller's next step.
+
+    Raises NotFoundError or InvalidInputError.
+    """
+    name = None if wanted.label_name is None else clean_label_name(wanted.label_name)
+    prompt = prompt_from_json(wanted.prompt)
+    with unit_of_work(sessions) as session:
+        sample = samples.get_sample(session, sample_id)
+        named = isinstance(wanted.prompt.get("points"), dict)
+        validate_prompt(prompt, sample.width, sample.height, named=named)
+        if wanted.label_id is not None:
+            _require_label(session, sample.dataset_id, wanted.label_id)
+        payload = InferContour(
+            sample_id=sample_id,
+            contour_id=new_id(),
+            prompt=prompt,
+            save=wanted.save,
+            annotation_id=wanted.annotation_id or new_id(),
+            label_id=wanted.label_id,
+            label_name=name,
+        )
+        job = jobs.add_job(
+            session,
+            INFER_CONTOUR,
+            payload,
+            job_id=job_id,
+            author=author,
+            dataset_id=sample.dataset_id,
+            sample_id=sample_id,
+            request_id=request_id,
+        )
+    return jobs.Message(job.id, job.kind, job.queue)
+
+
+def publish(dispatcher: Dispatcher, message: jobs.Message) -> None:
+    """Send the job on its way."""
+    dispatcher.dispatch([message])
+
+
+def read(sessions: Sessions, job_id: UUID) -> Job:
+    """The job's row."""
+    with unit_of_work(sessions) as session:
+        return jobs.get_job(session, job_id)
+
+
+def _require_label(session: Any, dataset_id: UUID, label_id: UUID) -> None:
+    try:
+        datasets.get_label(session, dataset_id, label_id)
+    except NotFoundError as error:
+        raise InvalidInputError.at("/label_id", "label_unknown", error.detail) from error

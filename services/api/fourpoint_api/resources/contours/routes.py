@@ -1,0 +1,111 @@
+"""The route of the main job: from clicks to an outline."""
+
+from contextlib import ExitStack
+from threading import Event
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+from flask.views import MethodView
+
+from fourpoint_api.clients import clients
+from fourpoint_api.resources.contours import operations, schemas
+from fourpoint_api.resources.jobs.rendering import accepted
+from fourpoint_api.resources.jobs.schemas import JobSchema
+from fourpoint_api.web import examples
+from fourpoint_api.web.arguments import Blueprint
+from fourpoint_api.web.auth import current_user_id
+from fourpoint_api.web.documented import problems
+from fourpoint_api.web.preferences import preferred_wait
+from fourpoint_api.web.problems import TooBusyError, problem_response
+from fourpoint_api.web.waiting import wait_until_final
+from fourpoint_core.domain.jobs import JobState
+from fourpoint_core.errors import (
+    AttemptsExhaustedError,
+    CancelledError,
+    IdTakenError,
+    InvalidInputError,
+    NoOutlineError,
+    NotFoundError,
+    ObjectMissingError,
+    StorageUnavailableError,
+)
+from fourpoint_core.ids import new_id
+from fourpoint_core.logs import request_id_var
+from fourpoint_core.store.models import Job
+
+blueprint = Blueprint("contours", __name__, url_prefix="/v1/samples", description="Clicks to outlines")
+
+
+@blueprint.route("/<uuid:sample_id>/contours")
+class Contours(MethodView):
+    """Outlines drawn by the engine."""
+
+    @blueprint.doc(operationId="inferContour")
+    @blueprint.arguments(schemas.ContourRequestSchema, example={"points": examples.POINTS})
+    @blueprint.response(200, schemas.InferenceSchema, example=examples.INFERENCE)
+    @blueprint.alt_response(202, schema=JobSchema, example=examples.JOB, description="The job goes on")
+    @problems(
+        blueprint,
+        NotFoundError,
+        InvalidInputError,
+        NoOutlineError,
+        IdTakenError,
+        CancelledError,
+        ObjectMissingError,
+        AttemptsExhaustedError,
+        StorageUnavailableError,
+    )
+    def post(self, body: dict[str, Any], sample_id: UUID) -> Any:
+        """Infer an outline from four extreme points, in any order or by name, or from a box.
+
+        `Prefer: wait=N` holds the answer until the outline is there (200); else, or when N seconds have
+        passed, the answer is 202 and a job.
+        """
+        seconds = preferred_wait(clients().settings.max_wait_seconds)
+        job_id = new_id()
+        wanted = operations.ContourRequest(
+            _prompt(body), body["save"], body["annotation_id"], body["label_id"], body["label"]
+        )
+        message = operations.queue(
+            clients().sessions, sample_id, wanted, job_id, current_user_id(), request_id_var.get()
+        )
+        with ExitStack() as stack:
+            # Before the message goes out, so that the answer cannot come before anyone listens.
+            bell = _listen(stack, job_id) if seconds else None
+            operations.publish(clients().dispatcher, message)
+            job = _outcome(bell, seconds, job_id)
+        return _answer(job)
+
+
+def _prompt(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: body[name] for name in ("points", "box", "include", "exclude") if body[name]}
+
+
+def _listen(stack: ExitStack, job_id: UUID) -> Event | None:
+    try:
+        return stack.enter_context(clients().news.listen(job_id))
+    except TooBusyError:
+        # The job is queued; who cannot wait is told where to look.
+        return None
+
+
+def _outcome(bell: Event | None, seconds: float, job_id: UUID) -> Job:
+    if bell is None:
+        return operations.read(clients().sessions, job_id)
+    return wait_until_final(bell, seconds, lambda: operations.read(clients().sessions, job_id))
+
+
+def _answer(job: Job) -> Any:
+    if job.state == JobState.SUCCEEDED.value:
+        return job.result, 200
+    if JobState(job.state).is_final and job.error is not None:
+        error = job.error
+        return _failed(error, job.id)
+    return accepted(job)
+
+
+def _failed(error: dict[str, Any], job_id: UUID) -> Response:
+    return problem_response(
+        error["code"], error["title"], error["detail"], error["errors"], job_id=str(job_id)
+    )

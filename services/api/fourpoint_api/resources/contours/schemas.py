@@ -1,0 +1,65 @@
+"""Bodies of inference."""
+
+from typing import Any
+
+import marshmallow as ma
+
+from fourpoint_api.web.fields import Points, Vertices
+from fourpoint_api.web.schemas import ContourSchema, Schema
+from fourpoint_core.jobs.contracts import SaveMode
+
+
+class ContourRequestSchema(Schema):
+    """A prompt: four extreme points or a box, and corrections if you like."""
+
+    points = Points(load_default=None)
+    box = ma.fields.List(
+        ma.fields.Float(allow_nan=False),
+        load_default=None,
+        validate=ma.validate.Length(equal=4),
+        metadata={"description": "[x0, y0, x1, y1] in pixels of the upright image"},
+    )
+    include = Vertices(load_default=list, maximum=64)
+    # marshmallow has an option of that name; it takes fields off the class before reading options.
+    exclude = Vertices(load_default=list, maximum=64)  # type: ignore[assignment]
+    save = ma.fields.Enum(SaveMode, by_value=True, load_default=SaveMode.NONE)
+    annotation_id = ma.fields.UUID(load_default=None)
+    label_id = ma.fields.UUID(load_default=None)
+    label = ma.fields.String(load_default=None)
+
+    @ma.validates_schema
+    def _consistent(self, data: dict[str, Any], **kwargs: Any) -> None:
+        if (data["points"] is None) == (data["box"] is None):
+            raise ma.ValidationError("Give either points or box.", "points")
+        labels = [name for name in ("label_id", "label") if data[name] is not None]
+        if data["save"] is not SaveMode.NONE and len(labels) != 1:
+            raise ma.ValidationError("To save, give either label_id or label.", "label")
+
+
+class MillisecondsSchema(Schema):
+    """Where the time went."""
+
+    queue = ma.fields.Float(required=True)
+    image = ma.fields.Float(required=True)
+    model = ma.fields.Float(required=True)
+    polygon = ma.fields.Float(required=True)
+
+
+class InferenceSchema(Schema):
+    """The answer to a prompt."""
+
+    contour_id = ma.fields.UUID(required=True)
+    sample_id = ma.fields.UUID(required=True)
+    contour = ma.fields.Nested(ContourSchema, required=True)
+    bbox = ma.fields.List(ma.fields.Float(), required=True)
+    area = ma.fields.Float(required=True)
+    vertices = ma.fields.Integer(required=True)
+    score = ma.fields.Float(required=True)
+    confident = ma.fields.Boolean(required=True)
+    engine = ma.fields.String(required=True)
+    model_digest = ma.fields.String(required=True)
+    prompt = ma.fields.Dict(required=True)
+    milliseconds = ma.fields.Nested(MillisecondsSchema, required=True)
+    save = ma.fields.String(required=True)
+    annotation_id = ma.fields.UUID()
+    revision = ma.fields.Integer()

@@ -1,0 +1,122 @@
+"""What can be done with datasets; no HTTP."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from fourpoint_core.domain.labels import clean_label_name
+from fourpoint_core.ids import new_id
+from fourpoint_core.jobs.contracts import PURGE_DATASET, PurgeDataset
+from fourpoint_core.jobs.dispatch import Dispatcher
+from fourpoint_core.storage.port import validate_prefix
+from fourpoint_core.store.models import Dataset, Job, Label
+from fourpoint_core.store.queries import datasets, jobs
+from fourpoint_core.store.queries.paging import Keyset, Page
+from fourpoint_core.store.session import Sessions, unit_of_work
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRequest:
+    """A label somebody asked for; colour None lets the palette choose."""
+
+    name: str
+    colour: str | None
+
+
+def create(
+    sessions: Sessions,
+    name: str,
+    description: str,
+    input_path: str | None,
+    labels: Sequence[LabelRequest],
+    author: UUID,
+) -> Dataset:
+    """Make a dataset with its labels. Raises NameTakenError or InvalidInputError."""
+    prefix = None if input_path is None else input_path.rstrip("/") + "/"
+    if prefix is not None:
+        validate_prefix(prefix)
+    cleaned = [
+        LabelRequest(clean_label_name(label.name, f"/labels/{index}/name"), label.colour)
+        for index, label in enumerate(labels)
+    ]
+    with unit_of_work(sessions) as session:
+        dataset = datasets.add_dataset(session, name.strip(), description, prefix, author)
+        for label in cleaned:
+            datasets.label_named(session, dataset.id, label.name, label.colour)
+    return dataset
+
+
+def read(sessions: Sessions, dataset_id: UUID) -> tuple[Dataset, datasets.SampleTotals]:
+    """A dataset and its counts. Raises NotFoundError."""
+    with unit_of_work(sessions) as session:
+        dataset = datasets.get_dataset(session, dataset_id)
+        return dataset, datasets.sample_totals(session, dataset_id)
+
+
+def listing(
+    sessions: Sessions, after: Keyset | None, limit: int, *, count: bool
+) -> tuple[Page[Dataset], int | None]:
+    """A page of datasets, and how many there are if asked."""
+    with unit_of_work(sessions) as session:
+        page = datasets.list_datasets(session, after, limit)
+        return page, datasets.count_datasets(session) if count else None
+
+
+def change(
+    sessions: Sessions,
+    dataset_id: UUID,
+    check: Callable[[Dataset], None],
+    *,
+    name: str | None,
+    description: str | None,
+) -> Dataset:
+    """Rename or redescribe. check: the caller's precondition, called with the row locked.
+
+    Raises NotFoundError, NameTakenError, or what `check` raises.
+    """
+    with unit_of_work(sessions) as session:
+        dataset = datasets.get_dataset(session, dataset_id, lock=True)
+        check(dataset)
+        wanted = None if name is None else name.strip()
+        return datasets.change_dataset(session, dataset, name=wanted, description=description)
+
+
+def delete(
+    sessions: Sessions,
+    dispatcher: Dispatcher,
+    dataset_id: UUID,
+    *,
+    delete_objects: bool,
+    author: UUID,
+    request_id: str | None,
+) -> Job:
+    """Hide the dataset now and queue the removal of its rows. Raises NotFoundError."""
+    with unit_of_work(sessions) as session:
+        datasets.mark_deleted(session, datasets.get_dataset(session, dataset_id, lock=True))
+        job = jobs.add_job(
+            session,
+            PURGE_DATASET,
+            PurgeDataset(dataset_id, delete_objects),
+            job_id=new_id(),
+            author=author,
+            dataset_id=dataset_id,
+            sample_id=None,
+            request_id=request_id,
+        )
+    dispatcher.dispatch([jobs.Message(job.id, job.kind, job.queue)])
+    return job
+
+
+def labels_of(sessions: Sessions, dataset_id: UUID) -> list[Label]:
+    """The labels of a dataset. Raises NotFoundError."""
+    with unit_of_work(sessions) as session:
+        datasets.get_dataset(session, dataset_id)
+        return datasets.list_labels(session, dataset_id)
+
+
+def add_label(sessions: Sessions, dataset_id: UUID, wanted: LabelRequest) -> tuple[Label, bool]:
+    """The label of that name and whether it is new. Raises NotFoundError or InvalidInputError."""
+    name = clean_label_name(wanted.name, "/name")
+    with unit_of_work(sessions) as session:
+        datasets.get_dataset(session, dataset_id)
+        return datasets.label_named(session, dataset_id, name, wanted.colour)

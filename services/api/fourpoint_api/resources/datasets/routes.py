@@ -1,0 +1,165 @@
+"""Routes of datasets and labels."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response, url_for
+from flask.views import MethodView
+
+from fourpoint_api.clients import clients
+from fourpoint_api.resources.datasets import operations, schemas
+from fourpoint_api.resources.jobs.rendering import accepted
+from fourpoint_api.resources.jobs.schemas import JobSchema
+from fourpoint_api.web import etags, examples, paging
+from fourpoint_api.web.arguments import Blueprint
+from fourpoint_api.web.auth import current_user_id
+from fourpoint_api.web.documented import problems
+from fourpoint_api.web.schemas import PageQuerySchema
+from fourpoint_core.errors import InvalidInputError, NameTakenError, NotFoundError, StaleDocumentError
+from fourpoint_core.logs import request_id_var
+from fourpoint_core.store.models import Dataset, Label
+from fourpoint_core.store.queries.datasets import SampleTotals
+
+blueprint = Blueprint("datasets", __name__, url_prefix="/v1/datasets", description="Datasets and labels")
+
+
+@blueprint.route("")
+class Datasets(MethodView):
+    """All datasets."""
+
+    @blueprint.doc(operationId="createDataset")
+    @blueprint.arguments(schemas.NewDatasetSchema, example={"name": "Cats", "labels": [{"name": "cat"}]})
+    @blueprint.response(201, schemas.DatasetSchema, example=examples.DATASET)
+    @problems(blueprint, NameTakenError, InvalidInputError)
+    def post(self, body: dict[str, Any]) -> Any:
+        """Create a dataset, with its first labels if you like."""
+        labels = [operations.LabelRequest(label["name"], label["colour"]) for label in body["labels"]]
+        dataset = operations.create(
+            clients().sessions,
+            body["name"],
+            body["description"],
+            body["input_path"],
+            labels,
+            current_user_id(),
+        )
+        where = url_for("datasets.OneDataset", dataset_id=dataset.id)
+        return render(dataset), 201, {"Location": where, "ETag": _etag(dataset)}
+
+    @blueprint.doc(operationId="listDatasets")
+    @blueprint.arguments(PageQuerySchema, location="query")
+    @blueprint.response(
+        200, schemas.DatasetPageSchema, example={"items": [examples.DATASET], "next_cursor": None}
+    )
+    @problems(blueprint, InvalidInputError)
+    def get(self, query: dict[str, Any]) -> Any:
+        """List datasets, oldest first."""
+        after = paging.read_cursor(query["cursor"], "datasets")
+        page, total = operations.listing(
+            clients().sessions, after, query["limit"], count=query["count"] is not None
+        )
+        body, headers = paging.page_body(page, "datasets", render, total)
+        return body, 200, headers
+
+
+@blueprint.route("/<uuid:dataset_id>")
+class OneDataset(MethodView):
+    """One dataset."""
+
+    @blueprint.doc(operationId="getDataset")
+    @blueprint.response(
+        200, schemas.DashboardSchema, example={**examples.DATASET, "samples": examples.TOTALS}
+    )
+    @problems(blueprint, NotFoundError)
+    def get(self, dataset_id: UUID) -> Any:
+        """Read a dataset and how far its labeling is."""
+        dataset, totals = operations.read(clients().sessions, dataset_id)
+        return {**render(dataset), "samples": render_totals(totals)}, 200, {"ETag": _etag(dataset)}
+
+    @blueprint.doc(operationId="changeDataset")
+    @blueprint.arguments(schemas.DatasetChangeSchema, example={"name": "Cats and dogs"})
+    @blueprint.response(200, schemas.DatasetSchema, example=examples.DATASET)
+    @problems(blueprint, NotFoundError, NameTakenError, StaleDocumentError, InvalidInputError)
+    def patch(self, body: dict[str, Any], dataset_id: UUID) -> Any:
+        """Rename or redescribe a dataset; with `If-Match`, only if nobody else did meanwhile."""
+        dataset = operations.change(
+            clients().sessions,
+            dataset_id,
+            lambda found: etags.check_if_match(_etag(found)),
+            name=body.get("name"),
+            description=body.get("description"),
+        )
+        return render(dataset), 200, {"ETag": _etag(dataset)}
+
+    @blueprint.doc(operationId="deleteDataset")
+    @blueprint.arguments(schemas.DatasetDeletionSchema, location="query")
+    @blueprint.response(202, JobSchema, example={**examples.JOB, "kind": "purge_dataset", "queue": "io"})
+    @problems(blueprint, NotFoundError, InvalidInputError)
+    def delete(self, query: dict[str, Any], dataset_id: UUID) -> Response:
+        """Delete a dataset. It is gone at once; a job removes what it held.
+
+        The image files stay in the object store unless `delete_objects=true`.
+        """
+        job = operations.delete(
+            clients().sessions,
+            clients().dispatcher,
+            dataset_id,
+            delete_objects=query["delete_objects"],
+            author=current_user_id(),
+            request_id=request_id_var.get(),
+        )
+        return accepted(job)
+
+
+@blueprint.route("/<uuid:dataset_id>/labels")
+class Labels(MethodView):
+    """The labels of a dataset."""
+
+    @blueprint.doc(operationId="listLabels")
+    @blueprint.response(200, schemas.LabelListSchema, example={"items": [examples.LABEL]})
+    @problems(blueprint, NotFoundError)
+    def get(self, dataset_id: UUID) -> Any:
+        """List all labels of a dataset."""
+        return {"items": [render_label(x) for x in operations.labels_of(clients().sessions, dataset_id)]}
+
+    @blueprint.doc(operationId="createLabel")
+    @blueprint.arguments(schemas.NewLabelSchema, example={"name": "cat", "colour": "#3399ff"})
+    @blueprint.response(201, schemas.LabelSchema, example=examples.LABEL)
+    @blueprint.alt_response(200, schema=schemas.LabelSchema, example=examples.LABEL, description="It exists")
+    @problems(blueprint, NotFoundError, InvalidInputError)
+    def post(self, body: dict[str, Any], dataset_id: UUID) -> Any:
+        """Make sure that a label exists: 201 when it is new, 200 when it was there."""
+        wanted = operations.LabelRequest(body["name"], body["colour"])
+        label, is_new = operations.add_label(clients().sessions, dataset_id, wanted)
+        return render_label(label), 201 if is_new else 200
+
+
+def render(dataset: Dataset) -> dict[str, Any]:
+    """A dataset as the contract shows it."""
+    return {
+        "id": dataset.id,
+        "name": dataset.name,
+        "description": dataset.description,
+        "input_path": dataset.input_path,
+        "created_by": dataset.created_by,
+        "created_at": dataset.created_at,
+        "updated_at": dataset.updated_at,
+    }
+
+
+def render_totals(totals: SampleTotals) -> dict[str, int]:
+    """Counts as the contract shows them."""
+    return {
+        "total": totals.total,
+        "labeled": totals.labeled,
+        "unlabeled": totals.total - totals.labeled,
+        "progress_percent": totals.labeled * 100 // totals.total if totals.total else 0,
+    }
+
+
+def render_label(label: Label) -> dict[str, Any]:
+    """A label as the contract shows it."""
+    return {"id": label.id, "name": label.name, "colour": label.colour, "mask_index": label.mask_index}
+
+
+def _etag(dataset: Dataset) -> str:
+    return etags.etag_of("dataset", dataset.row_version)

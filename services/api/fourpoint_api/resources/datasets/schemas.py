@@ -1,0 +1,106 @@
+"""Bodies of datasets and labels."""
+
+import marshmallow as ma
+
+from fourpoint_api.web.schemas import Schema, page_schema
+
+COLOUR = ma.validate.Regexp(r"^#[0-9a-fA-F]{6}$", error="Give the colour as #RRGGBB.")
+
+
+def _visible_text(value: str) -> None:
+    if not value.strip():
+        raise ma.ValidationError("Give at least one visible character.")
+    if any(ord(character) < 32 or 0xD800 <= ord(character) < 0xE000 for character in value):
+        raise ma.ValidationError("Remove control characters.")
+
+
+def _storable_text(value: str) -> None:
+    if any(character == "\0" or 0xD800 <= ord(character) < 0xE000 for character in value):
+        raise ma.ValidationError("Remove characters that are no text (NUL, lone surrogates).")
+
+
+NAME = ma.validate.And(ma.validate.Length(min=1, max=100), _visible_text)
+DESCRIPTION = ma.validate.And(ma.validate.Length(max=4000), _storable_text)
+
+
+class NewLabelSchema(Schema):
+    """A label to be made."""
+
+    name = ma.fields.String(required=True, validate=ma.validate.Length(min=1, max=256))
+    colour = ma.fields.String(load_default=None, allow_none=True, validate=COLOUR)
+
+
+class LabelSchema(Schema):
+    """What an object is called."""
+
+    id = ma.fields.UUID(required=True)
+    name = ma.fields.String(required=True)
+    colour = ma.fields.String(required=True)
+    mask_index = ma.fields.Integer(required=True)
+
+
+class LabelListSchema(Schema):
+    """All labels of a dataset."""
+
+    items = ma.fields.List(ma.fields.Nested(LabelSchema), required=True)
+
+
+class NewDatasetSchema(Schema):
+    """A dataset to be made."""
+
+    name = ma.fields.String(required=True, validate=NAME)
+    description = ma.fields.String(load_default="", validate=DESCRIPTION)
+    input_path = ma.fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=ma.validate.Length(min=1, max=700),
+        metadata={"description": "Key prefix of the images in the object store."},
+    )
+    labels = ma.fields.List(
+        ma.fields.Nested(NewLabelSchema), load_default=list, validate=ma.validate.Length(max=1000)
+    )
+
+
+class DatasetChangeSchema(Schema):
+    """What may be changed; what is left out stays."""
+
+    name = ma.fields.String(validate=NAME)
+    description = ma.fields.String(validate=DESCRIPTION)
+
+
+class DatasetDeletionSchema(Schema):
+    """How a dataset is deleted."""
+
+    delete_objects = ma.fields.Boolean(
+        load_default=False, metadata={"description": "Also delete the image files from the object store."}
+    )
+
+
+class DatasetSchema(Schema):
+    """A dataset."""
+
+    id = ma.fields.UUID(required=True)
+    name = ma.fields.String(required=True)
+    description = ma.fields.String(required=True)
+    input_path = ma.fields.String(required=True)
+    created_by = ma.fields.UUID(required=True)
+    created_at = ma.fields.AwareDateTime(required=True, format="iso")
+    updated_at = ma.fields.AwareDateTime(required=True, format="iso")
+
+
+class TotalsSchema(Schema):
+    """How far the labeling is; progress is floor(labeled / total * 100)."""
+
+    total = ma.fields.Integer(required=True)
+    labeled = ma.fields.Integer(required=True)
+    unlabeled = ma.fields.Integer(required=True)
+    progress_percent = ma.fields.Integer(required=True)
+
+
+class DashboardSchema(DatasetSchema):
+    """A dataset with its counts."""
+
+    samples = ma.fields.Nested(TotalsSchema, required=True)
+
+
+DatasetPageSchema = page_schema(DatasetSchema, "DatasetPage")

@@ -1,0 +1,66 @@
+"""Liveness and readiness, for whoever operates the service."""
+
+from typing import Any
+
+import marshmallow as ma
+from flask.views import MethodView
+
+from fourpoint_api.clients import clients
+from fourpoint_api.resources.health import operations
+from fourpoint_api.web.arguments import Blueprint
+from fourpoint_api.web.schemas import Schema
+
+blueprint = Blueprint("health", __name__, description="Liveness and readiness")
+
+
+class LiveSchema(Schema):
+    """The process answers."""
+
+    status = ma.fields.String(required=True)
+
+
+class ReadySchema(Schema):
+    """What the service depends on; each is `ok` or says what is wrong."""
+
+    status = ma.fields.String(required=True, validate=ma.validate.OneOf(["ready", "not_ready"]))
+    checks = ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.String(), required=True)
+    engines = ma.fields.List(ma.fields.String(), required=True)
+
+
+_READY = {
+    "status": "ready",
+    "checks": {"database": "ok", "broker": "ok", "storage": "ok", "workers": "ok"},
+    "engines": ["weight-free"],
+}
+
+
+@blueprint.route("/healthz")
+class Live(MethodView):
+    """Liveness."""
+
+    @blueprint.doc(operationId="getHealth")
+    @blueprint.response(200, LiveSchema, example={"status": "ok"})
+    def get(self) -> Any:
+        """Whether the process answers; looks at nothing else."""
+        return {"status": "ok"}
+
+
+@blueprint.route("/readyz")
+class Ready(MethodView):
+    """Readiness."""
+
+    @blueprint.doc(operationId="getReadiness")
+    @blueprint.response(200, ReadySchema, example=_READY)
+    @blueprint.alt_response(
+        503, schema=ReadySchema, description="Something is missing", example={**_READY, "status": "not_ready"}
+    )
+    def get(self) -> Any:
+        """Whether database, broker, storage and workers are there."""
+        found = operations.readiness(clients().sessions, clients().redis, clients().store)
+        ready = all(text == "ok" for text in found.checks.values())
+        body = {
+            "status": "ready" if ready else "not_ready",
+            "checks": found.checks,
+            "engines": found.engines,
+        }
+        return body, 200 if ready else 503

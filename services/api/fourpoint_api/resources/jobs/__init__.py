@@ -1,0 +1,1 @@
+"""Background work, as its callers see it."""

@@ -1,0 +1,53 @@
+"""What can be done with jobs; no HTTP."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from redis import Redis
+
+from fourpoint_core.domain.jobs import JobState
+from fourpoint_core.jobs.contracts import KINDS
+from fourpoint_core.jobs.dispatch import Dispatcher
+from fourpoint_core.jobs.events import JobEvent, announce
+from fourpoint_core.store.models import Job, JobAttempt
+from fourpoint_core.store.queries import jobs
+from fourpoint_core.store.queries.paging import Keyset, Page
+from fourpoint_core.store.session import Sessions, unit_of_work
+
+
+def read(sessions: Sessions, job_id: UUID) -> Job:
+    """A job's row. Raises NotFoundError."""
+    with unit_of_work(sessions) as session:
+        return jobs.get_job(session, job_id)
+
+
+def read_with_attempts(sessions: Sessions, job_id: UUID) -> tuple[Job, Sequence[JobAttempt]]:
+    """A job and its tries. Raises NotFoundError."""
+    with unit_of_work(sessions) as session:
+        return jobs.get_job(session, job_id), jobs.attempts_of(session, job_id)
+
+
+def listing(
+    sessions: Sessions, state: str | None, dataset_id: UUID | None, after: Keyset | None, limit: int
+) -> Page[Job]:
+    """A page of jobs."""
+    with unit_of_work(sessions) as session:
+        wanted = None if state is None else JobState(state)
+        return jobs.list_jobs(session, state=wanted, dataset_id=dataset_id, after=after, limit=limit)
+
+
+def cancel(sessions: Sessions, redis: Redis, job_id: UUID) -> Job:
+    """Cancel a job, and wake who waits for it. Raises NotFoundError or JobStateError."""
+    with unit_of_work(sessions) as session:
+        job = jobs.request_cancel(session, job_id)
+    announce(redis, JobEvent(job.id, JobState(job.state)))
+    return job
+
+
+def retry(sessions: Sessions, dispatcher: Dispatcher, job_id: UUID) -> Job:
+    """Queue a job again. Raises NotFoundError or JobStateError."""
+    with unit_of_work(sessions) as session:
+        job = jobs.get_job(session, job_id)
+        job = jobs.retry(session, job_id, KINDS[job.kind])
+    dispatcher.dispatch([jobs.Message(job.id, job.kind, job.queue)])
+    return job

@@ -1,0 +1,152 @@
+"""Uploading images, all or nothing, without losing or orphaning a byte; no HTTP.
+
+Order of events: check every file; promise the keys in the database (committed); write the objects; in one
+transaction redeem the promises and add the rows. A process that dies leaves promises, and the sweep
+removes the objects that nothing refers to.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+from fourpoint_api.resources.samples.names import alternatives, safe_name
+from fourpoint_api.settings import ApiSettings
+from fourpoint_core.errors import (
+    BatchTooLargeError,
+    FieldError,
+    FileTooLargeError,
+    FourpointError,
+    InvalidInputError,
+    StorageUnavailableError,
+    UploadRefusedError,
+)
+from fourpoint_core.ids import new_id
+from fourpoint_core.imaging.inspect import ImageFacts, inspect_image
+from fourpoint_core.storage import ObjectExistsError, ObjectStore
+from fourpoint_core.store.models import Dataset, Sample
+from fourpoint_core.store.queries import datasets, samples
+from fourpoint_core.store.session import Sessions, unit_of_work
+
+MAX_FILES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    """A file as it came: the name is the client's, the bytes are not checked."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    name: str
+    data: bytes
+    facts: ImageFacts
+    key: str = ""
+
+
+def upload(
+    sessions: Sessions,
+    store: ObjectStore,
+    settings: ApiSettings,
+    dataset_id: UUID,
+    files: Sequence[UploadedFile],
+    author: UUID,
+) -> list[Sample]:
+    """Store the files as new samples, in their order.
+
+    Raises an error that names every bad file; nothing is stored then.
+    """
+    with unit_of_work(sessions) as session:
+        dataset = datasets.get_dataset(session, dataset_id)
+    checked = _check(files, settings)
+    upload_id = new_id()
+    placed = _promise(sessions, store, dataset, upload_id, checked)
+    try:
+        etags = [store.put(item.key, item.data, content_type=item.facts.media_type, if_absent=True).etag
+                 for item in placed]  # fmt: skip
+    except ObjectExistsError as error:
+        # Somebody wrote to the bucket past us, between our look and our write.
+        raise StorageUnavailableError("A file of that name has just appeared; upload again.") from error
+    rows = [_row(dataset, item, etag, author) for item, etag in zip(placed, etags, strict=True)]
+    with unit_of_work(sessions) as session:
+        # The dataset may have been deleted meanwhile; the sweep then removes the objects.
+        datasets.get_dataset(session, dataset_id)
+        if samples.redeem_keys(session, upload_id) != {item.key for item in placed}:
+            raise StorageUnavailableError("The upload took too long and was undone; upload again.")
+        samples.add_samples(session, rows)
+    return rows
+
+
+def _check(files: Sequence[UploadedFile], settings: ApiSettings) -> list[_Checked]:
+    if not 1 <= len(files) <= MAX_FILES:
+        raise InvalidInputError.at("/files", "files_count", f"Send 1 to {MAX_FILES} files in fields `files`.")
+    total = sum(len(file.data) for file in files)
+    if total > settings.max_batch_bytes:
+        raise BatchTooLargeError(
+            f"The files have {total:,} bytes in all; send at most {settings.max_batch_bytes:,} at once."
+        )
+    checked: list[_Checked] = []
+    refusals: list[tuple[FourpointError, FieldError]] = []
+    for index, file in enumerate(files):
+        try:
+            facts = _inspect(file, settings)
+            checked.append(_Checked(safe_name(file.name, facts.media_type), file.data, facts))
+        except FourpointError as error:
+            refusals.append(
+                (error, FieldError(f"/files/{index}", error.code, f"{file.name}: {error.detail}"))
+            )
+    if refusals:
+        _refuse(refusals)
+    return checked
+
+
+def _inspect(file: UploadedFile, settings: ApiSettings) -> ImageFacts:
+    if len(file.data) > settings.max_file_bytes:
+        raise FileTooLargeError(
+            f"The file has {len(file.data):,} bytes; the limit is {settings.max_file_bytes:,}."
+        )
+    return inspect_image(file.data, settings.max_image_pixels)
+
+
+def _refuse(refusals: Sequence[tuple[FourpointError, FieldError]]) -> None:
+    kinds = {type(error) for error, _ in refusals}
+    kind = kinds.pop() if len(kinds) == 1 else UploadRefusedError
+    raise kind("Nothing was stored: " + refusals[0][1].detail, [field for _, field in refusals])
+
+
+def _promise(
+    sessions: Sessions, store: ObjectStore, dataset: Dataset, upload_id: UUID, checked: Sequence[_Checked]
+) -> list[_Checked]:
+    """Give every file a key that nobody has, in the database or in the bucket."""
+    placed: list[_Checked] = []
+    with unit_of_work(sessions) as session:
+        # In key order: two uploads that want the same names then wait for each other, and never both ways.
+        for item in sorted(checked, key=lambda one: one.name):
+            for name in alternatives(item.name):
+                key = dataset.input_path + name
+                if samples.reserve_key(session, upload_id, key) and not store.exists(key):
+                    placed.append(replace(item, name=name, key=key))
+                    break
+    order = {id(item.data): position for position, item in enumerate(checked)}
+    return sorted(placed, key=lambda item: order[id(item.data)])
+
+
+def _row(dataset: Dataset, item: _Checked, etag: str, author: UUID) -> Sample:
+    return Sample(
+        id=new_id(),
+        dataset_id=dataset.id,
+        name=item.name,
+        object_key=item.key,
+        object_etag=etag,
+        digest=hashlib.sha256(item.data).hexdigest(),
+        media_type=item.facts.media_type,
+        size_bytes=len(item.data),
+        width=item.facts.width,
+        height=item.facts.height,
+        created_by=author,
+        created_at=datetime.now(UTC),
+    )

@@ -1,0 +1,33 @@
+"""Settings of the HTTP process."""
+
+from dataclasses import dataclass
+
+from fourpoint_core.errors import SettingsError
+from fourpoint_core.settings import MEBIBYTE, CoreSettings, variable
+
+
+@dataclass(frozen=True)
+class ApiSettings(CoreSettings):
+    """What only the API needs, on top of CoreSettings."""
+
+    # Defaults keep the dataclass valid after its parent's; an empty secret is refused in `check`.
+    secret_key: str = variable(
+        "FOURPOINT_SECRET_KEY", "signs cursors; 16 characters or more, the same on all replicas", ""
+    )
+    max_file_bytes: int = variable(
+        "FOURPOINT_MAX_FILE_BYTES", "size limit of one uploaded image", 5 * MEBIBYTE
+    )
+    max_batch_bytes: int = variable(
+        "FOURPOINT_MAX_BATCH_BYTES", "size limit of all images of one upload", 8 * MEBIBYTE
+    )
+    max_json_bytes: int = variable("FOURPOINT_MAX_JSON_BYTES", "size limit of a JSON body", 4 * MEBIBYTE)
+    max_wait_seconds: float = variable("FOURPOINT_MAX_WAIT_SECONDS", "longest `Prefer: wait`", 30.0)
+    max_waiters: int = variable(
+        "FOURPOINT_MAX_WAITERS", "requests of one process that may wait for jobs at once", 24
+    )
+
+    def check(self) -> None:
+        """See FromVariables.check."""
+        super().check()
+        if len(self.secret_key) < 16:
+            raise SettingsError("FOURPOINT_SECRET_KEY is not set, or shorter than 16 characters")

@@ -1,0 +1,93 @@
+"""The values that the contract's examples show: one dataset, one photo, one cat."""
+
+from typing import Any
+
+DATASET_ID = "01930000-0000-7000-8000-0000000000d1"
+SAMPLE_ID = "01930000-0000-7000-8000-0000000000a1"
+LABEL_ID = "01930000-0000-7000-8000-0000000000b1"
+JOB_ID = "01930000-0000-7000-8000-0000000000f1"
+CONTOUR_ID = "01930000-0000-7000-8000-0000000000c1"
+ANNOTATION_ID = "01930000-0000-7000-8000-0000000000e1"
+USER_ID = "01900000-0000-7000-8000-000000000001"
+TIME = "2026-01-01T12:00:00+00:00"
+
+LABEL = {"id": LABEL_ID, "name": "cat", "colour": "#3399ff", "mask_index": 1}
+DATASET = {
+    "id": DATASET_ID,
+    "name": "Cats",
+    "description": "",
+    "input_path": f"datasets/{DATASET_ID}/",
+    "created_by": USER_ID,
+    "created_at": TIME,
+    "updated_at": TIME,
+}
+TOTALS = {"total": 8, "labeled": 1, "unlabeled": 7, "progress_percent": 12}
+SAMPLE = {
+    "id": SAMPLE_ID,
+    "dataset_id": DATASET_ID,
+    "name": "cat.png",
+    "object_key": f"datasets/{DATASET_ID}/cat.png",
+    "digest": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    "media_type": "image/png",
+    "size_bytes": 240512,
+    "width": 451,
+    "height": 300,
+    "status": "unlabeled",
+    "annotation_count": 0,
+    "revision": 0,
+    "labeled_by": None,
+    "labeled_at": None,
+    "created_by": USER_ID,
+    "created_at": TIME,
+}
+CONTOUR = {"parts": [{"outer": [[150.5, 10.0], [280.0, 150.0], [140.0, 299.0], [60.0, 160.0]], "holes": []}]}
+POINTS = {"top": [150.5, 10], "bottom": [140, 299], "left": [60, 160], "right": [280, 150]}
+INFERENCE = {
+    "contour_id": CONTOUR_ID,
+    "sample_id": SAMPLE_ID,
+    "contour": CONTOUR,
+    "bbox": [60.0, 10.0, 280.0, 299.0],
+    "area": 31790.0,
+    "vertices": 4,
+    "score": 0.93,
+    "confident": True,
+    "engine": "weight-free",
+    "model_digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "prompt": {"points": POINTS},
+    "milliseconds": {"queue": 4.0, "image": 6.1, "model": 58.0, "polygon": 7.2},
+    "save": "none",
+}
+ANNOTATION = {
+    "id": ANNOTATION_ID,
+    "label": LABEL,
+    "contour": CONTOUR,
+    "bbox": [60.0, 10.0, 280.0, 299.0],
+    "area": 31790.0,
+    "method": "extreme_points",
+    "prompt": {"points": POINTS},
+    "contour_id": CONTOUR_ID,
+    "engine": "weight-free",
+    "model_digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "score": 0.93,
+    "created_by": USER_ID,
+    "created_at": TIME,
+}
+JOB: dict[str, Any] = {
+    "id": JOB_ID,
+    "kind": "infer_contour",
+    "queue": "click",
+    "state": "queued",
+    "dataset_id": DATASET_ID,
+    "sample_id": SAMPLE_ID,
+    "progress": None,
+    "result": None,
+    "error": None,
+    "attempts": [],
+    "max_attempts": 5,
+    "created_by": USER_ID,
+    "created_at": TIME,
+    "started_at": None,
+    "finished_at": None,
+    "deadline_at": "2026-01-01T12:02:00+00:00",
+    "cancel_requested": False,
+}

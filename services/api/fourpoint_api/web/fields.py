@@ -1,0 +1,64 @@
+"""Marshmallow fields for geometry: flat loops instead of a field object per number."""
+
+import math
+from typing import Any
+
+from marshmallow import ValidationError, fields
+
+from fourpoint_core.domain.geometry import MAX_VERTICES
+
+
+def _vertex_problem(value: Any) -> str | None:
+    if not isinstance(value, list) or len(value) != 2:
+        return "Give a point as [x, y]."
+    for number in value:
+        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+            return "Give both coordinates as finite numbers."
+    return None
+
+
+class Vertex(fields.Field[list[float]]):
+    """A point `[x, y]` in pixels of the upright image."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> list[float]:
+        problem = _vertex_problem(value)
+        if problem is not None:
+            raise ValidationError(problem)
+        return [float(value[0]), float(value[1])]
+
+
+class Vertices(fields.Field[list[list[float]]]):
+    """A list of points; errors name the index."""
+
+    def __init__(self, *, minimum: int = 0, maximum: int = MAX_VERTICES, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.minimum = minimum
+        self.maximum = maximum
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> list[list[float]]:
+        if not isinstance(value, list) or not self.minimum <= len(value) <= self.maximum:
+            raise ValidationError(f"Give a list of {self.minimum} to {self.maximum} points.")
+        problems = {index: [text] for index, item in enumerate(value) if (text := _vertex_problem(item))}
+        if problems:
+            raise ValidationError(problems)
+        return [[float(x), float(y)] for x, y in value]
+
+
+class Points(fields.Field[Any]):
+    """Four extreme points: `{top, bottom, left, right}`, or a list of four in any order."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, dict):
+            return self._by_role(value)
+        if isinstance(value, list):
+            return Vertices(minimum=4, maximum=4).deserialize(value)
+        raise ValidationError("Give four points: an object with top, bottom, left, right, or a list of four.")
+
+    def _by_role(self, value: dict[str, Any]) -> dict[str, Any]:
+        roles = ("top", "bottom", "left", "right")
+        problems = {name: ["Unknown field."] for name in value if name not in roles}
+        problems |= {role: ["Missing point."] for role in roles if role not in value}
+        problems |= {r: [text] for r in roles if r in value and (text := _vertex_problem(value[r]))}
+        if problems:
+            raise ValidationError(problems)
+        return value

@@ -1,0 +1,121 @@
+"""The public contract, written by the code; and the framework's slips, mended here and nowhere else.
+
+flask-smorest documents error responses as `application/json`, and apispec writes marshmallow's exclusive
+ranges as inclusive ones. (The third slip, 422 for a body that is not JSON, is mended in `arguments`.)
+"""
+
+from typing import Any
+
+import marshmallow as ma
+from apispec.ext.marshmallow import MarshmallowPlugin
+from flask import Flask, Response, json
+from flask_smorest import Api
+from flask_swagger_ui import get_swaggerui_blueprint
+
+from fourpoint_api.web.fields import Points, Vertex, Vertices
+from fourpoint_api.web.problems import MEDIA_TYPE
+from fourpoint_api.web.schemas import ProblemSchema
+from fourpoint_core.domain.prompts import ROLES
+
+JSON = "application/json"
+_VERTEX = {
+    "type": "array",
+    "prefixItems": [{"type": "number"}, {"type": "number"}],
+    "minItems": 2,
+    "maxItems": 2,
+}
+
+
+class ContractApi(Api):
+    """flask-smorest's API with our problem schema; our handlers answer errors."""
+
+    ERROR_SCHEMA = ProblemSchema
+
+    def _register_error_handlers(self) -> None:
+        """Left to `problems.install`."""
+
+
+def build_api(app: Flask) -> ContractApi:
+    """The API that blueprints are registered with."""
+    plugin = MarshmallowPlugin()
+    app.config.update(
+        API_TITLE="Fourpoint",
+        API_VERSION="v1",
+        OPENAPI_VERSION="3.1.0",
+        API_SPEC_OPTIONS={
+            "info": {
+                "description": "Four clicks in, an outline out: the backend of an image-segmentation "
+                "labeling tool. Coordinates are pixels of the upright image, continuous, origin top-left."
+            },
+        },
+    )
+    api = ContractApi(app, spec_kwargs={"marshmallow_plugin": plugin})
+    converter = plugin.converter
+    assert converter is not None  # noqa: S101 - the plugin has been attached to the spec
+    converter.add_attribute_function(_geometry)  # type: ignore[no-untyped-call]
+    converter.add_attribute_function(_exclusive_range)  # type: ignore[no-untyped-call]
+    return api
+
+
+def contract(api: ContractApi) -> dict[str, Any]:
+    """The OpenAPI 3.1 document."""
+    document: dict[str, Any] = api.spec.to_dict()
+    for response in _error_responses(document):
+        content = response.get("content", {})
+        if JSON in content:
+            content[MEDIA_TYPE] = content.pop(JSON)
+    return document
+
+
+def serve(app: Flask, api: ContractApi) -> None:
+    """`/openapi.json`, and `/docs` with assets from the package: no page here loads from elsewhere."""
+    text = json.dumps(contract(api), sort_keys=False)
+
+    @app.get("/openapi.json")
+    def openapi_document() -> Response:
+        return Response(text, mimetype=JSON)
+
+    docs = get_swaggerui_blueprint(
+        "/docs", "/openapi.json", config={"app_name": "Fourpoint", "validatorUrl": None}
+    )
+    app.register_blueprint(docs)
+
+
+def _error_responses(document: dict[str, Any]) -> list[dict[str, Any]]:
+    shared = document.get("components", {}).get("responses", {})
+    own = [
+        response
+        for path in document["paths"].values()
+        for operation in path.values()
+        if isinstance(operation, dict)
+        for status, response in operation.get("responses", {}).items()
+        if status == "default" or (status[0] in "45" and "Problem" in json.dumps(response))
+    ]
+    return [*shared.values(), *own]
+
+
+def _geometry(self: Any, field: ma.fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(field, Vertex):
+        return dict(_VERTEX)
+    if isinstance(field, Vertices):
+        return {"type": "array", "items": _VERTEX, "minItems": field.minimum, "maxItems": field.maximum}
+    if isinstance(field, Points):
+        named = {
+            "type": "object",
+            "properties": dict.fromkeys(ROLES, _VERTEX),
+            "required": list(ROLES),
+            "additionalProperties": False,
+        }
+        in_any_order = {"type": "array", "items": _VERTEX, "minItems": 4, "maxItems": 4}
+        return {"oneOf": [named, in_any_order, {"type": "null"}]}
+    return {}
+
+
+def _exclusive_range(self: Any, field: ma.fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
+    for rule in field.validators:
+        if isinstance(rule, ma.validate.Range):
+            if not rule.min_inclusive and "minimum" in ret:
+                ret["exclusiveMinimum"] = ret.pop("minimum")
+            if not rule.max_inclusive and "maximum" in ret:
+                ret["exclusiveMaximum"] = ret.pop("maximum")
+    return {}

@@ -1,0 +1,53 @@
+"""Cursors that nobody can forge, and the body and headers of a page."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from flask import request, url_for
+from itsdangerous import BadData, URLSafeSerializer
+
+from fourpoint_api.clients import clients
+from fourpoint_core.errors import InvalidInputError
+from fourpoint_core.store.queries.paging import Keyset, Page
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 1000
+
+
+def read_cursor(cursor: str | None, scope: str) -> Keyset | None:
+    """Where the page begins. scope: the list and its filters; a cursor of another list is refused."""
+    if cursor is None:
+        return None
+    try:
+        found_scope, created_at, row_id = _serializer().loads(cursor)
+        if found_scope != scope:
+            raise BadData("scope")
+        return Keyset(datetime.fromisoformat(created_at), UUID(row_id))
+    except (BadData, ValueError, TypeError) as error:
+        raise InvalidInputError.at(
+            "?cursor", "cursor_invalid", "Take the cursor from `next_cursor` of the same list, unchanged."
+        ) from error
+
+
+def page_body(
+    page: Page[Any], scope: str, render: Callable[[Any], dict[str, Any]], total: int | None
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Body and headers (RFC 8288 `Link`) of a page."""
+    cursor = None
+    if page.next is not None:
+        cursor = _serializer().dumps([scope, page.next.created_at.isoformat(), str(page.next.id)])
+    body: dict[str, Any] = {"items": [render(row) for row in page.rows], "next_cursor": cursor}
+    if total is not None:
+        body["total"] = total
+    return body, {} if cursor is None else {"Link": f'<{_next_url(cursor)}>; rel="next"'}
+
+
+def _next_url(cursor: str) -> str:
+    values: dict[str, Any] = {**(request.view_args or {}), **request.args.to_dict(), "cursor": cursor}
+    return url_for(request.endpoint or "", **values)
+
+
+def _serializer() -> URLSafeSerializer:
+    return URLSafeSerializer(clients().settings.secret_key, salt="cursor")

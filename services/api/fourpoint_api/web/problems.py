@@ -1,0 +1,190 @@
+"""Every error as an RFC 9457 problem document; the one table from public codes to HTTP."""
+
+import logging
+from typing import Any
+
+from flask import Flask, Response, json, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from fourpoint_core import errors
+from fourpoint_core.logs import request_id_var
+from fourpoint_core.storage import ObjectExistsError
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class MalformedJsonError(errors.FourpointError):
+    """The body says that it is JSON and is not."""
+
+    code = "malformed_json"
+    title = "The body is not valid JSON"
+
+
+class UnsupportedMediaTypeError(errors.FourpointError):
+    """The body is of a type that this route does not read."""
+
+    code = "unsupported_media_type"
+    title = "The body's media type is not supported"
+
+
+class BodyTooLargeError(errors.FourpointError):
+    """The body is over the limit of this route."""
+
+    code = "body_too_large"
+    title = "The body is too large"
+
+
+class RouteNotFoundError(errors.FourpointError):
+    """There is no such address."""
+
+    code = "route_not_found"
+    title = "There is nothing at this address"
+
+
+class MethodNotAllowedError(errors.FourpointError):
+    """The address exists, and does not do this."""
+
+    code = "method_not_allowed"
+    title = "The method is not allowed here"
+
+
+class RangeNotSatisfiableError(errors.FourpointError):
+    """The bytes asked for lie outside of the object."""
+
+    code = "range_not_satisfiable"
+    title = "The range lies outside of the file"
+
+
+class TooBusyError(errors.FourpointError, errors.Retryable):
+    """This process holds as many waiting requests as it may."""
+
+    code = "too_busy"
+    title = "The service is busy"
+
+
+class BadRequestError(errors.FourpointError):
+    """HTTP itself was spoken wrongly."""
+
+    code = "bad_request"
+    title = "The request could not be understood"
+
+
+class InternalError(errors.FourpointError):
+    """A defect of the service; the request id leads to it in the logs."""
+
+    code = "internal_error"
+    title = "The service failed"
+
+
+STATUS: dict[type[errors.FourpointError], int] = {
+    BadRequestError: 400,
+    MalformedJsonError: 400,
+    errors.NotFoundError: 404,
+    RouteNotFoundError: 404,
+    MethodNotAllowedError: 405,
+    errors.ConflictError: 409,
+    errors.NameTakenError: 409,
+    errors.IdTakenError: 409,
+    errors.JobStateError: 409,
+    errors.LeaseLostError: 409,
+    errors.CancelledError: 409,
+    ObjectExistsError: 409,
+    errors.ObjectMissingError: 409,
+    errors.StaleDocumentError: 412,
+    errors.FileTooLargeError: 413,
+    errors.BatchTooLargeError: 413,
+    BodyTooLargeError: 413,
+    errors.UnsupportedImageError: 415,
+    UnsupportedMediaTypeError: 415,
+    RangeNotSatisfiableError: 416,
+    errors.InvalidInputError: 422,
+    errors.DamagedImageError: 422,
+    errors.TooManyPixelsError: 422,
+    errors.UploadRefusedError: 422,
+    errors.NoOutlineError: 422,
+    errors.PreconditionRequiredError: 428,
+    InternalError: 500,
+    TooBusyError: 503,
+    errors.StorageUnavailableError: 503,
+    errors.DatabaseUnavailableError: 503,
+    errors.AttemptsExhaustedError: 503,
+    errors.DeadlineExceededError: 503,
+}
+_STATUS_OF_CODE = {kind.code: status for kind, status in STATUS.items()}
+_OF_HTTP: dict[int, type[errors.FourpointError]] = {
+    404: RouteNotFoundError,
+    405: MethodNotAllowedError,
+    413: BodyTooLargeError,
+    415: UnsupportedMediaTypeError,
+    416: RangeNotSatisfiableError,
+}
+RETRY_AFTER_SECONDS = 2
+
+
+def problem(
+    code: str, title: str, detail: str, fields: list[dict[str, str]], **more: Any
+) -> tuple[dict[str, Any], int]:
+    """The document and the status for a public code."""
+    status = _STATUS_OF_CODE.get(code, 500)
+    document = {
+        "type": f"urn:fourpoint:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "errors": fields,
+        "request_id": request_id_var.get(),
+        **more,
+    }
+    return document, status
+
+
+def problem_response(
+    code: str, title: str, detail: str, fields: list[dict[str, str]], **more: Any
+) -> Response:
+    """The answer for a public code; 503 says when to come again."""
+    document, status = problem(code, title, detail, fields, **more)
+    response = Response(json.dumps(document), status, mimetype=MEDIA_TYPE)
+    if status == 503:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
+def install(app: Flask) -> None:
+    """Answer every error of the application with a problem document."""
+    app.register_error_handler(errors.FourpointError, _answer)
+    app.register_error_handler(HTTPException, _answer_http)
+    app.register_error_handler(Exception, _answer_unexpected)
+
+
+def _answer(error: errors.FourpointError) -> Response:
+    fields = [{"pointer": e.pointer, "code": e.code, "detail": e.detail} for e in error.errors]
+    more: dict[str, Any] = {}
+    if isinstance(error, errors.StaleDocumentError):
+        more["current_etag"] = error.current_etag
+    response = problem_response(error.code, error.title, error.detail, fields, **more)
+    if isinstance(error, errors.StaleDocumentError):
+        response.headers["ETag"] = error.current_etag
+    return response
+
+
+def _answer_http(error: HTTPException) -> Response:
+    if error.code is not None and error.code < 400:
+        return Response(status=error.code, headers=error.get_headers())
+    kind = _OF_HTTP.get(error.code or 500, BadRequestError if (error.code or 500) < 500 else InternalError)
+    detail = error.description or kind.title
+    if isinstance(error, RequestEntityTooLarge):
+        detail = f"Send at most {request.max_content_length:,} bytes to this address."
+    response = problem_response(kind.code, kind.title, detail, [])
+    for name, value in error.get_headers():
+        if name.lower() == "allow":
+            response.headers[name] = value
+    return response
+
+
+def _answer_unexpected(error: Exception) -> Response:
+    logger.error("unhandled error", exc_info=error)
+    detail = "The service failed unexpectedly; quote the request id when you report it."
+    return problem_response(InternalError.code, InternalError.title, detail, [])

@@ -1,0 +1,95 @@
+"""Waiting for jobs without holding anything but a thread: one Redis listener wakes all waiters.
+
+Redis is a hint. Whoever waits also looks at the row once a second, so a lost message costs a second at most.
+"""
+
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from fourpoint_api.web.problems import TooBusyError
+from fourpoint_core.domain.jobs import JobState
+from fourpoint_core.jobs.events import CHANNEL, JobEvent
+from fourpoint_core.store.models import Job
+
+LOOK_AGAIN_SECONDS = 1.0
+logger = logging.getLogger(__name__)
+
+
+class JobNews:
+    """Rings the bells of the jobs that something happened to."""
+
+    def __init__(self, redis: Redis, max_waiters: int):
+        self._redis = redis
+        self._free = threading.BoundedSemaphore(max_waiters)
+        self._lock = threading.Lock()
+        self._bells: defaultdict[UUID, set[threading.Event]] = defaultdict(set)
+        self._listener: threading.Thread | None = None
+
+    @contextmanager
+    def listen(self, job_id: UUID) -> Iterator[threading.Event]:
+        """An event that is set whenever there is news. Raises TooBusyError when too many wait already."""
+        if not self._free.acquire(blocking=False):
+            raise TooBusyError("Too many requests wait for jobs; poll the job instead.")
+        bell = threading.Event()
+        with self._lock:
+            self._bells[job_id].add(bell)
+            self._ensure_listener()
+        try:
+            yield bell
+        finally:
+            with self._lock:
+                self._bells[job_id].discard(bell)
+                if not self._bells[job_id]:
+                    del self._bells[job_id]
+            self._free.release()
+
+    def _ensure_listener(self) -> None:
+        # Started by the first waiter and not at construction: threads do not survive gunicorn's fork.
+        if self._listener is None or not self._listener.is_alive():
+            self._listener = threading.Thread(target=self._listen_for_ever, name="job-news", daemon=True)
+            self._listener.start()
+
+    def _listen_for_ever(self) -> None:
+        while True:
+            try:
+                with self._redis.pubsub(ignore_subscribe_messages=True) as channel:  # type: ignore[no-untyped-call]
+                    channel.subscribe(CHANNEL)
+                    while True:
+                        message = channel.get_message(timeout=LOOK_AGAIN_SECONDS)
+                        if message is not None:
+                            self._ring(message["data"])
+            except (RedisError, OSError) as error:
+                logger.warning("no news of jobs; waiters look at the rows", extra={"reason": str(error)})
+                time.sleep(LOOK_AGAIN_SECONDS)
+
+    def _ring(self, message: bytes) -> None:
+        try:
+            event = JobEvent.decode(message)
+        except (ValueError, KeyError):
+            return
+        with self._lock:
+            for bell in self._bells.get(event.job_id, ()):
+                bell.set()
+
+
+def wait_until_final(bell: threading.Event, seconds: float, read: Callable[[], Job]) -> Job:
+    """Wait for the job's end, at most `seconds`; `read` opens and closes its own transaction.
+
+    Returns the job as it stood last.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        left = deadline - time.monotonic()
+        bell.wait(max(0.0, min(left, LOOK_AGAIN_SECONDS)))
+        bell.clear()
+        job = read()
+        if JobState(job.state).is_final or left <= 0:
+            return job

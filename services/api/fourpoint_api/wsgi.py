@@ -1,0 +1,12 @@
+"""What gunicorn serves: `fourpoint_api.wsgi:app`."""
+
+import os
+
+from fourpoint_api.app import create_app
+from fourpoint_api.clients import build_clients
+from fourpoint_api.settings import ApiSettings
+from fourpoint_core.logs import configure_logging
+
+settings = ApiSettings.from_mapping(os.environ)
+configure_logging(settings.log_level)
+app = create_app(build_clients(settings))
