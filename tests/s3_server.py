@@ -142,9 +142,7 @@ def _directory_with_xattrs() -> Path:
     for directory in candidates:
         if _takes_xattrs(directory):
             return _data_parent(directory)
-    raise RuntimeError(
-        f"no user xattrs in any of {', '.join(map(str, candidates))}: Swift cannot store there"
-    )
+    raise RuntimeError(f"no user xattrs in any of {', '.join(map(str, candidates))}: Swift cannot store there")
 
 
 def _data_parent(directory: Path) -> Path:

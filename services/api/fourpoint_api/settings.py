@@ -14,9 +14,7 @@ class ApiSettings(CoreSettings):
     secret_key: str = variable(
         "FOURPOINT_SECRET_KEY", "signs cursors; 16 characters or more, the same on all replicas", ""
     )
-    max_file_bytes: int = variable(
-        "FOURPOINT_MAX_FILE_BYTES", "size limit of one uploaded image", 5 * MEBIBYTE
-    )
+    max_file_bytes: int = variable("FOURPOINT_MAX_FILE_BYTES", "size limit of one uploaded image", 5 * MEBIBYTE)
     max_batch_bytes: int = variable(
         "FOURPOINT_MAX_BATCH_BYTES", "size limit of all images of one upload", 8 * MEBIBYTE
     )

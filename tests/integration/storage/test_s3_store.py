@@ -262,9 +262,7 @@ def listing(*keys: str) -> bytes:
         "<LastModified>2026-01-02T03:04:05.000Z</LastModified></Contents>"
         for key in keys
     )
-    body = (
-        f"<ListBucketResult><Name>bucket</Name><IsTruncated>true</IsTruncated>{contents}</ListBucketResult>"
-    )
+    body = f"<ListBucketResult><Name>bucket</Name><IsTruncated>true</IsTruncated>{contents}</ListBucketResult>"
     return answer("200 OK", body.encode(), "Content-Type: application/xml")
 
 

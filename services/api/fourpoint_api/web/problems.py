@@ -141,9 +141,7 @@ def problem(
     return document, status
 
 
-def problem_response(
-    code: str, title: str, detail: str, fields: list[dict[str, str]], **more: Any
-) -> Response:
+def problem_response(code: str, title: str, detail: str, fields: list[dict[str, str]], **more: Any) -> Response:
     """The answer for a public code; 503 says when to come again."""
     document, status = problem(code, title, detail, fields, **more)
     response = Response(json.dumps(document), status, mimetype=MEDIA_TYPE)

@@ -178,9 +178,7 @@ def _part_errors(part: Part, width: int, height: int) -> Iterator[FieldError]:
 
 def _ring_errors(ring: Ring, width: int, height: int) -> Iterator[FieldError]:
     if len(ring) < 3:
-        yield FieldError(
-            "", "ring_too_short", f"A ring needs at least 3 different vertices; got {len(ring)}."
-        )
+        yield FieldError("", "ring_too_short", f"A ring needs at least 3 different vertices; got {len(ring)}.")
         return
     outside = [index for index, vertex in enumerate(ring) if not inside_image(vertex, width, height)]
     for index in outside:

@@ -151,9 +151,7 @@ def missing(key: str) -> ObjectMissingError:
 def check_range(start: int, length: int | None) -> None:
     """Raises InvalidInputError for a range that counts backwards."""
     if start < 0 or (length is not None and length < 0):
-        raise InvalidInputError(
-            f"A range starts at 0 or later and has no negative length: {start}, {length}."
-        )
+        raise InvalidInputError(f"A range starts at 0 or later and has no negative length: {start}, {length}.")
 
 
 class ExactReader:

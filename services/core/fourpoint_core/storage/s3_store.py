@@ -267,9 +267,7 @@ class S3Store:
                 f" FOURPOINT_STORAGE_SECRET_KEY, and what the key may do in the bucket {self._bucket!r}."
             )
         if code in _CLOCK:
-            return StorageUnavailableError(
-                f"The clocks of this machine and the object store differ ({code})."
-            )
+            return StorageUnavailableError(f"The clocks of this machine and the object store differ ({code}).")
         return StorageUnavailableError(f"The object store answered {code}: {error.message}")
 
     def _no_bucket(self) -> StorageUnavailableError:

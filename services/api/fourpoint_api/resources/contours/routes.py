@@ -106,6 +106,4 @@ def _answer(job: Job) -> Any:
 
 
 def _failed(error: dict[str, Any], job_id: UUID) -> Response:
-    return problem_response(
-        error["code"], error["title"], error["detail"], error["errors"], job_id=str(job_id)
-    )
+    return problem_response(error["code"], error["title"], error["detail"], error["errors"], job_id=str(job_id))

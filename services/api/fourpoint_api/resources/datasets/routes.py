@@ -66,9 +66,7 @@ class OneDataset(MethodView):
     """One dataset."""
 
     @blueprint.doc(operationId="getDataset")
-    @blueprint.response(
-        200, schemas.DashboardSchema, example={**examples.DATASET, "samples": examples.TOTALS}
-    )
+    @blueprint.response(200, schemas.DashboardSchema, example={**examples.DATASET, "samples": examples.TOTALS})
     @problems(blueprint, NotFoundError)
     def get(self, dataset_id: UUID) -> Any:
         """Read a dataset and how far its labeling is."""

@@ -96,9 +96,7 @@ def _check(files: Sequence[UploadedFile], settings: ApiSettings) -> list[_Checke
             facts = _inspect(file, settings)
             checked.append(_Checked(safe_name(file.name, facts.media_type), file.data, facts))
         except FourpointError as error:
-            refusals.append(
-                (error, FieldError(f"/files/{index}", error.code, f"{file.name}: {error.detail}"))
-            )
+            refusals.append((error, FieldError(f"/files/{index}", error.code, f"{file.name}: {error.detail}")))
     if refusals:
         _refuse(refusals)
     return checked

@@ -98,9 +98,7 @@ def record_contour(session: Session, contour: InferredContour) -> None:
 def get_contour(session: Session, sample_id: UUID, contour_id: UUID) -> InferredContour:
     """Read a recorded contour of that sample. Raises NotFoundError."""
     found = session.scalar(
-        select(InferredContour).where(
-            InferredContour.id == contour_id, InferredContour.sample_id == sample_id
-        )
+        select(InferredContour).where(InferredContour.id == contour_id, InferredContour.sample_id == sample_id)
     )
     if found is None:
         raise NotFoundError(f"The sample has no inferred contour {contour_id}.")

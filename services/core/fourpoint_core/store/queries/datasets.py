@@ -33,9 +33,7 @@ class SampleTotals:
     labeled: int
 
 
-def add_dataset(
-    session: Session, name: str, description: str, input_path: str | None, author: UUID
-) -> Dataset:
+def add_dataset(session: Session, name: str, description: str, input_path: str | None, author: UUID) -> Dataset:
     """Create a dataset. Raises NameTakenError."""
     dataset_id = new_id()
     row: Dataset | None = session.scalar(
@@ -160,9 +158,7 @@ def find_label(session: Session, dataset_id: UUID, name: str) -> Label | None:
     )
 
 
-def label_named(
-    session: Session, dataset_id: UUID, name: str, colour: str | None = None
-) -> tuple[Label, bool]:
+def label_named(session: Session, dataset_id: UUID, name: str, colour: str | None = None) -> tuple[Label, bool]:
     """The label of that name, made if need be. Returns it and whether it is new."""
     found = find_label(session, dataset_id, name)
     if found is not None:

@@ -301,9 +301,7 @@ def settle_stranded(session: Session, limit: int) -> Sequence[Job]:
     for job in stranded:
         verdict = judge(_situation(job), _now(session))
         if verdict is Verdict.RUN:
-            _close_attempt(
-                session, job, AttemptOutcome.LEASE_EXPIRED, "the worker stopped renewing its lease"
-            )
+            _close_attempt(session, job, AttemptOutcome.LEASE_EXPIRED, "the worker stopped renewing its lease")
             _requeue(job)
         else:
             _end_without_right(session, job, verdict)

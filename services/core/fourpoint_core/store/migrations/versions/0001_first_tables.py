@@ -345,9 +345,7 @@ def downgrade() -> None:
         "ix_samples_unlabeled", table_name="samples", postgresql_where=sa.text("annotation_count = 0")
     )
     op.drop_index("ix_samples_object_key", table_name="samples")
-    op.drop_index(
-        "ix_samples_labeled", table_name="samples", postgresql_where=sa.text("annotation_count > 0")
-    )
+    op.drop_index("ix_samples_labeled", table_name="samples", postgresql_where=sa.text("annotation_count > 0"))
     op.drop_index("ix_samples_dataset_id_created_at_id", table_name="samples")
     op.drop_table("samples")
     op.drop_index(
@@ -356,9 +354,7 @@ def downgrade() -> None:
     op.drop_index("uq_labels_dataset_id_mask_index", table_name="labels")
     op.drop_table("labels")
     op.drop_table("job_attempts")
-    op.drop_index(
-        "ix_jobs_open", table_name="jobs", postgresql_where=sa.text("state IN ('queued', 'running')")
-    )
+    op.drop_index("ix_jobs_open", table_name="jobs", postgresql_where=sa.text("state IN ('queued', 'running')"))
     op.drop_index("ix_jobs_dataset_id", table_name="jobs")
     op.drop_index("ix_jobs_created_at_id", table_name="jobs")
     op.drop_table("jobs")
