@@ -1,0 +1,150 @@
+"""Real PostgreSQL, real Redis and a directory of objects for every test that asks for them.
+
+The servers start once per test process, and only when a test needs one. Each test gets a database of its own, cloned
+from one that was migrated at the start, an empty Redis and an empty directory.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import count
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from redis import Redis
+
+from fourpoint_api.app import create_app
+from fourpoint_api.clients import Clients, build_clients
+from fourpoint_api.settings import ApiSettings
+from fourpoint_core.settings import CoreSettings
+from fourpoint_core.storage import ObjectStore, open_store
+from fourpoint_core.store import migrate
+from fourpoint_core.store.session import Sessions, connect
+from fourpoint_standalone.postgres import PostgresServer, remove_data
+from fourpoint_standalone.redis_server import RedisServer
+
+TEMPLATE = "migrated"
+# Nothing here outlives the test run, so nothing has to reach the disk.
+HASTY = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "max_wal_size": "4GB",
+}
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def servers_directory() -> Iterator[Path]:
+    """A short path that PostgreSQL's own user may pass through when the tests run as root."""
+    directory = Path(tempfile.mkdtemp(prefix="fourpoint-tests-"))
+    directory.chmod(0o711)
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(servers_directory: Path) -> Iterator[PostgresServer]:
+    """A running PostgreSQL with the migrated template database."""
+    server = PostgresServer(servers_directory / "postgres", options=HASTY)
+    server.start()
+    try:
+        server.create_database(TEMPLATE)
+        migrate.upgrade(server.url(TEMPLATE))
+        yield server
+    finally:
+        server.stop("immediate")
+        remove_data(servers_directory / "postgres")
+
+
+@pytest.fixture
+def empty_database_url(postgres: PostgresServer) -> Iterator[str]:
+    """A database without a single table."""
+    name = f"empty_{next(_numbers)}"
+    postgres.create_database(name)
+    yield postgres.url(name)
+    postgres.drop_database(name)
+
+
+@pytest.fixture
+def database_url(postgres: PostgresServer) -> Iterator[str]:
+    """A migrated database of this test's own."""
+    name = f"test_{next(_numbers)}"
+    postgres.create_database(name, template=TEMPLATE)
+    yield postgres.url(name)
+    postgres.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def redis_server(servers_directory: Path) -> Iterator[RedisServer]:
+    """A running Redis, shared by the tests of this process."""
+    server = RedisServer(servers_directory / "redis", port=0)
+    server.start()
+    yield server
+    server.stop(grace_seconds=1)
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """Where an empty Redis is."""
+    url = redis_server.url()
+    with Redis.from_url(url) as client:
+        client.flushall()
+    return url
+
+
+@pytest.fixture
+def core_settings(database_url: str, redis_url: str, tmp_path: Path) -> CoreSettings:
+    """What every process is told."""
+    return CoreSettings(
+        database_url=database_url,
+        redis_url=redis_url,
+        storage_url=(tmp_path / "objects").as_uri(),
+        database_pool_size=3,
+    )
+
+
+@pytest.fixture
+def api_settings(core_settings: CoreSettings) -> ApiSettings:
+    """What the API is told."""
+    return ApiSettings(**asdict(core_settings), secret_key="a secret of the tests")
+
+
+@pytest.fixture
+def sessions(core_settings: CoreSettings) -> Iterator[Sessions]:
+    """A pool of connections to the test's database."""
+    made = connect(core_settings)
+    yield made
+    made.kw["bind"].dispose()
+
+
+@pytest.fixture
+def object_store(core_settings: CoreSettings) -> ObjectStore:
+    """The store that API and worker share, empty."""
+    return open_store(core_settings)
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    """A client of the empty Redis."""
+    with Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def api_clients(api_settings: ApiSettings) -> Iterator[Clients]:
+    """What a process of the API holds open."""
+    made = build_clients(api_settings)
+    yield made
+    made.sessions.kw["bind"].dispose()
+
+
+@pytest.fixture
+def client(api_clients: Clients) -> FlaskClient:
+    """Speaks HTTP to the API, without a network and without a worker."""
+    app = create_app(api_clients)
+    app.testing = False
+    return app.test_client()
