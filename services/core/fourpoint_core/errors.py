@@ -208,5 +208,19 @@ class LeaseLostError(FourpointError):
     title = "The lease was lost"
 
 
+class StageOverrunError(FourpointError, Retryable):
+    """One stage of the work took longer than it may."""
+
+    code = "stage_overrun"
+    title = "The work took too long"
+
+
+class InternalError(FourpointError):
+    """A defect of the service; the request id leads to it in the logs."""
+
+    code = "internal_error"
+    title = "The service failed"
+
+
 class SettingsError(Exception):
     """The process cannot start: a setting is missing or wrong. The message names it."""

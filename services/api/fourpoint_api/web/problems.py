@@ -71,13 +71,6 @@ class BadRequestError(errors.FourpointError):
     title = "The request could not be understood"
 
 
-class InternalError(errors.FourpointError):
-    """A defect of the service; the request id leads to it in the logs."""
-
-    code = "internal_error"
-    title = "The service failed"
-
-
 STATUS: dict[type[errors.FourpointError], int] = {
     BadRequestError: 400,
     MalformedJsonError: 400,
@@ -105,7 +98,8 @@ STATUS: dict[type[errors.FourpointError], int] = {
     errors.UploadRefusedError: 422,
     errors.NoOutlineError: 422,
     errors.PreconditionRequiredError: 428,
-    InternalError: 500,
+    errors.InternalError: 500,
+    errors.StageOverrunError: 500,
     TooBusyError: 503,
     errors.StorageUnavailableError: 503,
     errors.DatabaseUnavailableError: 503,
@@ -171,7 +165,7 @@ def _answer(error: errors.FourpointError) -> Response:
 def _answer_http(error: HTTPException) -> Response:
     if error.code is not None and error.code < 400:
         return Response(status=error.code, headers=error.get_headers())
-    kind = _OF_HTTP.get(error.code or 500, BadRequestError if (error.code or 500) < 500 else InternalError)
+    kind = _OF_HTTP.get(error.code or 500, BadRequestError if (error.code or 500) < 500 else errors.InternalError)
     detail = error.description or kind.title
     if isinstance(error, RequestEntityTooLarge):
         detail = f"Send at most {request.max_content_length:,} bytes to this address."
@@ -185,4 +179,4 @@ def _answer_http(error: HTTPException) -> Response:
 def _answer_unexpected(error: Exception) -> Response:
     logger.error("unhandled error", exc_info=error)
     detail = "The service failed unexpectedly; quote the request id when you report it."
-    return problem_response(InternalError.code, InternalError.title, detail, [])
+    return problem_response(errors.InternalError.code, errors.InternalError.title, detail, [])

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -59,3 +59,24 @@ def unhurried_commit(sessions: Sessions) -> Iterator[Session]:
     with unit_of_work(sessions) as session:
         session.connection().exec_driver_sql("SET LOCAL synchronous_commit = off")
         yield session
+
+
+@contextmanager
+def one_at_a_time(sessions: Sessions, key: int) -> Iterator[bool]:
+    """Whether this process may do what only one may do at a time; true for one of all who ask at once.
+
+    key: any constant of the activity. The lock is the connection's: it ends with the block or the process,
+    and no transaction is open meanwhile.
+    """
+    with sessions() as session:
+        try:
+            connection = session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+            if not connection.scalar(select(func.pg_try_advisory_lock(key))):
+                yield False
+                return
+            try:
+                yield True
+            finally:
+                connection.scalar(select(func.pg_advisory_unlock(key)))
+        except (OperationalError, InterfaceError) as error:
+            raise DatabaseUnavailableError("The database did not answer; try again.") from error

@@ -58,7 +58,11 @@ class Sample(Base):
 
 
 class UploadIntent(Base):
-    """An object about to be written. It outlives only an upload that died, and the sweep then cleans up."""
+    """An object that no sample refers to: about to be written, or about to be removed.
+
+    It outlives only an upload or a removal that died, and the sweep then removes object and intent.
+    upload_id: the upload, or the job that removes.
+    """
 
     __tablename__ = "upload_intents"
 

@@ -19,6 +19,7 @@ from fourpoint_core.store.models import (
     Label,
     Revision,
     Sample,
+    UploadIntent,
 )
 from fourpoint_core.store.queries.paging import Keyset, Page, fetch_page
 
@@ -31,6 +32,14 @@ class SampleTotals:
 
     total: int
     labeled: int
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """samples: how many were removed; condemned_keys: objects that no sample refers to any more."""
+
+    samples: int
+    condemned_keys: list[str]
 
 
 def add_dataset(session: Session, name: str, description: str, input_path: str | None, author: UUID) -> Dataset:
@@ -111,21 +120,32 @@ def sample_totals(session: Session, dataset_id: UUID) -> SampleTotals:
     return SampleTotals(total, labeled)
 
 
-def purge_some(session: Session, dataset_id: UUID, limit: int) -> list[str]:
+def purge_some(session: Session, dataset_id: UUID, limit: int, *, condemned_by: UUID | None) -> Purged:
     """Remove up to `limit` samples of a deleted dataset with all that hangs on them.
 
-    Returns the object keys that no other sample refers to; empty when no sample is left.
+    condemned_by: the job that will remove the objects; None leaves them in the bucket. Their keys are
+    written down as intents, so that a job that dies between here and the bucket leaves them to the sweep.
     """
     samples = session.execute(
-        select(Sample.id, Sample.object_key).where(Sample.dataset_id == dataset_id).limit(limit)
+        # Locked first: a result that is being recorded at this moment is waited for, and removed with the rest.
+        select(Sample.id, Sample.object_key)
+        .where(Sample.dataset_id == dataset_id)
+        .order_by(Sample.id)
+        .limit(limit)
+        .with_for_update()
     ).all()
     ids = [sample_id for sample_id, _ in samples]
     for model in (Annotation, Revision, Draft, InferredContour):
         session.execute(delete(model).where(model.sample_id.in_(ids)))
     session.execute(delete(Sample).where(Sample.id.in_(ids)))
+    if condemned_by is None:
+        return Purged(len(ids), [])
     keys = {key for _, key in samples}
-    shared = set(session.scalars(select(Sample.object_key).where(Sample.object_key.in_(keys))))
-    return sorted(keys - shared)
+    keys -= set(session.scalars(select(Sample.object_key).where(Sample.object_key.in_(keys))))
+    if keys:
+        intents = [{"object_key": key, "upload_id": condemned_by} for key in sorted(keys)]
+        session.execute(insert(UploadIntent).values(intents).on_conflict_do_nothing())
+    return Purged(len(ids), sorted(keys))
 
 
 def purge_rest(session: Session, dataset_id: UUID) -> None:

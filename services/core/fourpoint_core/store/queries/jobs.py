@@ -20,7 +20,7 @@ from fourpoint_core.errors import (
     LeaseLostError,
     NotFoundError,
 )
-from fourpoint_core.jobs.contracts import JobKind, Payload
+from fourpoint_core.jobs.contracts import JobKind, Payload, Queue
 from fourpoint_core.store.models import Job, JobAttempt, WorkerProcess
 from fourpoint_core.store.queries.paging import Keyset, Page, fetch_page
 
@@ -160,6 +160,11 @@ def renew(session: Session, leases: Collection[Lease], lease_seconds: float) -> 
     return {Lease(job_id, number): cancel_at is not None for job_id, number, cancel_at in rows}
 
 
+def require_lease(session: Session, lease: Lease) -> None:
+    """Make sure that the job is ours, and keep it so until the transaction ends. Raises LeaseLostError."""
+    _owned(session, lease)
+
+
 def record_success(session: Session, lease: Lease, result: dict[str, Any]) -> None:
     """End a job well, in the same transaction as its effects.
 
@@ -259,8 +264,10 @@ class Message:
     queue: str
 
 
-def due_for_dispatch(session: Session, redispatch_seconds: float, limit: int) -> Sequence[Message]:
-    """Queued jobs whose message was never published, or so long ago that it may be lost.
+def due_for_dispatch(
+    session: Session, queue: Queue, redispatch_seconds: float, limit: int
+) -> Sequence[Message]:
+    """Jobs of a queue whose message was never published, or so long ago that it may be lost.
 
     The pause doubles with each publication, at most to 64 times; there is no upper age, so nothing
     falls out of the window. A job gets a second's grace for its API to publish it first.
@@ -272,6 +279,7 @@ def due_for_dispatch(session: Session, redispatch_seconds: float, limit: int) ->
         select(Job.id, Job.kind, Job.queue)
         .where(
             Job.state == JobState.QUEUED.value,
+            Job.queue == queue.value,
             or_(Job.run_after.is_(None), Job.run_after <= func.clock_timestamp()),
             or_(never, long_ago),
         )

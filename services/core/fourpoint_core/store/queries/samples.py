@@ -1,6 +1,6 @@
 """Samples and uploads."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -101,6 +101,6 @@ def abandoned_intents(session: Session, older_than: timedelta, limit: int) -> Se
     ).all()
 
 
-def forget_intent(session: Session, key: str) -> None:
-    """Remove the promise of a key whose object is gone."""
-    session.execute(delete(UploadIntent).where(UploadIntent.object_key == key))
+def forget_intents(session: Session, keys: Collection[str]) -> None:
+    """Remove the promises of keys whose objects are gone."""
+    session.execute(delete(UploadIntent).where(UploadIntent.object_key.in_(keys)))

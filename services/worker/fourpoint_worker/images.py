@@ -1,0 +1,87 @@
+"""Decoded images in memory, by the digest of their bytes: looked up before anything is fetched or decoded."""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from fourpoint_core.errors import ObjectMissingError
+from fourpoint_core.imaging.upright import decode_upright
+from fourpoint_core.storage import ObjectStore
+from fourpoint_worker.segmenter.port import RgbImage
+
+
+class ImageCache:
+    """The most recently used images, up to `capacity_bytes` in all.
+
+    An image that several threads want is fetched and decoded by one of them; images are decoded one at a
+    time, because each may unpack to hundreds of megabytes.
+    """
+
+    def __init__(self, store: ObjectStore, capacity_bytes: int):
+        self._store = store
+        self._capacity_bytes = capacity_bytes
+        self._images: OrderedDict[str, RgbImage] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+        self._decoding = threading.Lock()
+        self._being_made: dict[str, threading.Lock] = {}
+
+    def upright(self, digest: str, object_key: str) -> RgbImage:
+        """The image whose bytes have SHA-256 `digest` (hex) and lie under `object_key`; read-only.
+
+        Raises ObjectMissingError (also where the object's bytes are others by now), DamagedImageError or
+        StorageUnavailableError.
+        """
+        image = self._find(digest)
+        if image is not None:
+            return image
+        with self._alone_on(digest):
+            # Whoever had this turn before us may have made it.
+            image = self._find(digest)
+            if image is None:
+                image = self._make(digest, object_key)
+                self._keep(digest, image)
+        return image
+
+    def _find(self, digest: str) -> RgbImage | None:
+        with self._lock:
+            image = self._images.get(digest)
+            if image is not None:
+                self._images.move_to_end(digest)
+            return image
+
+    @contextmanager
+    def _alone_on(self, digest: str) -> Iterator[None]:
+        with self._lock:
+            turn = self._being_made.setdefault(digest, threading.Lock())
+        try:
+            with turn:
+                yield
+        finally:
+            with self._lock:
+                self._being_made.pop(digest, None)
+
+    def _make(self, digest: str, object_key: str) -> RgbImage:
+        data = self._store.read(object_key)
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise ObjectMissingError(
+                f"The object {object_key} was replaced in the bucket; it is not the image that was uploaded."
+            )
+        with self._decoding:
+            image = np.asarray(decode_upright(data))
+        image.flags.writeable = False
+        return image
+
+    def _keep(self, digest: str, image: RgbImage) -> None:
+        if image.nbytes > self._capacity_bytes:
+            return
+        with self._lock:
+            self._images[digest] = image
+            self._bytes += image.nbytes
+            while self._bytes > self._capacity_bytes:
+                _, oldest = self._images.popitem(last=False)
+                self._bytes -= oldest.nbytes

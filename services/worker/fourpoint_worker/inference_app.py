@@ -1,0 +1,95 @@
+"""The process that draws outlines: `python -m fourpoint_worker.inference_app`.
+
+Threads share one engine and one image cache. It warms up before it consumes: who is asked first waits as
+long as who is asked tenth. When it cannot warm up, it does not start.
+"""
+
+import logging
+import os
+import sys
+from typing import Any
+
+from celery import Celery, signals
+
+from fourpoint_core.jobs.broker import celery_app
+from fourpoint_core.jobs.contracts import INFERENCE_QUEUES, JobKind
+from fourpoint_worker.images import ImageCache
+from fourpoint_worker.presence import Presence, process_name
+from fourpoint_worker.process import (
+    Clients,
+    JobProcess,
+    build_clients,
+    command_line,
+    log_as_json,
+    register_tasks,
+)
+from fourpoint_worker.segmenter.engines import build_engine
+from fourpoint_worker.segmenter.port import Engine
+from fourpoint_worker.settings import WorkerSettings
+from fourpoint_worker.tasks.infer_contour import InferContourWork
+from fourpoint_worker.tasks.prefetch_sample import PrefetchSampleWork
+
+KINDS = (InferContourWork.kind, PrefetchSampleWork.kind)
+ROLE = "inference"
+logger = logging.getLogger(__name__)
+
+
+class InferenceProcess:
+    """What lives as long as the process."""
+
+    def __init__(self, clients: Clients, engine: Engine):
+        images = ImageCache(clients.store, clients.settings.image_cache_bytes)
+        works = (
+            InferContourWork(clients.sessions, images, engine),
+            PrefetchSampleWork(clients.sessions, images),
+        )
+        self.jobs = JobProcess(clients, ROLE, works, clients.settings.stage_seconds)
+        self.presence = Presence(
+            clients.sessions, process_name(ROLE), INFERENCE_QUEUES, engine.name, engine.model_digest
+        )
+
+
+def create_app(settings: WorkerSettings) -> Celery:
+    """The Celery application; everything else is built when the worker starts."""
+    app = celery_app(settings, "fourpoint-inference")
+    running: list[InferenceProcess] = []
+
+    def warm_up(**_: Any) -> None:
+        try:
+            engine = build_engine(settings.engine)
+            engine.warm_up()
+        except Exception as error:
+            logger.exception("the engine %r does not start", settings.engine)
+            # Celery goes on after an error in a signal's receiver, but not after this.
+            raise SystemExit(1) from error
+        process = InferenceProcess(build_clients(settings), engine)
+        process.jobs.start()
+        running.append(process)
+
+    def consuming(**_: Any) -> None:
+        running[0].presence.start()
+
+    def shut_down(**_: Any) -> None:
+        running[0].presence.stop()
+        running[0].jobs.stop()
+
+    def handle(kind: JobKind, message: str) -> None:
+        running[0].jobs.handle(kind, message)
+
+    signals.worker_init.connect(warm_up, weak=False)
+    signals.worker_ready.connect(consuming, weak=False)
+    signals.worker_shutdown.connect(shut_down, weak=False)
+    log_as_json(settings)
+    register_tasks(app, KINDS, handle)
+    return app
+
+
+def main() -> None:
+    """Consume until told to stop."""
+    settings = WorkerSettings.from_mapping(os.environ)
+    arguments = command_line("threads", settings.inference_threads, [queue.value for queue in INFERENCE_QUEUES])
+    sys.exit(create_app(settings).worker_main(arguments))
+
+
+if __name__ == "__main__":
+    main()

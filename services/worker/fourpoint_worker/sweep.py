@@ -1,0 +1,110 @@
+"""Finds what fell through: jobs nobody runs, lost messages, uploads that died, workers that fell silent.
+
+Any number of processes may sweep; an advisory lock lets one do it at a time.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from fourpoint_core.domain.jobs import JobState
+from fourpoint_core.jobs.contracts import Queue
+from fourpoint_core.jobs.dispatch import Dispatcher
+from fourpoint_core.jobs.events import JobEvent, announce
+from fourpoint_core.settings import CoreSettings
+from fourpoint_core.storage import ObjectStore
+from fourpoint_core.store.queries import jobs, samples
+from fourpoint_core.store.queries.jobs import Message
+from fourpoint_core.store.session import Sessions, one_at_a_time, unit_of_work
+
+logger = logging.getLogger(__name__)
+
+ADVISORY_LOCK = 0x53776565
+# As long as so many messages wait in a queue, publishing again what may still be there helps nobody.
+QUEUE_DEPTH = 1000
+_JOBS_AT_ONCE = 500
+_INTENTS_AT_ONCE = 20
+_SILENCE = timedelta(minutes=1)
+
+
+class Sweep:
+    """One round is `run`; it may be repeated at any time by anybody."""
+
+    def __init__(
+        self,
+        settings: CoreSettings,
+        sessions: Sessions,
+        redis: "Redis",
+        store: ObjectStore,
+        dispatcher: Dispatcher,
+    ):
+        self._settings = settings
+        self._sessions = sessions
+        self._redis = redis
+        self._store = store
+        self._dispatcher = dispatcher
+
+    def run(self) -> None:
+        """Do a round, unless somebody else is at it. Raises DatabaseUnavailableError."""
+        with one_at_a_time(self._sessions, ADVISORY_LOCK) as may_sweep:
+            if may_sweep:
+                self.settle_jobs()
+                self.publish_again()
+                self.remove_abandoned_objects()
+                self.forget_silent_workers()
+
+    def settle_jobs(self) -> None:
+        """Queue again, or end, the jobs whose worker is gone or whose time is up."""
+        with unit_of_work(self._sessions) as session:
+            settled = jobs.settle_stranded(session, _JOBS_AT_ONCE)
+        for job in settled:
+            logger.info("stranded job settled", extra={"job": job.id, "state": job.state})
+            announce(self._redis, JobEvent(job.id, JobState(job.state)))
+
+    def publish_again(self) -> None:
+        """Publish the messages of queued jobs that were never published, or are probably lost."""
+        try:
+            room = {queue: QUEUE_DEPTH - self._depth(queue) for queue in Queue}
+        except (RedisError, OSError) as error:
+            logger.warning("no queue can be read; nothing is published", extra={"reason": str(error)})
+            return
+        for queue, free in room.items():
+            messages = self._due(queue, free)
+            if messages:
+                published = self._dispatcher.dispatch(messages)
+                logger.info("messages published again", extra={"queue": queue.value, "published": published})
+
+    def remove_abandoned_objects(self) -> None:
+        """Remove the objects of uploads, and of removals, that died half-way."""
+        with unit_of_work(self._sessions) as session:
+            patience = timedelta(seconds=self._settings.upload_intent_seconds)
+            # Their rows stay locked until the objects are gone: an upload that ends after all waits, finds
+            # its promise broken, and says so.
+            keys = [
+                intent.object_key for intent in samples.abandoned_intents(session, patience, _INTENTS_AT_ONCE)
+            ]
+            for key in keys:
+                self._store.delete(key)
+            samples.forget_intents(session, keys)
+        if keys:
+            logger.info("abandoned objects removed", extra={"count": len(keys)})
+
+    def forget_silent_workers(self) -> None:
+        """Remove worker processes that died without saying goodbye."""
+        with unit_of_work(self._sessions) as session:
+            jobs.forget_silent_workers(session, _SILENCE)
+
+    def _depth(self, queue: Queue) -> int:
+        depth = self._redis.llen(queue.value)
+        assert isinstance(depth, int)  # noqa: S101 - redis types its synchronous client as maybe awaitable
+        return depth
+
+    def _due(self, queue: Queue, free: int) -> Sequence[Message]:
+        if free <= 0:
+            return []
+        with unit_of_work(self._sessions) as session:
+            limit = min(free, _JOBS_AT_ONCE)
+            return jobs.due_for_dispatch(session, queue, self._settings.redispatch_seconds, limit)

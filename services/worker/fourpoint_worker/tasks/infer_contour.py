@@ -1,0 +1,125 @@
+"""Four clicks to a contour, and where the person wants it kept."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from fourpoint_core.domain.annotations import NewAnnotation
+from fourpoint_core.domain.geometry import contour_to_json
+from fourpoint_core.domain.prompts import prompt_to_json
+from fourpoint_core.jobs.contracts import INFER_CONTOUR, InferContour, SaveMode
+from fourpoint_core.store.models import InferredContour, Label, Sample
+from fourpoint_core.store.queries import annotations, datasets, samples
+from fourpoint_core.store.session import Sessions, unit_of_work
+from fourpoint_worker.images import ImageCache
+from fourpoint_worker.lease_keeper import ActiveJob
+from fourpoint_worker.segmenter.outline import draw_outline
+from fourpoint_worker.segmenter.port import Engine, Outline
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    outline: Outline
+    milliseconds: dict[str, float]
+
+
+class InferContourWork:
+    """See running.Work."""
+
+    kind = INFER_CONTOUR
+
+    def __init__(self, sessions: Sessions, images: ImageCache, engine: Engine):
+        self._sessions = sessions
+        self._images = images
+        self._engine = engine
+
+    def do(self, payload: InferContour, job: ActiveJob) -> _Drawn:
+        """Draw the outline."""
+        job.checkpoint("image")
+        began = time.perf_counter()
+        with unit_of_work(self._sessions) as session:
+            sample = samples.get_sample(session, payload.sample_id)
+        image = self._images.upright(sample.digest, sample.object_key)
+        milliseconds_image = (time.perf_counter() - began) * 1000
+        outline = draw_outline(self._engine, image, payload.prompt, job.checkpoint)
+        stages = {"queue": job.milliseconds_queued, "image": milliseconds_image, **outline.milliseconds}
+        return _Drawn(outline, {stage: round(value, 2) for stage, value in stages.items()})
+
+    def record(
+        self, session: Session, payload: InferContour, job: ActiveJob, outcome: _Drawn
+    ) -> dict[str, Any]:
+        """Keep the contour, and add it to the draft or the document where the request asked for that."""
+        must_lock = payload.save is not SaveMode.NONE
+        sample = samples.get_sample(session, payload.sample_id, lock=must_lock)
+        contour = self._contour_row(payload, job, outcome)
+        annotations.record_contour(session, contour)
+        return _answer(payload, contour, outcome) | _save(
+            session, sample, payload, contour, outcome, job.author
+        )
+
+    def _contour_row(self, payload: InferContour, job: ActiveJob, drawn: _Drawn) -> InferredContour:
+        outline = drawn.outline
+        return InferredContour(
+            id=payload.contour_id,
+            sample_id=payload.sample_id,
+            job_id=job.lease.job_id,
+            prompt=prompt_to_json(payload.prompt),
+            contour=contour_to_json(outline.contour),
+            bounding_box=outline.contour.bounding_box.as_list(),
+            area=outline.contour.area,
+            score=outline.score,
+            confident=outline.confident,
+            engine=self._engine.name,
+            model_digest=self._engine.model_digest,
+            milliseconds=drawn.milliseconds,
+            created_by=job.author,
+        )
+
+
+def _answer(payload: InferContour, row: InferredContour, drawn: _Drawn) -> dict[str, Any]:
+    return {
+        "contour_id": str(row.id),
+        "sample_id": str(row.sample_id),
+        "contour": row.contour,
+        "bbox": row.bounding_box,
+        "area": row.area,
+        "vertices": drawn.outline.contour.vertex_count,
+        "score": row.score,
+        "confident": row.confident,
+        "engine": row.engine,
+        "model_digest": row.model_digest,
+        "prompt": row.prompt,
+        "milliseconds": row.milliseconds,
+        "save": payload.save.value,
+    }
+
+
+def _save(
+    session: Session,
+    sample: Sample,
+    payload: InferContour,
+    row: InferredContour,
+    drawn: _Drawn,
+    author: UUID,
+) -> dict[str, Any]:
+    """Save as the request asked; what the answer says about it."""
+    if payload.save is SaveMode.NONE:
+        return {}
+    label = _label(session, sample, payload)
+    if payload.save is SaveMode.DRAFT:
+        entry = {"id": str(payload.annotation_id), "contour_id": str(row.id), "contour": row.contour}
+        annotations.add_to_draft(session, sample, author, entry | {"label_id": str(label.id)})
+        return {"annotation_id": str(payload.annotation_id)}
+    new = NewAnnotation(payload.annotation_id, label.id, drawn.outline.contour, annotations.provenance_of(row))
+    annotations.add_annotation(session, sample, new, author)
+    return {"annotation_id": str(payload.annotation_id), "revision": sample.revision}
+
+
+def _label(session: Session, sample: Sample, payload: InferContour) -> Label:
+    if payload.label_id is not None:
+        return datasets.get_label(session, sample.dataset_id, payload.label_id)
+    label, _ = datasets.label_named(session, sample.dataset_id, payload.label_name or "")
+    return label

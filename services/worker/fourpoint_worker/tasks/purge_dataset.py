@@ -1,0 +1,52 @@
+"""Remove what a deleted dataset leaves behind, slice by slice; a second try goes on where the first stopped."""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from fourpoint_core.jobs.contracts import PURGE_DATASET, PurgeDataset
+from fourpoint_core.storage import ObjectStore
+from fourpoint_core.store.queries import datasets, jobs, samples
+from fourpoint_core.store.queries.datasets import Purged
+from fourpoint_core.store.session import Sessions, unit_of_work
+from fourpoint_worker.lease_keeper import ActiveJob
+
+SLICE = 200
+
+
+class PurgeDatasetWork:
+    """See running.Work."""
+
+    kind = PURGE_DATASET
+
+    def __init__(self, sessions: Sessions, store: ObjectStore):
+        self._sessions = sessions
+        self._store = store
+
+    def do(self, payload: PurgeDataset, job: ActiveJob) -> dict[str, int]:
+        """Remove samples, and their objects if asked; each slice is final once committed."""
+        removed = {"samples": 0, "objects": 0}
+        while True:
+            job.checkpoint("slice")
+            slice_ = self._purge_slice(payload, job, removed["samples"])
+            if slice_.samples == 0:
+                return removed
+            for key in slice_.condemned_keys:
+                self._store.delete(key)
+            with unit_of_work(self._sessions) as session:
+                samples.forget_intents(session, slice_.condemned_keys)
+            removed["samples"] += slice_.samples
+            removed["objects"] += len(slice_.condemned_keys)
+
+    def record(
+        self, session: Session, payload: PurgeDataset, job: ActiveJob, outcome: dict[str, int]
+    ) -> dict[str, Any]:
+        """Remove the dataset itself."""
+        datasets.purge_rest(session, payload.dataset_id)
+        return {"dataset_id": str(payload.dataset_id), **outcome}
+
+    def _purge_slice(self, payload: PurgeDataset, job: ActiveJob, done: int) -> Purged:
+        condemned_by = job.lease.job_id if payload.delete_objects else None
+        with unit_of_work(self._sessions) as session:
+            jobs.report_progress(session, job.lease, {"samples_removed": done})
+            return datasets.purge_some(session, payload.dataset_id, SLICE, condemned_by=condemned_by)
