@@ -1,7 +1,7 @@
 """Real PostgreSQL, real Redis and a directory of objects for every test that asks for them.
 
-The servers start once per test process, and only when a test needs one. Each test gets a database of its own, cloned
-from one that was migrated at the start, an empty Redis and an empty directory.
+The servers start once per test process, and only when a test needs one. Each test gets a database of its own,
+cloned from one that was migrated at the start, an empty Redis and an empty directory.
 """
 
 import shutil
