@@ -1,0 +1,108 @@
+"""Decoded images are kept by digest, made once, and bounded in memory."""
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from tests.integration.worker.scenes import png
+
+from fourpoint_core.errors import ObjectMissingError, UnsupportedImageError
+from fourpoint_core.storage import ObjectStore
+from fourpoint_worker.images import ImageCache
+
+
+class CountingStore:
+    """Counts the reads of a real store."""
+
+    def __init__(self, store: ObjectStore):
+        self._store = store
+        self.reads = 0
+
+    def read(self, key: str) -> bytes:
+        self.reads += 1
+        return self._store.read(key)
+
+
+@pytest.fixture
+def store(object_store: ObjectStore) -> CountingStore:
+    return CountingStore(object_store)
+
+
+def put(store: ObjectStore, key: str, data: bytes) -> str:
+    store.put(key, data, content_type="image/png")
+    return hashlib.sha256(data).hexdigest()
+
+
+def cache_of(store: CountingStore, capacity: int) -> ImageCache:
+    return ImageCache(store, capacity)  # type: ignore[arg-type]
+
+
+def test_the_second_look_reads_nothing(store: CountingStore, object_store: ObjectStore) -> None:
+    digest = put(object_store, "a.png", png())
+    images = cache_of(store, 2**20)
+    first = images.upright(digest, "a.png")
+    assert images.upright(digest, "a.png") is first
+    assert store.reads == 1
+
+
+def test_the_same_bytes_under_another_key_are_the_same_image(
+    store: CountingStore, object_store: ObjectStore
+) -> None:
+    digest = put(object_store, "a.png", png())
+    put(object_store, "b.png", png())
+    images = cache_of(store, 2**20)
+    assert images.upright(digest, "a.png") is images.upright(digest, "b.png")
+
+
+def test_sixteen_threads_fetch_an_image_once(store: CountingStore, object_store: ObjectStore) -> None:
+    digest = put(object_store, "a.png", png())
+    images = cache_of(store, 2**20)
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(lambda _: images.upright(digest, "a.png"), range(16)))
+    assert store.reads == 1
+    assert all(image is found[0] for image in found)
+
+
+def test_the_least_recently_used_image_goes_first(store: CountingStore, object_store: ObjectStore) -> None:
+    digests = [put(object_store, f"{n}.png", png((n, n, n))) for n in range(3)]
+    images = cache_of(store, 2 * 40 * 40 * 3)
+    for number in (0, 1, 0, 2, 0):
+        images.upright(digests[number], f"{number}.png")
+    assert store.reads == 3
+    images.upright(digests[1], "1.png")
+    assert store.reads == 4
+
+
+def test_an_image_larger_than_the_cache_is_served_all_the_same(
+    store: CountingStore, object_store: ObjectStore
+) -> None:
+    digest = put(object_store, "a.png", png())
+    images = cache_of(store, 10)
+    assert images.upright(digest, "a.png").shape == (40, 40, 3)
+    images.upright(digest, "a.png")
+    assert store.reads == 2
+
+
+def test_nobody_can_draw_into_a_shared_image(store: CountingStore, object_store: ObjectStore) -> None:
+    digest = put(object_store, "a.png", png())
+    image = cache_of(store, 2**20).upright(digest, "a.png")
+    with pytest.raises(ValueError, match="read-only"):
+        np.asarray(image)[0, 0] = 0
+
+
+def test_other_bytes_than_the_digest_says_are_refused(store: CountingStore, object_store: ObjectStore) -> None:
+    put(object_store, "a.png", png())
+    with pytest.raises(ObjectMissingError, match="replaced"):
+        cache_of(store, 2**20).upright("0" * 64, "a.png")
+
+
+def test_a_failure_does_not_stay(store: CountingStore, object_store: ObjectStore) -> None:
+    broken = b"no image"
+    digest = put(object_store, "a.png", broken)
+    images = cache_of(store, 2**20)
+    for _ in range(2):
+        with pytest.raises(UnsupportedImageError):
+            images.upright(digest, "a.png")
+    good = put(object_store, "a.png", png())
+    assert images.upright(good, "a.png").shape == (40, 40, 3)

@@ -1,0 +1,182 @@
+"""What fell through is found: by age, at any age, bounded by the queue's depth, one sweep at a time."""
+
+from datetime import timedelta
+
+import pytest
+from celery import Celery
+from redis import Redis
+from sqlalchemy import func, update
+from tests.integration.worker.scenes import Scene
+
+from fourpoint_core.domain.jobs import JobState
+from fourpoint_core.ids import new_id
+from fourpoint_core.jobs.broker import celery_app
+from fourpoint_core.jobs.contracts import Queue
+from fourpoint_core.jobs.dispatch import Dispatcher
+from fourpoint_core.settings import CoreSettings
+from fourpoint_core.store.models import Job, UploadIntent, WorkerProcess
+from fourpoint_core.store.queries import jobs, samples
+from fourpoint_core.store.session import one_at_a_time, unit_of_work
+from fourpoint_worker import sweep as sweep_module
+from fourpoint_worker.sweep import Sweep
+
+
+@pytest.fixture
+def broker(core_settings: CoreSettings) -> Celery:
+    return celery_app(core_settings, "tests")
+
+
+@pytest.fixture
+def sweep(core_settings: CoreSettings, scene: Scene, broker: Celery) -> Sweep:
+    dispatcher = Dispatcher(broker, scene.sessions)
+    return Sweep(core_settings, scene.sessions, scene.redis, scene.store, dispatcher)
+
+
+def change(scene: Scene, job_id: object, **values: object) -> None:
+    with unit_of_work(scene.sessions) as session:
+        session.execute(update(Job).where(Job.id == job_id).values(**values))
+
+
+def ago(**span: float) -> object:
+    return func.clock_timestamp() - timedelta(**span)
+
+
+def waiting(redis: Redis, queue: Queue = Queue.CLICK) -> int:
+    depth = redis.llen(queue.value)
+    assert isinstance(depth, int)
+    return depth
+
+
+def test_a_job_whose_message_was_never_published_is_published(scene: Scene, sweep: Sweep) -> None:
+    job_id = scene.queue_click(scene.sample())
+    change(scene, job_id, created_at=ago(seconds=2))
+    sweep.run()
+    assert waiting(scene.redis) == 1
+    assert scene.job(job_id).dispatched_at is not None
+
+
+def test_a_job_of_this_moment_is_left_to_its_api(scene: Scene, sweep: Sweep) -> None:
+    scene.queue_click(scene.sample())
+    sweep.run()
+    assert waiting(scene.redis) == 0
+
+
+def test_a_message_that_is_probably_lost_is_published_again(scene: Scene, sweep: Sweep) -> None:
+    job_id = scene.queue_click(scene.sample())
+    change(scene, job_id, dispatched_at=ago(seconds=25), dispatches=1)
+    sweep.run()
+    assert waiting(scene.redis) == 1
+
+
+def test_the_pause_doubles_with_every_publication(scene: Scene, sweep: Sweep) -> None:
+    job_id = scene.queue_click(scene.sample())
+    change(scene, job_id, dispatched_at=ago(seconds=25), dispatches=2)
+    sweep.run()
+    assert waiting(scene.redis) == 0
+
+
+def test_no_job_is_too_old_to_be_published(scene: Scene, sweep: Sweep) -> None:
+    job_id = scene.queue_click(scene.sample())
+    change(
+        scene,
+        job_id,
+        created_at=ago(days=400),
+        dispatched_at=ago(days=399),
+        dispatches=500,
+        deadline_at=func.clock_timestamp() + timedelta(days=1),
+    )
+    sweep.run()
+    assert waiting(scene.redis) == 1
+
+
+def test_a_full_queue_gets_no_more_messages(
+    scene: Scene, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep_module, "QUEUE_DEPTH", 2)
+    sample = scene.sample()
+    for _ in range(5):
+        change(scene, scene.queue_click(sample), created_at=ago(seconds=2))
+    sweep.run()
+    sweep.run()
+    assert waiting(scene.redis) == 2
+
+
+def test_a_job_whose_worker_died_is_run_by_another(scene: Scene, sweep: Sweep) -> None:
+    job_id = scene.queue_click(scene.sample())
+    with unit_of_work(scene.sessions) as session:
+        jobs.claim(session, job_id, "dead", lease_seconds=0)
+    sweep.run()
+    assert scene.run(job_id).state == JobState.SUCCEEDED
+    assert scene.outcomes(job_id) == ["lease_expired", "succeeded"]
+
+
+def test_a_job_that_kills_every_worker_ends_as_failed(scene: Scene, sweep: Sweep) -> None:
+    job_id = scene.queue_click(scene.sample())
+    for _ in range(5):
+        with unit_of_work(scene.sessions) as session:
+            assert jobs.claim(session, job_id, "dead", lease_seconds=0) is not None
+        sweep.run()
+    job = scene.job(job_id)
+    assert job.state == JobState.FAILED
+    assert job.error is not None and job.error["code"] == "attempts_exhausted"
+
+
+def test_a_queued_job_past_its_deadline_ends_as_failed(scene: Scene, sweep: Sweep) -> None:
+    job_id = scene.queue_click(scene.sample())
+    change(scene, job_id, deadline_at=ago(seconds=1))
+    sweep.run()
+    job = scene.job(job_id)
+    assert job.state == JobState.FAILED
+    assert job.error is not None and job.error["code"] == "deadline_exceeded"
+
+
+def test_a_running_job_under_a_live_lease_is_left_alone(scene: Scene, sweep: Sweep) -> None:
+    job_id = scene.queue_click(scene.sample())
+    with unit_of_work(scene.sessions) as session:
+        jobs.claim(session, job_id, "alive", lease_seconds=60)
+    sweep.run()
+    assert scene.job(job_id).state == JobState.RUNNING
+
+
+def test_only_one_process_sweeps_at_a_time(scene: Scene, sweep: Sweep) -> None:
+    job_id = scene.queue_click(scene.sample())
+    change(scene, job_id, deadline_at=ago(seconds=1))
+    with one_at_a_time(scene.sessions, sweep_module.ADVISORY_LOCK) as mine:
+        assert mine
+        sweep.run()
+        assert scene.job(job_id).state == JobState.QUEUED
+    sweep.run()
+    assert scene.job(job_id).state == JobState.FAILED
+
+
+def test_the_object_of_an_upload_that_died_is_removed(scene: Scene, sweep: Sweep) -> None:
+    scene.store.put("left/behind.png", b"bytes", content_type="image/png")
+    with unit_of_work(scene.sessions) as session:
+        samples.reserve_key(session, new_id(), "left/behind.png")
+        session.flush()
+        session.execute(update(UploadIntent).values(created_at=ago(hours=2)))
+    sweep.run()
+    assert not scene.store.exists("left/behind.png")
+    with unit_of_work(scene.sessions) as session:
+        assert session.get(UploadIntent, "left/behind.png") is None
+
+
+def test_an_upload_that_is_still_at_it_keeps_its_object(scene: Scene, sweep: Sweep) -> None:
+    scene.store.put("under/way.png", b"bytes", content_type="image/png")
+    with unit_of_work(scene.sessions) as session:
+        samples.reserve_key(session, new_id(), "under/way.png")
+    sweep.run()
+    assert scene.store.exists("under/way.png")
+
+
+def test_a_worker_that_fell_silent_is_forgotten(scene: Scene, sweep: Sweep) -> None:
+    with unit_of_work(scene.sessions) as session:
+        jobs.greet(session, "gone", ["click"], None, None)
+        jobs.greet(session, "here", ["click"], None, None)
+        session.flush()
+        session.execute(
+            update(WorkerProcess).where(WorkerProcess.name == "gone").values(seen_at=ago(minutes=5))
+        )
+    sweep.run()
+    with unit_of_work(scene.sessions) as session:
+        assert [worker.name for worker in jobs.workers_seen(session, timedelta(days=1))] == ["here"]

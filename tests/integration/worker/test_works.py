@@ -1,0 +1,154 @@
+"""What each kind of job does and records."""
+
+import pytest
+from tests.integration.worker.scenes import PROMPT, Scene, png
+
+from fourpoint_core.domain.annotations import Method
+from fourpoint_core.domain.jobs import JobState
+from fourpoint_core.ids import LOCAL_USER_ID, new_id
+from fourpoint_core.jobs.contracts import (
+    INFER_CONTOUR,
+    PREFETCH_SAMPLE,
+    PURGE_DATASET,
+    InferContour,
+    PrefetchSample,
+    PurgeDataset,
+    SaveMode,
+)
+from fourpoint_core.store.models import Dataset, Sample, UploadIntent
+from fourpoint_core.store.queries import annotations, datasets
+from fourpoint_core.store.session import unit_of_work
+from fourpoint_worker.images import ImageCache
+from fourpoint_worker.tasks import purge_dataset
+from fourpoint_worker.tasks.prefetch_sample import PrefetchSampleWork
+from fourpoint_worker.tasks.purge_dataset import PurgeDatasetWork
+
+
+def test_a_click_answers_with_the_contour_and_where_the_time_went(scene: Scene) -> None:
+    result = scene.run(scene.queue_click(scene.sample())).result
+    assert result is not None
+    assert result["bbox"] == pytest.approx([10, 10, 30, 30], abs=0.6)
+    assert set(result["milliseconds"]) == {"queue", "image", "model", "polygon"}
+    assert result["engine"] == "square"
+
+
+def test_a_click_that_saves_nothing_leaves_the_image_unlabeled(scene: Scene) -> None:
+    sample = scene.sample()
+    result = scene.run(scene.queue_click(sample)).result
+    assert result is not None and "annotation_id" not in result
+    after = scene.read_sample(sample.id)
+    assert (after.annotation_count, after.revision) == (0, 0)
+
+
+def test_the_contour_of_a_click_is_kept_with_its_prompt(scene: Scene) -> None:
+    sample = scene.sample()
+    result = scene.run(scene.queue_click(sample)).result
+    assert result is not None
+    with unit_of_work(scene.sessions) as session:
+        kept = annotations.get_contour(session, sample.id, result["contour_id"])
+    assert kept.contour == result["contour"]
+    assert annotations.provenance_of(kept).method is Method.EXTREME_POINTS
+
+
+def test_a_click_saved_to_the_document_labels_the_image(scene: Scene) -> None:
+    sample = scene.sample()
+    result = scene.run(scene.queue_click(sample, SaveMode.DOCUMENT, "cat")).result
+    assert result is not None and result["revision"] == 1
+    with unit_of_work(scene.sessions) as session:
+        [found] = annotations.current_annotations(session, sample.id)
+    assert (found.label.name, str(found.row.annotation_id)) == ("cat", result["annotation_id"])
+    assert found.row.method == "extreme_points"
+    assert found.row.created_by == LOCAL_USER_ID
+
+
+def test_a_click_saved_to_the_draft_leaves_the_document_alone(scene: Scene) -> None:
+    sample = scene.sample()
+    result = scene.run(scene.queue_click(sample, SaveMode.DRAFT, "cat")).result
+    assert result is not None
+    with unit_of_work(scene.sessions) as session:
+        draft = annotations.get_draft(session, sample.id, LOCAL_USER_ID)
+    assert draft is not None
+    assert [entry["id"] for entry in draft.annotations] == [result["annotation_id"]]
+    assert scene.read_sample(sample.id).annotation_count == 0
+
+
+def test_a_click_for_a_label_that_is_gone_fails_and_saves_nothing(scene: Scene) -> None:
+    sample = scene.sample()
+    payload = InferContour(sample.id, new_id(), PROMPT, SaveMode.DOCUMENT, new_id(), label_id=new_id())
+    job = scene.run(scene.queue(INFER_CONTOUR, payload))
+    assert job.error is not None and job.error["code"] == "not_found"
+    assert scene.read_sample(sample.id).annotation_count == 0
+
+
+def test_a_click_on_an_object_that_vanished_says_so(scene: Scene) -> None:
+    sample = scene.sample()
+    scene.store.delete(sample.object_key)
+    job = scene.run(scene.queue_click(sample))
+    assert job.error is not None and job.error["code"] == "object_missing"
+
+
+def test_a_click_on_an_object_that_was_replaced_says_so(scene: Scene) -> None:
+    sample = scene.sample()
+    scene.store.put(sample.object_key, png((1, 2, 3)), content_type="image/png")
+    job = scene.run(scene.queue_click(sample))
+    assert job.error is not None and job.error["code"] == "object_missing"
+
+
+def test_a_prefetched_image_needs_no_object_any_more(scene: Scene) -> None:
+    sample = scene.sample()
+    images = ImageCache(scene.store, 2**20)
+    job_id = scene.queue(PREFETCH_SAMPLE, PrefetchSample(sample.id))
+    job = scene.run(job_id, PrefetchSampleWork(scene.sessions, images))
+    assert job.state == JobState.SUCCEEDED
+    scene.store.delete(sample.object_key)
+    assert images.upright(sample.digest, sample.object_key).shape == (40, 40, 3)
+
+
+def delete_dataset(scene: Scene) -> None:
+    with unit_of_work(scene.sessions) as session:
+        datasets.mark_deleted(session, datasets.get_dataset(session, scene.dataset_id))
+
+
+def test_purging_removes_rows_and_leaves_objects_unless_asked(scene: Scene) -> None:
+    sample = scene.sample()
+    scene.run(scene.queue_click(sample, SaveMode.DOCUMENT, "cat"))
+    delete_dataset(scene)
+    job_id = scene.queue(PURGE_DATASET, PurgeDataset(scene.dataset_id, delete_objects=False))
+    job = scene.run(job_id, PurgeDatasetWork(scene.sessions, scene.store))
+    assert job.result == {"dataset_id": str(scene.dataset_id), "samples": 1, "objects": 0}
+    assert scene.store.exists(sample.object_key)
+    with unit_of_work(scene.sessions) as session:
+        assert session.get(Sample, sample.id) is None
+        assert session.get(Dataset, scene.dataset_id) is None
+
+
+def test_purging_removes_the_objects_when_asked(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purge_dataset, "SLICE", 2)
+    made = [scene.sample(name=f"{number}.png") for number in range(5)]
+    delete_dataset(scene)
+    job_id = scene.queue(PURGE_DATASET, PurgeDataset(scene.dataset_id, delete_objects=True))
+    job = scene.run(job_id, PurgeDatasetWork(scene.sessions, scene.store))
+    assert job.result is not None and (job.result["samples"], job.result["objects"]) == (5, 5)
+    assert not any(scene.store.exists(sample.object_key) for sample in made)
+
+
+def test_purging_spares_an_object_that_another_dataset_shows(scene: Scene) -> None:
+    shared = scene.sample()
+    other = Scene(scene.sessions, scene.store, scene.redis)
+    other.input_path = scene.input_path
+    other.sample()
+    delete_dataset(scene)
+    job_id = scene.queue(PURGE_DATASET, PurgeDataset(scene.dataset_id, delete_objects=True))
+    scene.run(job_id, PurgeDatasetWork(scene.sessions, scene.store))
+    assert scene.store.exists(shared.object_key)
+
+
+def test_objects_of_a_purge_that_died_are_known_to_the_sweep(scene: Scene) -> None:
+    sample = scene.sample()
+    delete_dataset(scene)
+    with unit_of_work(scene.sessions) as session:
+        purged = datasets.purge_some(session, scene.dataset_id, 10, condemned_by=new_id())
+    # Here the process dies: rows are gone, objects are not.
+    assert purged.condemned_keys == [sample.object_key]
+    with unit_of_work(scene.sessions) as session:
+        assert session.get(UploadIntent, sample.object_key) is not None
