@@ -1,0 +1,23 @@
+"""Where an object may lie, given how exactly people click."""
+
+from fourpoint_core.domain.geometry import Box
+from fourpoint_core.domain.prompts import Prompt
+
+# The middle of a clicked pixel lies half a pixel inside the object, a hand is off by about one
+# pixel, and by more on a large object, which is seen smaller.
+CLICK_SLACK_PIXELS = 1.0
+CLICK_SLACK_SHARE = 0.01
+
+
+def clip_window(prompt: Prompt, width: int, height: int) -> Box:
+    """The prompt's box, grown by what a click may be off and around points to include, on the image."""
+    box = prompt.box
+    slack = click_slack(box)
+    xs = [box.x0 - slack, box.x1 + slack, *(x for x, _ in prompt.include)]
+    ys = [box.y0 - slack, box.y1 + slack, *(y for _, y in prompt.include)]
+    return Box(max(0.0, min(xs)), max(0.0, min(ys)), min(float(width), max(xs)), min(float(height), max(ys)))
+
+
+def click_slack(box: Box) -> float:
+    """Pixels that a careful click may be off the true extreme of an object of this size."""
+    return max(CLICK_SLACK_PIXELS, CLICK_SLACK_SHARE * max(box.width, box.height))
