@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup test test-quick lint types contracts lock clean
+.PHONY: setup demo clean-data test test-quick lint types contracts lock clean
 
 setup: $(STAMP)
 
@@ -20,6 +20,13 @@ $(STAMP): requirements.lock pyproject.toml
 .venv-swift/.installed: requirements-swift.lock | setup
 	@$(BIN)/python tests/s3_server.py install
 	@touch $@
+
+# ONCE=1 ends after the demonstration, PORT= chooses the port of the API.
+demo: setup
+	@$(BIN)/fourpoint demo $(if $(filter-out 0,$(ONCE)),--once) $(if $(PORT),--port $(PORT))
+
+clean-data: setup
+	@$(BIN)/fourpoint clean-data
 
 test: setup .venv-swift/.installed
 	@$(BIN)/python -m pytest -n auto -q

@@ -1,6 +1,7 @@
 """Start processes that cannot outlive this one, wait for them, and stop them for certain."""
 
 import contextlib
+import errno
 import os
 import queue
 import signal
@@ -167,31 +168,28 @@ def _all_zombies(group: int) -> bool:
     return True
 
 
-def port_is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether a server could listen there now."""
-    with socket.socket() as probe:
-        # As servers do: connections of an earlier server in TIME_WAIT are no obstacle.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-        return True
-
-
 def free_port(host: str = "127.0.0.1") -> int:
     """A port nobody listens on; it may be taken by the time it is used."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
+    with _listener(0, host) as probe:
         return int(probe.getsockname()[1])
 
 
 def require_free_port(port: int, host: str, *, what: str, option: str) -> None:
-    """Raises StandaloneError, naming the port and the option to change it, when the port is taken."""
-    if not port_is_free(port, host):
-        raise StandaloneError(
-            f"Port {port} on {host} is in use by another program; choose another one for {what} with {option}."
-        )
+    """Raises StandaloneError, naming the port and the option to change it, unless a server can listen there."""
+    try:
+        _listener(port, host).close()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise StandaloneError(
+                f"Port {port} on {host} is in use by another program; "
+                f"choose another one for {what} with {option}."
+            ) from error
+        raise StandaloneError(f"{what} cannot listen on {host}, port {port}: {error.strerror}.") from error
+
+
+def _listener(port: int, host: str) -> socket.socket:
+    # Connections of an earlier server in TIME_WAIT are no obstacle, here as for the servers.
+    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
 
 
 def tail(log: Path, lines: int = 15) -> str:

@@ -69,6 +69,11 @@ class RedisServer:
         return self._process.pid
 
     @property
+    def status(self) -> int | None:
+        """How the server ended that ran last, as Popen says it; None while it runs or is stopped."""
+        return None if self._process is None else self._process.poll()
+
+    @property
     def log_file(self) -> Path:
         """Where the server writes its log."""
         return self._log_file
