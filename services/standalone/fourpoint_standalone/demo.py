@@ -20,13 +20,14 @@ from fourpoint_standalone.rest_client import Json, RestClient
 
 DATASET = "Demo"
 _WAIT_SECONDS = 30
-_COLOURS = {
-    "cup": "#ff7f0e",
-    "coffee": "#17becf",
-    "saucer": "#2ca02c",
+COLOURS = {
+    "cup and saucer": "#ffdd33",
+    "coffee": "#00e5a0",
+    "spoon": "#4aa3ff",
     "eye": "#e377c2",
     "nose": "#1f77b4",
     "head": "#ffdd33",
+    "collar": "#e377c2",
     "patch": "#00e5a0",
     "helmet": "#4aa3ff",
 }
@@ -72,7 +73,7 @@ def _dataset(client: RestClient) -> Json:
     for dataset in client.items("/datasets"):
         if dataset["name"] == DATASET:
             return dataset
-    labels = [{"name": name, "colour": colour} for name, colour in _COLOURS.items()]
+    labels = [{"name": name, "colour": colour} for name, colour in COLOURS.items()]
     description = "Photographs that `fourpoint demo` has labeled."
     return client.create("/datasets", {"name": DATASET, "description": description, "labels": labels})
 
@@ -161,7 +162,7 @@ def _say_how_to_go_on(screen: Console, base_url: str, sample: Json) -> None:
     lines = (
         f"\nAPI            {base_url}",
         f"Documentation  {base_url}/docs",
-        f"\nFour clicks of your own, on the {NEXT_THING.label} beside the cup:\n",
+        f"\nFour clicks of your own, on the {NEXT_THING.label} of the cup:\n",
         shlex.join(command),
     )
     for line in lines:

@@ -53,9 +53,9 @@ COFFEE = Photograph(
     "Rachel Michetti, courtesy of Pikolo Espresso Bar",
     "CC0",
     (
-        Thing("cup", top=(287, 18), bottom=(215, 308), left=(173, 108), right=(408, 118)),
+        Thing("cup and saucer", top=(287, 18), bottom=(288, 388), left=(77, 225), right=(479, 228)),
         Thing("coffee", top=(300, 95), bottom=(300, 193), left=(205, 142), right=(370, 158)),
-        Thing("saucer", top=(182, 70), bottom=(285, 388), left=(77, 225), right=(479, 228)),
+        Thing("spoon", top=(376, 233), bottom=(362, 325.5), left=(326.5, 288), right=(406, 272)),
     ),
 )
 CAT = Photograph(
@@ -76,6 +76,7 @@ ASTRONAUT = Photograph(
     "public domain",
     (
         Thing("head", top=(228, 15), bottom=(225, 190), left=(153, 80), right=(302, 88)),
+        Thing("collar", top=(170, 148), bottom=(225, 294), left=(117, 192), right=(304, 242)),
         Thing("patch", top=(171, 349), bottom=(171, 423), left=(134, 386), right=(207, 386)),
         Thing("helmet", top=(400, 344), bottom=(300, 511), left=(277, 470), right=(500, 480)),
     ),
@@ -84,4 +85,4 @@ PHOTOGRAPHS = (COFFEE, CAT, ASTRONAUT)
 
 # For the reader's own first request: an object that the demonstration leaves alone.
 NEXT_PHOTOGRAPH = COFFEE
-NEXT_THING = Thing("spoon", top=(413, 67), bottom=(365, 326), left=(326, 285), right=(424, 75))
+NEXT_THING = Thing("rim", top=(287, 18), bottom=(300, 207), left=(173, 108), right=(408, 118))

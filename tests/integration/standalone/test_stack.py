@@ -1,0 +1,131 @@
+"""The whole stack, with real processes: it comes up, heals and says what is wrong."""
+
+import io
+import os
+import shlex
+
+import httpx
+import pytest
+from rich.console import Console
+from tests.integration.standalone.conftest import eventually, processes_in, temporary_directory
+
+from fourpoint_standalone import demo
+from fourpoint_standalone.photographs import PHOTOGRAPHS
+from fourpoint_standalone.processes import StandaloneError
+from fourpoint_standalone.rest_client import RestClient
+from fourpoint_standalone.stack import Stack, StackOptions, remove_data
+
+OBJECTS = sum(len(photograph.things) for photograph in PHOTOGRAPHS)
+
+
+def options_in(directory, **more):
+    return StackOptions(directory / "data", api_port=0, api_workers=1, io_processes=1, **more)
+
+
+@pytest.fixture(scope="module")
+def stack():
+    with temporary_directory(0o711) as directory, Stack(options_in(directory)) as running:
+        yield running
+
+
+def readiness_of(stack):
+    try:
+        return httpx.get(f"{stack.base_url}/readyz", timeout=10).status_code
+    except httpx.TransportError:
+        return None
+
+
+@pytest.fixture
+def client(stack):
+    client = RestClient(stack.base_url)
+    yield client
+    client.close()
+
+
+def test_a_started_stack_is_ready(stack):
+    assert readiness_of(stack) == 200
+
+
+def test_every_service_has_a_process(stack):
+    assert set(stack.pids) == {"postgres", "redis", "api", "inference", "io"}
+
+
+def test_a_second_stack_on_the_directory_is_told_who_has_it_and_what_to_do(stack):
+    second = Stack(StackOptions(stack.data_directory, api_port=0))
+    with pytest.raises(StandaloneError) as refusal:
+        second.start()
+    for part in (f"process {os.getpid()}", stack.base_url, "Ctrl-C", "--data-directory"):
+        assert part in str(refusal.value)
+
+
+def test_the_data_of_a_running_stack_cannot_be_removed(stack):
+    with pytest.raises(StandaloneError, match=f"in use by process {os.getpid()}"):
+        remove_data(stack.data_directory)
+
+
+@pytest.mark.parametrize("name", ["api", "inference", "io", "redis", "postgres"])
+def test_a_killed_service_comes_back(stack, name):
+    before = stack.pids[name]
+    stack.kill(name)
+    assert eventually(lambda: stack.pids.get(name, before) != before)
+    assert eventually(lambda: readiness_of(stack) == 200)
+
+
+@pytest.mark.parametrize("name", ["redis", "postgres"])
+def test_without_a_server_the_stack_is_not_ready_and_with_it_again_it_is(stack, name):
+    with stack.without(name):
+        assert readiness_of(stack) == 503
+    assert eventually(lambda: readiness_of(stack) == 200)
+
+
+def test_addresses_stay_the_same_over_restarts(stack):
+    before = (stack.base_url, stack.database_url, stack.redis_url)
+    stack.restart_postgres("immediate")
+    stack.restart_redis(kill=True)
+    assert (stack.base_url, stack.database_url, stack.redis_url) == before
+    assert eventually(lambda: readiness_of(stack) == 200)
+
+
+@pytest.fixture(scope="module")
+def shown(stack):
+    """What the demonstration has said after it ran twice."""
+    screen = Console(width=160, record=True, file=io.StringIO())
+    for _ in range(2):
+        demo.run(stack.base_url, stack.data_directory / "demo-output", screen)
+    return screen.export_text()
+
+
+def samples_of_demo(client):
+    (dataset,) = (item for item in client.items("/datasets") if item["name"] == demo.DATASET)
+    return list(client.items(f"/datasets/{dataset['id']}/samples"))
+
+
+def test_a_second_demonstration_uploads_nothing_twice(shown, client):
+    assert len(samples_of_demo(client)) == len(PHOTOGRAPHS)
+
+
+def test_a_second_demonstration_labels_nothing_twice(shown, client):
+    assert sum(sample["annotation_count"] for sample in samples_of_demo(client)) == OBJECTS
+
+
+def test_every_outline_of_the_demonstration_is_one_the_engine_is_sure_of(shown):
+    assert "?" not in shown.partition("curl")[0]
+
+
+def test_the_demonstration_draws_an_overlay_of_every_photograph(shown, stack):
+    overlays = {path.name for path in (stack.data_directory / "demo-output").iterdir()}
+    assert overlays == {photograph.file_name for photograph in PHOTOGRAPHS}
+
+
+def test_the_command_that_the_demonstration_prints_works_as_printed(shown, stack):
+    curl, silent, url, *options = shlex.split(shown.splitlines()[-1])
+    assert (curl, silent, options[::2]) == ("curl", "-s", ["-H", "-H", "-d"])
+    headers = dict(header.split(": ", 1) for header in (options[1], options[3]))
+    answer = httpx.post(url, headers=headers, content=options[5], timeout=60)
+    assert answer.json()["confident"]
+
+
+def test_a_service_that_does_not_start_is_named_with_the_end_of_its_log(directory):
+    with pytest.raises(StandaloneError, match=r"(?s)^inference ended while it started.*no-such-engine"):
+        Stack(options_in(directory, engine="no-such-engine")).start()
+    assert processes_in(directory) == {}
