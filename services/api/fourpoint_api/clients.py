@@ -27,6 +27,12 @@ class Clients:
     dispatcher: Dispatcher
     news: JobNews
 
+    def close(self) -> None:
+        """Give every connection back."""
+        self.news.close()
+        self.redis.close()
+        self.sessions.kw["bind"].dispose()
+
 
 def build_clients(settings: ApiSettings) -> Clients:
     """Nothing connects yet: each client does on first use."""

@@ -12,7 +12,10 @@ class ApiSettings(CoreSettings):
 
     # Defaults keep the dataclass valid after its parent's; an empty secret is refused in `check`.
     secret_key: str = variable(
-        "FOURPOINT_SECRET_KEY", "signs cursors; 16 characters or more, the same on all replicas", ""
+        "FOURPOINT_SECRET_KEY",
+        "signs cursors; 16 characters or more, the same on all replicas",
+        "",
+        secret=True,
     )
     max_file_bytes: int = variable("FOURPOINT_MAX_FILE_BYTES", "size limit of one uploaded image", 5 * MEBIBYTE)
     max_batch_bytes: int = variable(

@@ -4,6 +4,7 @@ A missing or malformed variable stops the start and is named in the message. Val
 never truth-tested: "false" is false.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Self, get_type_hints
@@ -12,14 +13,17 @@ from urllib.parse import urlsplit
 from fourpoint_core.errors import SettingsError
 
 MEBIBYTE = 2**20
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
 
 
-def variable(name: str, meaning: str, default: Any = MISSING) -> Any:
-    """Declare a setting: its environment variable, what it means, and its default if it has one."""
-    metadata = {"variable": name, "meaning": meaning}
-    return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
+def variable(name: str, meaning: str, default: Any = MISSING, *, secret: bool = False) -> Any:
+    """Declare a setting: its environment variable, what it means, and its default if it has one.
+
+    secret: holds a password or a key, and is left out where the settings are printed.
+    """
+    return field(default=default, repr=not secret, metadata={"variable": name, "meaning": meaning})
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,10 @@ def _parse(text: str, kind: Any) -> Any:
     if kind is int:
         return int(text)
     if kind is float:
-        return float(text)
+        number = float(text)
+        if not math.isfinite(number):
+            raise ValueError(f"{text!r} is not finite")
+        return number
     return text
 
 
@@ -70,13 +77,17 @@ def _parse(text: str, kind: Any) -> Any:
 class CoreSettings(FromVariables):
     """What every Fourpoint process needs to know."""
 
-    database_url: str = variable("FOURPOINT_DATABASE_URL", "postgresql://user:password@host:5432/name")
-    redis_url: str = variable("FOURPOINT_REDIS_URL", "redis://host:6379/0")
+    database_url: str = variable(
+        "FOURPOINT_DATABASE_URL", "postgresql://user:password@host:5432/name", secret=True
+    )
+    redis_url: str = variable("FOURPOINT_REDIS_URL", "redis://host:6379/0", secret=True)
     storage_url: str = variable(
         "FOURPOINT_STORAGE_URL", "file:///directory, or https://endpoint/bucket (http:// without TLS)"
     )
     storage_access_key: str = variable("FOURPOINT_STORAGE_ACCESS_KEY", "access key of the bucket", "")
-    storage_secret_key: str = variable("FOURPOINT_STORAGE_SECRET_KEY", "secret key of the bucket", "")
+    storage_secret_key: str = variable(
+        "FOURPOINT_STORAGE_SECRET_KEY", "secret key of the bucket", "", secret=True
+    )
     storage_region: str = variable("FOURPOINT_STORAGE_REGION", "region of the bucket", "us-east-1")
 
     lease_seconds: float = variable(
@@ -112,6 +123,9 @@ class CoreSettings(FromVariables):
             raise SettingsError(f"FOURPOINT_STORAGE_URL: {scheme!r} is none of file, http, https")
         if not self.database_url.startswith("postgresql"):
             raise SettingsError("FOURPOINT_DATABASE_URL: only postgresql:// is supported")
-        for name in ("lease_seconds", "sweep_seconds", "redispatch_seconds"):
-            if getattr(self, name) <= 0:
-                raise SettingsError(f"FOURPOINT_{name.upper()}: must be above zero")
+        if self.log_level not in LOG_LEVELS:
+            raise SettingsError(f"FOURPOINT_LOG_LEVEL: {self.log_level!r} is none of {', '.join(LOG_LEVELS)}")
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
+                raise SettingsError(f"{item.metadata['variable']}: must be above zero")

@@ -3,16 +3,27 @@
 Mends the framework where it answers 422 to a body that is not JSON.
 """
 
-from collections.abc import Iterator
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn, TypeVar
 
 import marshmallow as ma
-from flask import Request, json
+from flask import Request
 from flask_smorest import Blueprint as SmorestBlueprint
 from webargs.flaskparser import FlaskParser
 
-from fourpoint_api.web.problems import MalformedJsonError, UnsupportedMediaTypeError
+from fourpoint_api.web import strict_json
+from fourpoint_api.web.documented import problem_responses
+from fourpoint_api.web.problems import BodyTooLargeError, MalformedJsonError, UnsupportedMediaTypeError
 from fourpoint_core.errors import FieldError, InvalidInputError
+
+View = TypeVar("View", bound=Callable[..., Any])
+# What is wrong, told by the framework's own words.
+_CODES = {
+    "Unknown field.": "unknown_field",
+    "Missing data for required field.": "required",
+    "Missing point.": "required",
+    "Field may not be null.": "null",
+}
 
 
 class Parser(FlaskParser):
@@ -25,15 +36,10 @@ class Parser(FlaskParser):
     }
 
     def load_json(self, req: Request, schema: ma.Schema) -> Any:
-        """See webargs. Raises UnsupportedMediaTypeError or MalformedJsonError."""
+        """See webargs. Raises UnsupportedMediaTypeError, MalformedJsonError or InvalidInputError."""
         if not req.is_json:
             raise UnsupportedMediaTypeError("Send the body as JSON, with Content-Type: application/json.")
-        try:
-            return json.loads(req.get_data(cache=True))
-        except (ValueError, RecursionError) as error:
-            raise MalformedJsonError(
-                "The body is not valid JSON; check quotes, commas and brackets."
-            ) from error
+        return strict_json.loads(req.get_data(cache=True))
 
     def handle_error(
         self,
@@ -53,15 +59,26 @@ class Parser(FlaskParser):
 
 
 class Blueprint(SmorestBlueprint):
-    """A flask-smorest blueprint with our parser."""
+    """A flask-smorest blueprint with our parser, which documents what the parser refuses."""
 
     ARGUMENTS_PARSER = Parser()
+
+    def arguments(self, schema: Any, *, location: str = "json", **kwargs: Any) -> Callable[[View], View]:
+        """See flask-smorest."""
+        parsing = super().arguments(schema, location=location, **kwargs)
+        kinds = (MalformedJsonError, UnsupportedMediaTypeError, BodyTooLargeError, InvalidInputError)
+        refusals = problem_responses(*(kinds if location == "json" else (InvalidInputError,)))
+
+        def decorate(view: View) -> View:
+            return self.doc(responses=refusals)(parsing(view))  # type: ignore[no-any-return]
+
+        return decorate
 
 
 def _fields(place: str, messages: Any) -> Iterator[FieldError]:
     if place in {"query", "query_args"} and isinstance(messages, dict):
         for name, texts in messages.items():
-            yield from _leaves(f"?{name}", texts)
+            yield from _leaves(f"?{strict_json.escaped(name)}", texts)
     else:
         yield from _leaves("", messages)
 
@@ -69,7 +86,7 @@ def _fields(place: str, messages: Any) -> Iterator[FieldError]:
 def _leaves(pointer: str, messages: Any) -> Iterator[FieldError]:
     if isinstance(messages, dict):
         for key, inner in messages.items():
-            yield from _leaves(pointer if key == "_schema" else f"{pointer}/{key}", inner)
+            yield from _leaves(pointer if key == "_schema" else f"{pointer}/{strict_json.escaped(key)}", inner)
     else:
         for text in messages if isinstance(messages, list) else [messages]:
-            yield FieldError(pointer, "invalid", str(text))
+            yield FieldError(pointer, _CODES.get(str(text), "invalid"), str(text))

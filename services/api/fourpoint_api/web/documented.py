@@ -3,15 +3,21 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from fourpoint_api.web.arguments import Blueprint
+from flask_smorest import Blueprint
+
 from fourpoint_api.web.problems import MEDIA_TYPE, STATUS
-from fourpoint_core.errors import FourpointError
+from fourpoint_core.errors import DatabaseUnavailableError, FourpointError
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 
 def problems(blueprint: Blueprint, *kinds: type[FourpointError]) -> Callable[[View], View]:
-    """Document the error responses of a view, with an example for each code."""
+    """Document the error responses of a view; that the database may be away goes without saying."""
+    return blueprint.doc(responses=problem_responses(*kinds, DatabaseUnavailableError))  # type: ignore[no-any-return]
+
+
+def problem_responses(*kinds: type[FourpointError]) -> dict[str, Any]:
+    """OpenAPI responses by status, with an example for each code."""
     responses: dict[str, Any] = {}
     for kind in kinds:
         status = STATUS[kind]
@@ -23,7 +29,7 @@ def problems(blueprint: Blueprint, *kinds: type[FourpointError]) -> Callable[[Vi
             },
         )
         response["content"][MEDIA_TYPE]["examples"][kind.code] = {"value": _example(kind, status)}
-    return blueprint.doc(responses=responses)  # type: ignore[no-any-return]
+    return responses
 
 
 def _example(kind: type[FourpointError], status: int) -> dict[str, Any]:

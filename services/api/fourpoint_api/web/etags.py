@@ -1,6 +1,6 @@
 """Strong ETags and the two preconditions."""
 
-from flask import request
+from flask import Response, request
 
 from fourpoint_core.errors import StaleDocumentError
 
@@ -10,13 +10,25 @@ def etag_of(kind: str, number: int) -> str:
     return f'"{kind}-{number}"'
 
 
+def is_known(current: str) -> bool:
+    """Whether the client says, by `If-None-Match`, that it has this state already."""
+    # Weakly compared: proxies that compress weaken the tags on their way.
+    return request.if_none_match.contains_weak(current.strip('"'))
+
+
+def not_modified(current: str) -> Response:
+    """304: what the client has is what there is."""
+    response = Response(status=304)
+    response.headers["ETag"] = current
+    return response
+
+
 def check_if_match(current: str) -> None:
     """Stop a change that was made against an older state.
 
     Raises StaleDocumentError when the request has an `If-Match` that does not name `current`.
     """
-    wanted = request.if_match
-    if wanted and not wanted.contains(current.strip('"')) and not wanted.star_tag:
+    if "If-Match" in request.headers and not request.if_match.contains(current.strip('"')):
         raise StaleDocumentError(
             f"The resource has changed and is now {current}; read it again and repeat the change.", current
         )

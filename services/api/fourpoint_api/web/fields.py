@@ -11,10 +11,17 @@ from fourpoint_core.domain.geometry import MAX_VERTICES
 def _vertex_problem(value: Any) -> str | None:
     if not isinstance(value, list) or len(value) != 2:
         return "Give a point as [x, y]."
-    for number in value:
-        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
-            return "Give both coordinates as finite numbers."
-    return None
+    return None if all(map(_is_coordinate, value)) else "Give both coordinates as finite numbers."
+
+
+def _is_coordinate(value: Any) -> bool:
+    # true is an int in Python, and an int may be larger than any float.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 class Vertex(fields.Field[list[float]]):
@@ -42,6 +49,15 @@ class Vertices(fields.Field[list[list[float]]]):
         if problems:
             raise ValidationError(problems)
         return [[float(x), float(y)] for x, y in value]
+
+
+class Box(fields.Field[list[float]]):
+    """A box `[x0, y0, x1, y1]` in pixels of the upright image."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> list[float]:
+        if not isinstance(value, list) or len(value) != 4 or not all(map(_is_coordinate, value)):
+            raise ValidationError("Give the box as [x0, y0, x1, y1], four finite numbers.")
+        return [float(number) for number in value]
 
 
 class Points(fields.Field[Any]):

@@ -23,7 +23,7 @@ def stream_object(store: ObjectStore, key: str, tag: str, media_type: str) -> Re
     Raises ObjectMissingError or RangeNotSatisfiableError.
     """
     size = store.stat(key).size
-    if request.if_none_match.contains(tag):
+    if request.if_none_match.contains_weak(tag):
         return _with_cache_headers(Response(status=304), tag)
     start, stop = _wanted_range(size, tag)
     source = store.open_range(key, start, stop - start)
@@ -47,7 +47,7 @@ def _wanted_range(size: int, tag: str) -> tuple[int, int]:
         return 0, size
     found = wanted.range_for_length(size)
     if found is None:
-        raise RangeNotSatisfiableError(f"The file has {size} bytes; ask for a range within.")
+        raise RangeNotSatisfiableError(size)
     return found[0], found[1]
 
 

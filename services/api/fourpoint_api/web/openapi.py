@@ -12,7 +12,7 @@ from flask import Flask, Response, json
 from flask_smorest import Api
 from flask_swagger_ui import get_swaggerui_blueprint
 
-from fourpoint_api.web.fields import Points, Vertex, Vertices
+from fourpoint_api.web.fields import Box, Points, Vertex, Vertices
 from fourpoint_api.web.problems import MEDIA_TYPE
 from fourpoint_api.web.schemas import ProblemSchema
 from fourpoint_core.domain.prompts import ROLES
@@ -99,6 +99,8 @@ def _geometry(self: Any, field: ma.fields.Field[Any], ret: dict[str, Any]) -> di
         return dict(_VERTEX)
     if isinstance(field, Vertices):
         return {"type": "array", "items": _VERTEX, "minItems": field.minimum, "maxItems": field.maximum}
+    if isinstance(field, Box):
+        return {"type": ["array", "null"], "items": {"type": "number"}, "minItems": 4, "maxItems": 4}
     if isinstance(field, Points):
         named = {
             "type": "object",

@@ -46,6 +46,8 @@ def page_body(
 
 def _next_url(cursor: str) -> str:
     values: dict[str, Any] = {**(request.view_args or {}), **request.args.to_dict(), "cursor": cursor}
+    # The total is the same on every page, and counting costs.
+    values.pop("count", None)
     return url_for(request.endpoint or "", **values)
 
 

@@ -56,6 +56,10 @@ class RangeNotSatisfiableError(errors.FourpointError):
     code = "range_not_satisfiable"
     title = "The range lies outside of the file"
 
+    def __init__(self, size: int):
+        super().__init__(f"The file has {size} bytes; ask for a range within.")
+        self.size = size
+
 
 class TooBusyError(errors.FourpointError, errors.Retryable):
     """This process holds as many waiting requests as it may."""
@@ -159,13 +163,16 @@ def _answer(error: errors.FourpointError) -> Response:
     response = problem_response(error.code, error.title, error.detail, fields, **more)
     if isinstance(error, errors.StaleDocumentError):
         response.headers["ETag"] = error.current_etag
+    if isinstance(error, RangeNotSatisfiableError):
+        response.headers["Content-Range"] = f"bytes */{error.size}"
     return response
 
 
 def _answer_http(error: HTTPException) -> Response:
     if error.code is not None and error.code < 400:
         return Response(status=error.code, headers=error.get_headers())
-    kind = _OF_HTTP.get(error.code or 500, BadRequestError if (error.code or 500) < 500 else errors.InternalError)
+    status = error.code or 500
+    kind = _OF_HTTP.get(status, BadRequestError if status < 500 else errors.InternalError)
     detail = error.description or kind.title
     if isinstance(error, RequestEntityTooLarge):
         detail = f"Send at most {request.max_content_length:,} bytes to this address."

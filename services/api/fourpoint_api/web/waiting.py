@@ -20,6 +20,7 @@ from fourpoint_core.jobs.events import CHANNEL, JobEvent
 from fourpoint_core.store.models import Job
 
 LOOK_AGAIN_SECONDS = 1.0
+SUBSCRIBE_SECONDS = 0.25
 logger = logging.getLogger(__name__)
 
 
@@ -32,6 +33,8 @@ class JobNews:
         self._lock = threading.Lock()
         self._bells: defaultdict[UUID, set[threading.Event]] = defaultdict(set)
         self._listener: threading.Thread | None = None
+        self._subscribed = threading.Event()
+        self._closed = threading.Event()
 
     @contextmanager
     def listen(self, job_id: UUID) -> Iterator[threading.Event]:
@@ -42,6 +45,8 @@ class JobNews:
         with self._lock:
             self._bells[job_id].add(bell)
             self._ensure_listener()
+        # Or the first waiter of a process would miss its answer, and look at the row a second later.
+        self._subscribed.wait(SUBSCRIBE_SECONDS)
         try:
             yield bell
         finally:
@@ -51,6 +56,12 @@ class JobNews:
                     del self._bells[job_id]
             self._free.release()
 
+    def close(self) -> None:
+        """End the listener."""
+        self._closed.set()
+        if self._listener is not None:
+            self._listener.join()
+
     def _ensure_listener(self) -> None:
         # Started by the first waiter and not at construction: threads do not survive gunicorn's fork.
         if self._listener is None or not self._listener.is_alive():
@@ -58,17 +69,23 @@ class JobNews:
             self._listener.start()
 
     def _listen_for_ever(self) -> None:
-        while True:
+        while not self._closed.is_set():
             try:
-                with self._redis.pubsub(ignore_subscribe_messages=True) as channel:  # type: ignore[no-untyped-call]
-                    channel.subscribe(CHANNEL)
-                    while True:
-                        message = channel.get_message(timeout=LOOK_AGAIN_SECONDS)
-                        if message is not None:
-                            self._ring(message["data"])
+                self._listen_until_lost()
             except (RedisError, OSError) as error:
                 logger.warning("no news of jobs; waiters look at the rows", extra={"reason": str(error)})
-                time.sleep(LOOK_AGAIN_SECONDS)
+                # Nobody is to wait for a Redis that is away.
+                self._subscribed.set()
+                self._closed.wait(LOOK_AGAIN_SECONDS)
+
+    def _listen_until_lost(self) -> None:
+        with self._redis.pubsub(ignore_subscribe_messages=True) as channel:  # type: ignore[no-untyped-call]
+            channel.subscribe(CHANNEL)
+            self._subscribed.set()
+            while not self._closed.is_set():
+                message = channel.get_message(timeout=LOOK_AGAIN_SECONDS)
+                if message is not None:
+                    self._ring(message["data"])
 
     def _ring(self, message: bytes) -> None:
         try:

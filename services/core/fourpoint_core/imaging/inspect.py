@@ -15,8 +15,9 @@ MEDIA_TYPES = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "B
 SUFFIXES = {"image/jpeg": (".jpg", ".jpeg"), "image/png": (".png",), "image/bmp": (".bmp",)}
 _SIDEWAYS = {5, 6, 7, 8}
 _ORIENTATION_TAG = 0x0112
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM")
 # A 100-megapixel PNG unpacks to 400 MB. One at a time keeps a process bounded, whatever is sent to it.
-_decoding = threading.Semaphore(1)
+decoding = threading.Semaphore(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,11 @@ def inspect_image(data: bytes, max_pixels: int) -> ImageFacts:
         raise TooManyPixelsError(
             f"The image has {width} x {height} pixels; scale it down to at most {max_pixels:,} in all."
         )
-    media_type = MEDIA_TYPES[image.format or ""]
-    sideways = orientation(image) in _SIDEWAYS
-    with _decoding:
+    with decoding:
         _decode(image)
-    return ImageFacts(media_type, *((height, width) if sideways else (width, height)))
+    # After decoding: PNG may keep its EXIF behind the pixels.
+    sideways = orientation(image) in _SIDEWAYS
+    return ImageFacts(MEDIA_TYPES[image.format or ""], *((height, width) if sideways else (width, height)))
 
 
 def open_image(data: bytes) -> Image.Image:
@@ -51,6 +52,8 @@ def open_image(data: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "BMP"))
     except UnidentifiedImageError as error:
+        if data.startswith(_SIGNATURES):
+            raise _damaged() from error
         raise UnsupportedImageError(
             "The content is no JPEG, PNG or BMP image; convert the file and upload it again."
         ) from error

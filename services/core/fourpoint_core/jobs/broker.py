@@ -38,6 +38,9 @@ def celery_app(settings: CoreSettings, name: str) -> Celery:
         broker_connection_max_retries=None,
         broker_pool_limit=10,
         broker_transport_options={
+            # Of publishing alone: consumers come back by `broker_connection_max_retries`. Without it kombu
+            # keeps trying for six seconds, whatever `task_publish_retry` says.
+            "max_retries": 0,
             "visibility_timeout": settings.visibility_timeout_seconds,
             "socket_timeout": 5,
             "socket_connect_timeout": 1,

@@ -14,6 +14,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
+from fourpoint_core.store.session import with_driver
+
 # Any constant will do, as long as every version uses the same.
 ADVISORY_LOCK = 0x466F7572
 LOCK_TIMEOUT = "5s"
@@ -22,7 +24,7 @@ STATEMENT_TIMEOUT = "10min"
 
 def upgrade(database_url: str) -> None:
     """Apply all migrations that the database lacks."""
-    engine = create_engine(database_url, poolclass=NullPool)
+    engine = create_engine(with_driver(database_url), poolclass=NullPool)
     with engine.connect() as connection:
         connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
         connection.execute(text(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'"))

@@ -3,21 +3,28 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Engine, create_engine, func, select
+from sqlalchemy import URL, Engine, create_engine, func, make_url, select
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 
 from fourpoint_core.errors import DatabaseUnavailableError
 from fourpoint_core.settings import CoreSettings
 
 Sessions = sessionmaker[Session]
+_AWAY = (OperationalError, InterfaceError, PoolTimeoutError)
+
+
+def with_driver(database_url: str) -> URL:
+    """The address with our driver named: what plain `postgresql://` means depends on SQLAlchemy's version."""
+    return make_url(database_url).set(drivername="postgresql+psycopg2")
 
 
 def connect(settings: CoreSettings) -> Sessions:
     """A pool of connections to the database; nothing is opened yet."""
     return sessions_for(
         create_engine(
-            settings.database_url,
+            with_driver(settings.database_url),
             pool_size=settings.database_pool_size,
             max_overflow=settings.database_pool_size,
             pool_timeout=5,
@@ -43,13 +50,14 @@ def sessions_for(engine: Engine) -> Sessions:
 def unit_of_work(sessions: Sessions) -> Iterator[Session]:
     """One transaction: committed when the block ends, rolled back when it raises.
 
-    Raises DatabaseUnavailableError where PostgreSQL did not answer; what was asked may then be tried again.
+    Raises DatabaseUnavailableError where PostgreSQL did not answer, or where this process has no connection
+    to spare; what was asked may then be tried again.
     """
     with sessions() as session:
         try:
             yield session
             session.commit()
-        except (OperationalError, InterfaceError) as error:
+        except _AWAY as error:
             raise DatabaseUnavailableError("The database did not answer; try again.") from error
 
 
@@ -78,5 +86,5 @@ def one_at_a_time(sessions: Sessions, key: int) -> Iterator[bool]:
                 yield True
             finally:
                 connection.scalar(select(func.pg_advisory_unlock(key)))
-        except (OperationalError, InterfaceError) as error:
+        except _AWAY as error:
             raise DatabaseUnavailableError("The database did not answer; try again.") from error

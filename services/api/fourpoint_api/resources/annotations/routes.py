@@ -33,6 +33,8 @@ class Annotations(MethodView):
     def get(self, sample_id: UUID) -> Any:
         """Read all objects of an image; the ETag names the revision."""
         sample, rows = operations.read_document(clients().sessions, sample_id)
+        if etags.is_known(document_etag(sample)):
+            return etags.not_modified(document_etag(sample))
         body = {"sample_id": sample.id, "revision": sample.revision, "annotations": [render(r) for r in rows]}
         return body, 200, {"ETag": document_etag(sample)}
 

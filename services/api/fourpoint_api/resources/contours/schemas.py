@@ -4,7 +4,7 @@ from typing import Any
 
 import marshmallow as ma
 
-from fourpoint_api.web.fields import Points, Vertices
+from fourpoint_api.web.fields import Box, Points, Vertices
 from fourpoint_api.web.schemas import ContourSchema, Schema
 from fourpoint_core.jobs.contracts import SaveMode
 
@@ -13,12 +13,7 @@ class ContourRequestSchema(Schema):
     """A prompt: four extreme points or a box, and corrections if you like."""
 
     points = Points(load_default=None)
-    box = ma.fields.List(
-        ma.fields.Float(allow_nan=False),
-        load_default=None,
-        validate=ma.validate.Length(equal=4),
-        metadata={"description": "[x0, y0, x1, y1] in pixels of the upright image"},
-    )
+    box = Box(load_default=None, metadata={"description": "[x0, y0, x1, y1] in pixels of the upright image"})
     include = Vertices(load_default=list, maximum=64)
     # marshmallow has an option of that name; it takes fields off the class before reading options.
     exclude = Vertices(load_default=list, maximum=64)  # type: ignore[assignment]
@@ -32,7 +27,7 @@ class ContourRequestSchema(Schema):
         if (data["points"] is None) == (data["box"] is None):
             raise ma.ValidationError("Give either points or box.", "points")
         labels = [name for name in ("label_id", "label") if data[name] is not None]
-        if data["save"] is not SaveMode.NONE and len(labels) != 1:
+        if len(labels) > 1 or (data["save"] is not SaveMode.NONE and not labels):
             raise ma.ValidationError("To save, give either label_id or label.", "label")
 
 

@@ -1,18 +1,26 @@
 """What can be done with datasets; no HTTP."""
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from fourpoint_api.resources.samples.names import MAX_NAME_BYTES
 from fourpoint_core.domain.labels import clean_label_name
+from fourpoint_core.errors import InvalidInputError
 from fourpoint_core.ids import new_id
 from fourpoint_core.jobs.contracts import PURGE_DATASET, PurgeDataset
 from fourpoint_core.jobs.dispatch import Dispatcher
-from fourpoint_core.storage.port import validate_prefix
+from fourpoint_core.storage.local_store import MAX_SEGMENT_BYTES, RESERVED
+from fourpoint_core.storage.port import MAX_KEY_BYTES, validate_prefix
 from fourpoint_core.store.models import Dataset, Job, Label
 from fourpoint_core.store.queries import datasets, jobs
 from fourpoint_core.store.queries.paging import Keyset, Page
 from fourpoint_core.store.session import Sessions, unit_of_work
+
+# Where the service keeps what is its own.
+OWN_FOLDERS = {"derived", RESERVED}
+MAX_PREFIX_BYTES = MAX_KEY_BYTES - MAX_NAME_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +29,11 @@ class LabelRequest:
 
     name: str
     colour: str | None
+
+
+def clean_name(name: str) -> str:
+    """The name as it is stored: Unicode NFC, without spaces around it."""
+    return unicodedata.normalize("NFC", name).strip()
 
 
 def create(
@@ -32,15 +45,13 @@ def create(
     author: UUID,
 ) -> Dataset:
     """Make a dataset with its labels. Raises NameTakenError or InvalidInputError."""
-    prefix = None if input_path is None else input_path.rstrip("/") + "/"
-    if prefix is not None:
-        validate_prefix(prefix)
+    prefix = None if input_path is None else _clean_prefix(input_path)
     cleaned = [
         LabelRequest(clean_label_name(label.name, f"/labels/{index}/name"), label.colour)
         for index, label in enumerate(labels)
     ]
     with unit_of_work(sessions) as session:
-        dataset = datasets.add_dataset(session, name.strip(), description, prefix, author)
+        dataset = datasets.add_dataset(session, clean_name(name), description, prefix, author)
         for label in cleaned:
             datasets.label_named(session, dataset.id, label.name, label.colour)
     return dataset
@@ -77,7 +88,7 @@ def change(
     with unit_of_work(sessions) as session:
         dataset = datasets.get_dataset(session, dataset_id, lock=True)
         check(dataset)
-        wanted = None if name is None else name.strip()
+        wanted = None if name is None else clean_name(name)
         return datasets.change_dataset(session, dataset, name=wanted, description=description)
 
 
@@ -120,3 +131,23 @@ def add_label(sessions: Sessions, dataset_id: UUID, wanted: LabelRequest) -> tup
     with unit_of_work(sessions) as session:
         datasets.get_dataset(session, dataset_id)
         return datasets.label_named(session, dataset_id, name, wanted.colour)
+
+
+def _clean_prefix(input_path: str) -> str:
+    """The key prefix, if a sample of any name can be stored below it. Raises InvalidInputError."""
+    prefix = input_path.rstrip("/") + "/"
+    try:
+        validate_prefix(prefix)
+    except InvalidInputError as error:
+        raise InvalidInputError.at("/input_path", "key_invalid", error.detail) from error
+    folders = prefix.split("/")
+    too_long = max(len(folder.encode()) for folder in folders) > MAX_SEGMENT_BYTES
+    if too_long or len(prefix.encode()) > MAX_PREFIX_BYTES:
+        raise InvalidInputError.at(
+            "/input_path",
+            "key_invalid",
+            f"Give a path of at most {MAX_PREFIX_BYTES} bytes, and {MAX_SEGMENT_BYTES} between two slashes.",
+        )
+    if folders[0] in OWN_FOLDERS:
+        raise InvalidInputError.at("/input_path", "key_reserved", f"Keys below {folders[0]!r} are reserved.")
+    return prefix

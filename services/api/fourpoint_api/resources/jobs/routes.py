@@ -53,13 +53,15 @@ class OneJob(MethodView):
 
     @blueprint.doc(operationId="getJob")
     @blueprint.response(200, schemas.JobSchema, example=examples.JOB)
-    @problems(blueprint, NotFoundError, InvalidInputError)
+    @problems(blueprint, NotFoundError, InvalidInputError, TooBusyError)
     def get(self, job_id: UUID) -> Any:
         """Read a job; `Prefer: wait=N` holds the answer until it ends or N seconds have passed."""
         seconds = preferred_wait(clients().settings.max_wait_seconds)
         job = operations.read(clients().sessions, job_id)
         if seconds and not JobState(job.state).is_final:
             with clients().news.listen(job_id) as bell:
+                # It may have ended before anyone listened.
+                bell.set()
                 wait_until_final(bell, seconds, lambda: operations.read(clients().sessions, job_id))
         return render(*operations.read_with_attempts(clients().sessions, job_id))
 

@@ -1,8 +1,9 @@
 """Reading samples and their thumbnails; no HTTP."""
 
+from contextlib import suppress
 from uuid import UUID
 
-from fourpoint_core.errors import ObjectMissingError
+from fourpoint_core.errors import ObjectMissingError, StorageUnavailableError
 from fourpoint_core.imaging.upright import thumbnail_jpeg
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.store.models import Sample
@@ -43,5 +44,7 @@ def thumbnail(store: ObjectStore, sample: Sample, size: int) -> bytes:
         return store.read(key)
     except ObjectMissingError:
         made = thumbnail_jpeg(store.read(sample.object_key), size)
+    # A picture that cannot be kept can still be shown.
+    with suppress(StorageUnavailableError):
         store.put(key, made, content_type="image/jpeg")
-        return made
+    return made

@@ -121,7 +121,8 @@ class OneSample(MethodView):
     def get(self, sample_id: UUID) -> Any:
         """Read an image's facts and its state."""
         sample = operations.read(clients().sessions, sample_id)
-        return render(sample), 200, {"ETag": etags.etag_of("sample", sample.revision)}
+        tag = etags.etag_of("sample", sample.revision)
+        return etags.not_modified(tag) if etags.is_known(tag) else (render(sample), 200, {"ETag": tag})
 
 
 @blueprint.route("/samples/<uuid:sample_id>/image")
@@ -184,6 +185,8 @@ def render(sample: Sample) -> dict[str, Any]:
 def _read_files() -> list[uploads.UploadedFile]:
     settings = clients().settings
     request.max_content_length = settings.max_batch_bytes + ENVELOPE_BYTES
+    # More than may be sent at once, so that who sends too many is told so.
+    request.max_form_parts = 4 * uploads.MAX_FILES
     if (request.content_length or 0) > request.max_content_length:
         raise BatchTooLargeError(
             f"The upload is over {settings.max_batch_bytes:,} bytes; send the files in several uploads."

@@ -1,13 +1,15 @@
 """Uploading images, all or nothing, without losing or orphaning a byte; no HTTP.
 
 Order of events: check every file; promise the keys in the database (committed); write the objects; in one
-transaction redeem the promises and add the rows. A process that dies leaves promises, and the sweep
-removes the objects that nothing refers to.
+transaction redeem the promises and add the rows. What fails takes back what it wrote. A process that dies
+leaves promises, and the sweep removes the objects that nothing refers to.
 """
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import logging
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -15,6 +17,7 @@ from fourpoint_api.resources.samples.names import alternatives, safe_name
 from fourpoint_api.settings import ApiSettings
 from fourpoint_core.errors import (
     BatchTooLargeError,
+    DatabaseUnavailableError,
     FieldError,
     FileTooLargeError,
     FourpointError,
@@ -30,6 +33,7 @@ from fourpoint_core.store.queries import datasets, samples
 from fourpoint_core.store.session import Sessions, unit_of_work
 
 MAX_FILES = 1000
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,18 @@ class _Checked:
     key: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """Files with their keys, in the order they came.
+
+    doubtful: keys whose write may or may not have happened.
+    """
+
+    upload_id: UUID
+    files: list[_Checked]
+    doubtful: set[str] = field(default_factory=set)
+
+
 def upload(
     sessions: Sessions,
     store: ObjectStore,
@@ -62,22 +78,17 @@ def upload(
     """
     with unit_of_work(sessions) as session:
         dataset = datasets.get_dataset(session, dataset_id)
-    checked = _check(files, settings)
-    upload_id = new_id()
-    placed = _promise(sessions, store, dataset, upload_id, checked)
-    try:
-        etags = [store.put(item.key, item.data, content_type=item.facts.media_type, if_absent=True).etag
-                 for item in placed]  # fmt: skip
-    except ObjectExistsError as error:
-        # Somebody wrote to the bucket past us, between our look and our write.
-        raise StorageUnavailableError("A file of that name has just appeared; upload again.") from error
-    rows = [_row(dataset, item, etag, author) for item, etag in zip(placed, etags, strict=True)]
-    with unit_of_work(sessions) as session:
-        # The dataset may have been deleted meanwhile; the sweep then removes the objects.
-        datasets.get_dataset(session, dataset_id)
-        if samples.redeem_keys(session, upload_id) != {item.key for item in placed}:
-            raise StorageUnavailableError("The upload took too long and was undone; upload again.")
-        samples.add_samples(session, rows)
+    placed = _promise(sessions, store, dataset, new_id(), _check(files, settings))
+    with _undone_on_failure(sessions, store, placed) as etags:
+        for item in placed.files:
+            etags[item.key] = _write(store, item, placed)
+        rows = [_row(dataset, item, etags[item.key], author) for item in placed.files]
+        with unit_of_work(sessions) as session:
+            # It may have been deleted meanwhile.
+            datasets.get_dataset(session, dataset_id)
+            if samples.redeem_keys(session, placed.upload_id) != {item.key for item in placed.files}:
+                raise StorageUnavailableError("The upload took too long and was undone; upload again.")
+            samples.add_samples(session, rows)
     return rows
 
 
@@ -118,19 +129,59 @@ def _refuse(refusals: Sequence[tuple[FourpointError, FieldError]]) -> None:
 
 def _promise(
     sessions: Sessions, store: ObjectStore, dataset: Dataset, upload_id: UUID, checked: Sequence[_Checked]
-) -> list[_Checked]:
+) -> _Placed:
     """Give every file a key that nobody has, in the database or in the bucket."""
-    placed: list[_Checked] = []
+    files = list(checked)
     with unit_of_work(sessions) as session:
-        # In key order: two uploads that want the same names then wait for each other, and never both ways.
-        for item in sorted(checked, key=lambda one: one.name):
-            for name in alternatives(item.name):
+        # By name: two uploads that want the same names then wait for each other, and never both ways.
+        for index in sorted(range(len(files)), key=lambda one: files[one].name):
+            for name in alternatives(files[index].name):
                 key = dataset.input_path + name
-                if samples.reserve_key(session, upload_id, key) and not store.exists(key):
-                    placed.append(replace(item, name=name, key=key))
+                # First the bucket: what is there already is somebody's, and must never be promised to us,
+                # or the sweep would remove it as ours.
+                if not store.exists(key) and samples.reserve_key(session, upload_id, key):
+                    files[index] = replace(files[index], name=name, key=key)
                     break
-    order = {id(item.data): position for position, item in enumerate(checked)}
-    return sorted(placed, key=lambda item: order[id(item.data)])
+    return _Placed(upload_id, files)
+
+
+def _write(store: ObjectStore, item: _Checked, placed: _Placed) -> str:
+    placed.doubtful.add(item.key)
+    try:
+        written = store.put(item.key, item.data, content_type=item.facts.media_type, if_absent=True)
+    except ObjectExistsError as error:
+        # Somebody wrote to the bucket past us, between our look and our write. It is theirs.
+        placed.doubtful.discard(item.key)
+        raise StorageUnavailableError("A file of that name has just appeared; upload again.") from error
+    placed.doubtful.discard(item.key)
+    return written.etag
+
+
+@contextmanager
+def _undone_on_failure(sessions: Sessions, store: ObjectStore, placed: _Placed) -> Iterator[dict[str, str]]:
+    """Take back what was written when the block fails. It keeps a dict of the keys that are written."""
+    written: dict[str, str] = {}
+    try:
+        yield written
+    except DatabaseUnavailableError:
+        # Perhaps the rows were committed after all. If not, the promises still stand, and the sweep clears.
+        raise
+    except FourpointError:
+        _undo(sessions, store, placed, written)
+        raise
+
+
+def _undo(sessions: Sessions, store: ObjectStore, placed: _Placed, written: Collection[str]) -> None:
+    try:
+        with unit_of_work(sessions) as session:
+            # Only under promises that still stand: keys that the sweep took back may be others' by now.
+            promised = set(samples.promised_keys(session, placed.upload_id))
+            for key in promised.intersection(written):
+                store.delete(key)
+            # A write that failed may yet have happened: its promise stays for the sweep to look after.
+            samples.forget_intents(session, promised - placed.doubtful)
+    except (StorageUnavailableError, DatabaseUnavailableError) as error:
+        logger.warning("upload not undone; the sweep will", extra={"reason": str(error)})
 
 
 def _row(dataset: Dataset, item: _Checked, etag: str, author: UUID) -> Sample:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from fourpoint_core.domain.labels import colour_for
@@ -85,24 +86,22 @@ def change_dataset(
     session: Session, dataset: Dataset, *, name: str | None = None, description: str | None = None
 ) -> Dataset:
     """Rename or redescribe. Raises NameTakenError."""
-    wanted = dataset.name if name is None else name
-    taken = select(Dataset.id).where(Dataset.name == wanted, Dataset.id != dataset.id, LIVE)
-    if session.scalar(taken) is not None:
-        raise NameTakenError(f"There is already a dataset named {wanted!r}; choose another name.")
-    changed = session.scalar(
+    statement = (
         update(Dataset)
         .where(Dataset.id == dataset.id)
         .values(
-            name=wanted,
+            name=dataset.name if name is None else name,
             description=dataset.description if description is None else description,
             row_version=Dataset.row_version + 1,
             updated_at=func.clock_timestamp(),
         )
         .returning(Dataset)
-        .execution_options(populate_existing=True)
     )
-    assert changed is not None  # noqa: S101 - the caller holds the row's lock
-    return changed
+    try:
+        # The index decides, not a look beforehand: somebody may be taking the name at this moment.
+        return session.scalars(statement, execution_options={"populate_existing": True}).one()
+    except IntegrityError as error:
+        raise NameTakenError(f"There is already a dataset named {name!r}; choose another name.") from error
 
 
 def mark_deleted(session: Session, dataset: Dataset) -> None:

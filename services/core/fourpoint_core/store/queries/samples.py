@@ -75,6 +75,13 @@ def reserve_key(session: Session, upload_id: UUID, key: str) -> bool:
     return taken is not None
 
 
+def promised_keys(session: Session, upload_id: UUID) -> Sequence[str]:
+    """The keys that an upload holds, locked against the sweep."""
+    return session.scalars(
+        select(UploadIntent.object_key).where(UploadIntent.upload_id == upload_id).with_for_update()
+    ).all()
+
+
 def redeem_keys(session: Session, upload_id: UUID) -> set[str]:
     """End the promises of an upload; the keys returned are those it still held."""
     return set(

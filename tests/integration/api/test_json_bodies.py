@@ -1,0 +1,101 @@
+"""What is no JSON, or JSON that cannot be meant: refused with a word on where and why."""
+
+import io
+
+import pytest
+from flask.testing import FlaskClient
+from tests.integration.api.inventory import Inventory
+from werkzeug.test import TestResponse
+
+
+def send(client: FlaskClient, body: bytes, content_type: str = "application/json") -> TestResponse:
+    return client.post("/v1/datasets", data=body, content_type=content_type)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_stored(inventory: Inventory):
+    before = inventory()
+    yield
+    assert inventory() == before
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"{'name': 'Cats'}",
+        b'{"name": "Cats",}',
+        b'{"name": "Cats"} x',
+        b'{"name": "C\nats"}',
+        b'{"name": "Cats", "description": "\xff"}',
+        b'{"name": "\xed\xa0\x80"}',
+        '{"name": "Cats"}'.encode("utf-16"),
+        b'{"name": NaN}',
+        b'{"name": Infinity}',
+        b'{"name": -Infinity}',
+        b'{"name": ' + b"9" * 5000 + b"}",
+        b"[" * 100_000,
+        b'{"name":' * 50_000,
+        b'{"name": "Cats", "name": "Dogs"}',
+        b'{"name": "Cats", "labels": [{"name": "a", "name": "b"}]}',
+    ],
+)
+def test_what_is_no_json_is_malformed(client: FlaskClient, body: bytes) -> None:
+    answer = send(client, body)
+    assert (answer.status_code, answer.json["code"]) == (400, "malformed_json")
+
+
+def test_a_name_given_twice_is_told(client: FlaskClient) -> None:
+    assert "'name'" in send(client, b'{"name": "Cats", "name": "Dogs"}').json["detail"]
+
+
+@pytest.mark.parametrize("body", [b"[]", b'"Cats"', b"5", b"null", b"true", b'[{"name": "Cats"}]'])
+def test_json_that_is_no_object_is_invalid(client: FlaskClient, body: bytes) -> None:
+    answer = send(client, body)
+    assert (answer.status_code, answer.json["code"]) == (422, "invalid_input")
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        (rb'{"name": "a\u0000b"}', "/name"),
+        (rb'{"name": "a\ud800b"}', "/name"),
+        (rb'{"name": "a", "description": "\udfff"}', "/description"),
+        (rb'{"name": "a", "input_path": "\u0000"}', "/input_path"),
+        (rb'{"name": "a", "labels": [{"name": "b"}, {"name": "\u0000"}]}', "/labels/1/name"),
+        (rb'{"name": "a", "\ud800": 1}', ""),
+    ],
+)
+def test_strings_that_the_database_cannot_keep_are_pointed_at(
+    client: FlaskClient, body: bytes, pointer: str
+) -> None:
+    answer = send(client, body)
+    assert answer.status_code == 422
+    assert [(e["pointer"], e["code"]) for e in answer.json["errors"]] == [(pointer, "not_text")]
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/xml", ""],
+)
+def test_another_media_type_is_refused_as_such(client: FlaskClient, content_type: str) -> None:
+    answer = send(client, b'{"name": "Cats"}', content_type)
+    assert (answer.status_code, answer.json["code"]) == (415, "unsupported_media_type")
+
+
+def test_a_body_over_the_limit_is_refused(client: FlaskClient) -> None:
+    answer = send(client, b'{"name": "' + b"x" * 4 * 2**20 + b'"}')
+    assert (answer.status_code, answer.json["code"]) == (413, "body_too_large")
+
+
+def test_a_body_that_hides_its_length_is_read_up_to_the_limit_only(client: FlaskClient) -> None:
+    endless = io.BytesIO(b'{"name": "' + b"x" * 2**23)
+    answer = client.post(
+        "/v1/datasets",
+        input_stream=endless,
+        content_type="application/json",
+        environ_overrides={"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"},
+    )
+    assert answer.json["code"] == "malformed_json"
+    assert endless.tell() == 4 * 2**20
