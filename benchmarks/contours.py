@@ -1,0 +1,362 @@
+"""How good are the outlines? Measures an engine on objects whose masks are known.
+
+    python benchmarks/contours.py OBJECTS.jsonl [--engine weight-free] [--baselines] [--json]
+
+One JSON object a line: `image` and `mask` (paths beside the file), and `top`, `bottom`, `left`, `right`,
+each the [x, y] index of a pixel on the object; optionally `domain`. A mask is an image of the photo's
+size, non-zero on the object.
+"""
+
+import argparse
+import functools
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from fourpoint_core.domain.geometry import Contour, Part, validate_contour
+from fourpoint_core.domain.prompts import ROLES, ExtremePoints, Prompt
+from fourpoint_core.errors import FourpointError, InvalidInputError
+from fourpoint_core.imaging.upright import decode_upright
+from fourpoint_worker.segmenter.click_prior import arcs_through, expected_extremes
+from fourpoint_worker.segmenter.crops import crop_around
+from fourpoint_worker.segmenter.engines import build_engine
+from fourpoint_worker.segmenter.outline import draw_outline
+from fourpoint_worker.segmenter.port import Engine, RgbImage
+from fourpoint_worker.segmenter.rasters import fill_rings
+
+Mask = npt.NDArray[np.bool_]
+Baseline = Callable[[RgbImage, Prompt], Mask]
+
+# Objects of one photo follow each other; more photos than these are never in memory.
+_IMAGES_KEPT = 4
+_GRABCUT_CELLS = 160
+_GREEN, _RED, _WHITE = (60, 220, 60), (255, 60, 60), (255, 255, 255)
+_OVERLAY_SIDE = 640
+
+# Clicks on photos that come with scikit-image, all of them CC0 or in the public domain.
+PHOTOGRAPHS = {
+    "chelsea": {"top": (128, 28), "bottom": (250, 299), "left": (60, 220), "right": (372, 230)},
+    "coffee": {"top": (262, 64), "bottom": (298, 372), "left": (96, 212), "right": (498, 236)},
+    "astronaut": {"top": (224, 2), "bottom": (250, 510), "left": (2, 440), "right": (418, 470)},
+}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What one object says about an engine; distances in image pixels, `iou` 0 where nothing was found."""
+
+    domain: str
+    iou: float
+    boundary_pixels: float | None = None
+    vertices: int = 0
+    valid: bool = True
+    confident: bool = False
+    milliseconds: float = 0.0
+    problem: str | None = None
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure what the command line asks for; 0 unless there is nothing to measure."""
+    options = _parse(arguments)
+    engine = build_engine(options.engine)
+    engine.warm_up()
+    if options.photographs:
+        draw_photographs(engine, options.photographs)
+        return 0
+    rows = list(read_objects(options.objects, options.limit))
+    root = options.images or options.objects.parent
+    report = {"engine": engine.name, "model_digest": engine.model_digest, "jitter": options.jitter}
+    report |= summary([measure(engine, root, row, options.jitter, options.overlay) for row in rows])
+    if options.baselines:
+        report["baselines"] = {
+            name: summary([measure_baseline(baseline, root, row, options.jitter) for row in rows])
+            for name, baseline in BASELINES.items()
+        }
+    print(json.dumps(report, indent=2) if options.json else as_table(report))
+    return 0 if rows else 1
+
+
+def read_objects(path: Path, limit: int | None) -> Iterator[dict[str, Any]]:
+    """The file's objects; with `limit`, that many spread evenly over it, so that all domains appear."""
+    lines = [line for line in path.read_text().splitlines() if line.strip()]
+    step = max(1, len(lines) // limit) if limit else 1
+    for number, line in list(enumerate(lines))[::step][:limit]:
+        yield {"number": number, **json.loads(line)}
+
+
+def measure(engine: Engine, root: Path, row: dict[str, Any], jitter: float, overlay: Path | None) -> Measure:
+    """Outline one object and compare; one that cannot be read or outlined counts as IoU 0."""
+    domain = str(row.get("domain", "all"))
+    start = time.perf_counter()
+    try:
+        image, truth = load_image(root / row["image"]), load_mask(root / row["mask"])
+        prompt = prompt_of(row, jitter, truth.shape)
+        start = time.perf_counter()
+        outline = draw_outline(engine, image, prompt, lambda stage: None)
+    except (FourpointError, OSError, KeyError, ValueError) as error:
+        return Measure(domain, 0.0, milliseconds=_since(start), problem=f"{type(error).__name__}: {error}")
+    milliseconds = _since(start)
+    drawn = rasterise(outline.contour, truth.shape)
+    iou = overlap(drawn, truth)
+    if overlay is not None:
+        name = f"{row['number']:05d}-{domain}-{iou:.2f}.png"
+        save_overlay(overlay / name, image, prompt, outline.contour, truth)
+    return Measure(
+        domain,
+        iou,
+        boundary_distance(drawn, truth),
+        outline.contour.vertex_count,
+        is_valid(outline.contour, truth.shape),
+        outline.confident,
+        milliseconds,
+    )
+
+
+def measure_baseline(baseline: Baseline, root: Path, row: dict[str, Any], jitter: float) -> Measure:
+    """The same comparison for a mask that needs no engine."""
+    domain = str(row.get("domain", "all"))
+    try:
+        image, truth = load_image(root / row["image"]), load_mask(root / row["mask"])
+        prompt = prompt_of(row, jitter, truth.shape)
+    except (FourpointError, OSError, KeyError, ValueError) as error:
+        return Measure(domain, 0.0, problem=f"{type(error).__name__}: {error}")
+    start = time.perf_counter()
+    drawn = baseline(image, prompt)
+    milliseconds = _since(start)
+    return Measure(domain, overlap(drawn, truth), boundary_distance(drawn, truth), milliseconds=milliseconds)
+
+
+@functools.lru_cache(maxsize=_IMAGES_KEPT)
+def load_image(path: Path) -> RgbImage:
+    """Upright RGB (height, width, 3), as the service decodes it."""
+    return np.asarray(decode_upright(path.read_bytes()))
+
+
+def load_mask(path: Path) -> Mask:
+    """True on the object, (height, width)."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("L")) > 0
+
+
+def prompt_of(row: dict[str, Any], jitter: float, shape: tuple[int, ...]) -> Prompt:
+    """Clicks in the middles of the given pixels, each coordinate off by a normal error of `jitter` pixels."""
+    height, width = shape[:2]
+    # Seeded by the object: the same clicks for every engine, whatever is measured before it.
+    errors = np.random.default_rng(row.get("number", 0)).normal(0, 1, (4, 2)) * jitter
+    clicks = np.array([row[role] for role in ROLES], float) + 0.5 + errors
+    clicks = np.clip(clicks, 0, (width, height))
+    return Prompt(points=ExtremePoints(*((float(x), float(y)) for x, y in clicks)))
+
+
+def rasterise(contour: Contour, shape: tuple[int, ...]) -> Mask:
+    """Pixels whose centres lie inside the contour."""
+    return fill_rings((ring for part in contour.parts for ring in part.rings()), shape[0], shape[1])
+
+
+def overlap(one: Mask, other: Mask) -> float:
+    """Intersection over union; 0 when both are empty."""
+    union = int((one | other).sum())
+    return float((one & other).sum()) / union if union else 0.0
+
+
+def boundary_distance(drawn: Mask, truth: Mask) -> float | None:
+    """Mean distance in pixels between the two borders, averaged over both directions; None for an empty one."""
+    if not drawn.any() or not truth.any():
+        return None
+    borders = [_border(mask) for mask in (drawn, truth)]
+    to_drawn, to_truth = (cv2.distanceTransform((~edge).astype(np.uint8), cv2.DIST_L2, 5) for edge in borders)
+    return float((to_truth[borders[0]].mean() + to_drawn[borders[1]].mean()) / 2)
+
+
+def _border(mask: Mask) -> Mask:
+    """Pixels of the mask beside one that is not; the image's own border counts as outside."""
+    inner = cv2.erode(
+        mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0
+    )
+    return mask & (inner == 0)
+
+
+def is_valid(contour: Contour, shape: tuple[int, ...]) -> bool:
+    """Whether the service would accept the contour as an annotation."""
+    try:
+        validate_contour(contour, width=shape[1], height=shape[0])
+    except InvalidInputError:
+        return False
+    return True
+
+
+def box_baseline(image: RgbImage, prompt: Prompt) -> Mask:
+    """The whole box between the clicks."""
+    box = prompt.box
+    # The clicks are in the middles of the outermost pixels; the box ends at those pixels' far sides.
+    x0, y0, x1, y1 = box.x0 - 0.5, box.y0 - 0.5, box.x1 + 0.5, box.y1 + 0.5
+    return fill_rings([[(x0, y0), (x1, y0), (x1, y1), (x0, y1)]], *image.shape[:2])
+
+
+def ellipse_baseline(image: RgbImage, prompt: Prompt) -> Mask:
+    """Four quarter ellipses through the clicks."""
+    return fill_rings([arcs_through(expected_extremes(prompt))], *image.shape[:2])
+
+
+def grabcut_baseline(image: RgbImage, prompt: Prompt) -> Mask:
+    """OpenCV's GrabCut from the box, five iterations, on a crop like the engine's; the usual first choice."""
+    crop = crop_around(image, prompt.box, 0.25, _GRABCUT_CELLS, 0.5)
+    x0, y0 = crop.to_cells((prompt.box.x0, prompt.box.y0))
+    x1, y1 = crop.to_cells((prompt.box.x1, prompt.box.y1))
+    label = np.full(crop.shape, cv2.GC_BGD, np.uint8)
+    label[max(0, int(y0)) : int(y1) + 1, max(0, int(x0)) : int(x1) + 1] = cv2.GC_PR_FGD
+    inside = label == cv2.GC_PR_FGD
+    if not inside.all():
+        cv2.setRNGSeed(0)
+        models = np.zeros((2, 1, 65))
+        cv2.grabCut(crop.rgb, label, None, models[0], models[1], 5, cv2.GC_INIT_WITH_MASK)
+        inside = np.isin(label, (cv2.GC_FGD, cv2.GC_PR_FGD))
+    return _to_image(inside, crop.origin_xy, crop.pixels_per_cell, image.shape)
+
+
+def _to_image(
+    inside: Mask, origin: tuple[float, float], scale: tuple[float, float], shape: tuple[int, ...]
+) -> Mask:
+    height, width = shape[:2]
+    column = np.floor((np.arange(width) + 0.5 - origin[0]) / scale[0]).astype(int)
+    row = np.floor((np.arange(height) + 0.5 - origin[1]) / scale[1]).astype(int)
+    framed = np.pad(inside, 1)
+    rows, columns = inside.shape
+    return framed[np.ix_(np.clip(row + 1, 0, rows + 1), np.clip(column + 1, 0, columns + 1))]
+
+
+BASELINES: dict[str, Baseline] = {
+    "box": box_baseline,
+    "ellipse arcs": ellipse_baseline,
+    "GrabCut from the box": grabcut_baseline,
+}
+
+
+def summary(measures: list[Measure]) -> dict[str, Any]:
+    """Figures over all objects and per domain, and the problems met."""
+    domains = sorted({one.domain for one in measures})
+    return {
+        "overall": figures(measures),
+        "domains": {domain: figures([one for one in measures if one.domain == domain]) for domain in domains},
+        "problems": sorted({one.problem for one in measures if one.problem}),
+    }
+
+
+def figures(measures: list[Measure]) -> dict[str, Any]:
+    """Means, medians and shares of a group of objects; empty groups have zeros."""
+    ious = [one.iou for one in measures]
+    distances = [one.boundary_pixels for one in measures if one.boundary_pixels is not None]
+    return {
+        "objects": len(measures),
+        "mean_iou": _rounded(statistics.fmean, ious),
+        "median_iou": _rounded(statistics.median, ious),
+        "boundary_pixels": _rounded(statistics.fmean, distances),
+        "vertices": _rounded(statistics.median, [one.vertices for one in measures]),
+        "invalid_share": _rounded(statistics.fmean, [not one.valid for one in measures]),
+        "found_share": _rounded(statistics.fmean, [one.problem is None for one in measures]),
+        "confident_share": _rounded(statistics.fmean, [one.confident for one in measures]),
+        "ms_median": _rounded(statistics.median, [one.milliseconds for one in measures]),
+        "ms_mean": _rounded(statistics.fmean, [one.milliseconds for one in measures]),
+    }
+
+
+def _rounded(average: Callable[[Iterable[float]], float], values: list[Any]) -> float:
+    return round(float(average(values)), 4) if values else 0.0
+
+
+def as_table(report: dict[str, Any]) -> str:
+    """The report for a person: one line per domain, then one per baseline."""
+    heading = f"{'':22}{'objects':>8}{'mean':>8}{'median':>8}{'px':>7}{'vertices':>10}{'invalid':>9}{'ms':>8}"
+    lines = [
+        f"{report['engine']} ({report['model_digest'][:12]}), clicks off by {report['jitter']:g} px",
+        heading,
+    ]
+    lines += [_line(name, figure) for name, figure in report["domains"].items()]
+    lines += [_line("overall", report["overall"])]
+    lines += [_line(name, one["overall"]) for name, one in report.get("baselines", {}).items()]
+    return "\n".join([*lines, *(f"! {problem}" for problem in report["problems"])])
+
+
+def _line(name: str, figure: dict[str, Any]) -> str:
+    return (
+        f"{name:22}{figure['objects']:8d}{figure['mean_iou']:8.3f}{figure['median_iou']:8.3f}"
+        f"{figure['boundary_pixels']:7.2f}{figure['vertices']:10.0f}{figure['invalid_share']:9.3f}"
+        f"{figure['ms_median']:8.1f}"
+    )
+
+
+def draw_photographs(engine: Engine, folder: Path) -> None:
+    """Outlines over scikit-image's sample photos, for the documentation."""
+    from skimage import data  # noqa: PLC0415 - only this flag needs the samples
+
+    for name, clicks in PHOTOGRAPHS.items():
+        image = np.asarray(getattr(data, name)())
+        prompt = prompt_of(dict(clicks), 0.0, image.shape)
+        outline = draw_outline(engine, image, prompt, lambda stage: None)
+        save_overlay(folder / f"contours-{name}.png", image, prompt, outline.contour)
+
+
+def save_overlay(
+    path: Path, image: RgbImage, prompt: Prompt, contour: Contour, truth: Mask | None = None
+) -> None:
+    """The contour in green with its vertices, the clicks in red, the true border in white."""
+    crop = crop_around(image, prompt.box, 0.15, _OVERLAY_SIDE, 1 / 8)
+    canvas = crop.rgb.copy()
+
+    def cells(vertices: Iterable[tuple[float, float]]) -> npt.NDArray[np.int32]:
+        return np.round((np.array([crop.to_cells(vertex) for vertex in vertices]) - 0.5) * 16).astype(np.int32)
+
+    for part in true_parts(truth) if truth is not None else ():
+        cv2.polylines(canvas, [cells(part.outer)], True, _WHITE, 1, cv2.LINE_AA, shift=4)
+    for ring in (ring for part in contour.parts for ring in part.rings()):
+        cv2.polylines(canvas, [cells(ring)], True, _GREEN, 2, cv2.LINE_AA, shift=4)
+        for x, y in cells(ring).tolist():
+            cv2.circle(canvas, (x, y), 2 * 16, _GREEN, -1, cv2.LINE_AA, shift=4)
+    for x, y in cells(expected_extremes(prompt).as_tuple()).tolist():
+        cv2.circle(canvas, (x, y), 6 * 16, _WHITE, -1, cv2.LINE_AA, shift=4)
+        cv2.circle(canvas, (x, y), 4 * 16, _RED, -1, cv2.LINE_AA, shift=4)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(canvas).save(path, optimize=True)
+
+
+def true_parts(truth: Mask) -> list[Part]:
+    """The border of a mask, through the middles of its outermost pixels, for drawing only."""
+    found, _ = cv2.findContours(truth.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    return [Part(tuple((float(x) + 0.5, float(y) + 0.5) for x, y in ring[:, 0])) for ring in found]
+
+
+def _since(start: float) -> float:
+    return (time.perf_counter() - start) * 1e3
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("objects", type=Path, nargs="?", help="JSON lines, one object each")
+    parser.add_argument("--engine", default="weight-free")
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
+    parser.add_argument("--limit", type=int, help="measure about this many objects, spread over the file")
+    parser.add_argument("--jitter", type=float, default=0.0, help="standard error of each click, in pixels")
+    parser.add_argument("--baselines", action="store_true", help="measure the usual baselines as well")
+    parser.add_argument("--images", type=Path, help="folder of the paths in the file, if not the file's own")
+    parser.add_argument("--overlay", type=Path, help="folder for one picture per object")
+    parser.add_argument(
+        "--photographs", type=Path, help="only draw the documentation's pictures, into this folder"
+    )
+    options = parser.parse_args(arguments)
+    if options.objects is None and options.photographs is None:
+        parser.error("give OBJECTS.jsonl, or --photographs DIR")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())
