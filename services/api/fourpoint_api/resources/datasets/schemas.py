@@ -7,11 +7,11 @@ import marshmallow as ma
 from fourpoint_api.web.schemas import Schema, page_schema
 
 _COLOUR_HINT = "Give the colour as #RRGGBB."
-# The length too: Python's `$` lets a newline pass.
-COLOUR = ma.validate.And(
+# Lists and not `And`: the contract shows them. The length too: Python's `$` lets a newline pass.
+COLOUR = [
     ma.validate.Regexp(r"^#[0-9a-fA-F]{6}$", error=_COLOUR_HINT),
     ma.validate.Length(equal=7, error=_COLOUR_HINT),
-)
+]
 
 
 def _visible_text(value: str) -> None:
@@ -21,7 +21,7 @@ def _visible_text(value: str) -> None:
         raise ma.ValidationError("Remove control characters.")
 
 
-NAME = ma.validate.And(ma.validate.Length(min=1, max=100), _visible_text)
+NAME = [ma.validate.Length(min=1, max=100), _visible_text]
 DESCRIPTION = ma.validate.Length(max=4000)
 
 

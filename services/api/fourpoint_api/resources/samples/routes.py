@@ -14,6 +14,7 @@ from fourpoint_api.web.auth import current_user_id
 from fourpoint_api.web.documented import problems
 from fourpoint_api.web.media import immutable_bytes, stream_object
 from fourpoint_api.web.problems import RangeNotSatisfiableError, UnsupportedMediaTypeError
+from fourpoint_api.web.strict_json import escaped
 from fourpoint_core.errors import (
     BatchTooLargeError,
     DamagedImageError,
@@ -195,7 +196,9 @@ def _read_files() -> list[uploads.UploadedFile]:
         raise UnsupportedMediaTypeError("Send the images as multipart/form-data, in fields named `files`.")
     unknown = sorted({*request.form, *request.files} - {"files"})
     if unknown:
-        raise InvalidInputError.at(f"/{unknown[0]}", "unknown_field", "Send only fields named `files`.")
+        raise InvalidInputError.at(
+            f"/{escaped(unknown[0])}", "unknown_field", "Send only fields named `files`."
+        )
     return [
         uploads.UploadedFile(item.filename or "image", item.stream.read())
         for item in request.files.getlist("files")
