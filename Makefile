@@ -29,7 +29,11 @@ clean-data: setup
 	@$(BIN)/fourpoint clean-data
 
 test: setup .venv-swift/.installed
-	@$(BIN)/python -m pytest -n auto -q
+	@$(BIN)/python -m pytest -n auto --dist loadgroup -q -m "not faults"
+
+# Kills real processes at random moments, twenty times each: some five minutes.
+test-faults: setup
+	@$(BIN)/python -m pytest -q -s tests/faults
 
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import URL, Engine, create_engine, func, make_url, select
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -12,7 +12,8 @@ from fourpoint_core.errors import DatabaseUnavailableError
 from fourpoint_core.settings import CoreSettings
 
 Sessions = sessionmaker[Session]
-_AWAY = (OperationalError, InterfaceError, PoolTimeoutError)
+_AWAY = (OperationalError, InterfaceError, PoolTimeoutError, PendingRollbackError)
+_SAY_AGAIN = "The database did not answer; try again."
 
 
 def with_driver(database_url: str) -> URL:
@@ -53,12 +54,9 @@ def unit_of_work(sessions: Sessions) -> Iterator[Session]:
     Raises DatabaseUnavailableError where PostgreSQL did not answer, or where this process has no connection
     to spare; what was asked may then be tried again.
     """
-    with sessions() as session:
-        try:
-            yield session
-            session.commit()
-        except _AWAY as error:
-            raise DatabaseUnavailableError("The database did not answer; try again.") from error
+    with _outages_named(), sessions() as session:
+        yield session
+        session.commit()
 
 
 @contextmanager
@@ -76,15 +74,25 @@ def one_at_a_time(sessions: Sessions, key: int) -> Iterator[bool]:
     key: any constant of the activity. The lock is the connection's: it ends with the block or the process,
     and no transaction is open meanwhile.
     """
-    with sessions() as session:
+    with _outages_named(), sessions() as session:
+        connection = session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+        if not connection.scalar(select(func.pg_try_advisory_lock(key))):
+            yield False
+            return
         try:
-            connection = session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
-            if not connection.scalar(select(func.pg_try_advisory_lock(key))):
-                yield False
-                return
-            try:
-                yield True
-            finally:
-                connection.scalar(select(func.pg_advisory_unlock(key)))
-        except _AWAY as error:
-            raise DatabaseUnavailableError("The database did not answer; try again.") from error
+            yield True
+        finally:
+            connection.scalar(select(func.pg_advisory_unlock(key)))
+
+
+@contextmanager
+def _outages_named() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        # A server that is killed also shows as a bare DatabaseError; what tells is that the connection died.
+        if isinstance(error, _AWAY) or error.connection_invalidated:
+            raise DatabaseUnavailableError(_SAY_AGAIN) from error
+        raise
+    except _AWAY as error:
+        raise DatabaseUnavailableError(_SAY_AGAIN) from error
