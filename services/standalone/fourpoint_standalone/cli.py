@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fourpoint_core.errors import SettingsError
 from fourpoint_standalone.processes import StandaloneError
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (StandaloneError, SettingsError) as error:
+        except StandaloneError as error:
             raise click.ClickException(str(error)) from error
 
 
@@ -151,7 +150,7 @@ def clean_data(data_directory: Path, yes: bool) -> None:
         click.echo(f"There is no {data_directory}.")
         return
     if not yes:
-        click.confirm(f"Remove all data in {data_directory.absolute()}?", abort=True)
+        click.confirm(f"Remove all data in {data_directory.resolve()}?", abort=True)
     remove_data(data_directory)
     click.echo(f"Removed the data in {data_directory}.")
 
@@ -159,19 +158,12 @@ def clean_data(data_directory: Path, yes: bool) -> None:
 @main.command()
 def migrate() -> None:
     """Bring the database that FOURPOINT_DATABASE_URL names to this version's schema."""
-    from sqlalchemy.exc import ArgumentError, DBAPIError  # noqa: PLC0415
-
-    from fourpoint_core.store.migrate import upgrade  # noqa: PLC0415
+    from fourpoint_standalone.schema import upgrade  # noqa: PLC0415
 
     url = os.environ.get("FOURPOINT_DATABASE_URL")
     if not url:
-        raise SettingsError("FOURPOINT_DATABASE_URL is not set: postgresql://user:password@host:5432/name")
-    try:
-        upgrade(url)
-    except ArgumentError as error:
-        raise SettingsError("FOURPOINT_DATABASE_URL: postgresql://user:password@host:5432/name") from error
-    except DBAPIError as error:
-        raise StandaloneError(f"The migration did not run to its end; run it again. {error.orig}") from error
+        raise StandaloneError("FOURPOINT_DATABASE_URL is not set: postgresql://user:password@host:5432/name")
+    upgrade(url)
     click.echo("The database has this version's schema.")
 
 

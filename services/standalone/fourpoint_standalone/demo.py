@@ -64,9 +64,9 @@ def run(base_url: str, output: Path, screen: Console) -> None:
             _outline(client, samples[photograph], photograph, thing)
             for photograph, thing in track(clicks, "Labeling", console=screen, transient=True)
         ]
-        overlays = _draw_overlays(client, samples, output)
-    screen.print(_table_of(outcomes), _table_of_credits(overlays))
-    _say_how_to_go_on(screen, base_url, samples[NEXT_PHOTOGRAPH])
+        _draw_overlays(client, samples, output)
+    screen.print(_table_of(outcomes), "", _table_of_credits())
+    _say_how_to_go_on(screen, base_url, output, samples[NEXT_PHOTOGRAPH])
 
 
 def _dataset(client: RestClient) -> Json:
@@ -103,14 +103,12 @@ def _shows(annotation: Json, thing: Thing) -> bool:
     return bool(annotation["label"]["name"] == thing.label and clicked == thing.points)
 
 
-def _draw_overlays(client: RestClient, samples: Samples, output: Path) -> dict[Photograph, Path]:
+def _draw_overlays(client: RestClient, samples: Samples, output: Path) -> None:
     private.make_private(output)
-    overlays = {p: output / f"{Path(p.file_name).stem}.png" for p in samples}
     for photograph, sample in samples.items():
         annotations = client.get(f"/samples/{sample['id']}/annotations")["annotations"]
         image = client.read(f"/samples/{sample['id']}/image")
-        draw_overlay(image, annotations, overlays[photograph])
-    return overlays
+        draw_overlay(image, annotations, output / photograph.file_name)
 
 
 def _table_of(outcomes: list[Outcome]) -> Table:
@@ -145,21 +143,22 @@ def _row_of(outcome: Outcome) -> tuple[str, ...]:
     )
 
 
-def _table_of_credits(overlays: Mapping[Photograph, Path]) -> Table:
+def _table_of_credits() -> Table:
     table = Table(title="Photographs", title_justify="left")
     for heading in ("Photograph", "By", "Terms"):
         table.add_column(heading)
-    table.add_column("With outlines", overflow="fold")
-    for photograph, overlay in overlays.items():
-        table.add_row(photograph.title, photograph.credit, photograph.terms, str(overlay))
+    for photograph in PHOTOGRAPHS:
+        table.add_row(photograph.title, photograph.credit, photograph.terms)
     return table
 
 
-def _say_how_to_go_on(screen: Console, base_url: str, sample: Json) -> None:
+def _say_how_to_go_on(screen: Console, base_url: str, output: Path, sample: Json) -> None:
     body = json.dumps({"points": NEXT_THING.points})
     command = ["curl", "-s", f"{base_url}/v1/samples/{sample['id']}/contours"]
     command += ["-H", "Content-Type: application/json", "-H", f"Prefer: wait={_WAIT_SECONDS}", "-d", body]
     lines = (
+        "\nOutlines over their photographs:",
+        *(str(output / photograph.file_name) for photograph in PHOTOGRAPHS),
         f"\nAPI            {base_url}",
         f"Documentation  {base_url}/docs",
         f"\nFour clicks of your own, on the {NEXT_THING.label} of the cup:\n",

@@ -441,9 +441,10 @@ def _end_earlier_server(cluster: Path) -> None:
     """
     if not Path("/proc/self/cwd").exists():
         return  # PostgreSQL's own check has to do
+    # Postmaster and backends all make the cluster their current directory.
     deadline = time.monotonic() + _STOP_SECONDS
     polite_until = time.monotonic() + 3.0
-    while leftovers := _processes_in(cluster):
+    while leftovers := processes.working_in(cluster):
         now = time.monotonic()
         if now > deadline:
             raise StandaloneError(f"Processes {leftovers} still use {cluster} and do not end.")
@@ -454,13 +455,3 @@ def _end_earlier_server(cluster: Path) -> None:
                     os.kill(pid, signal.SIGQUIT)
         time.sleep(0.05)
     (cluster / "postmaster.pid").unlink(missing_ok=True)
-
-
-def _processes_in(cluster: Path) -> list[int]:
-    """Who works in the cluster: postmaster and backends all make it their current directory."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if (entry / "cwd").readlink() == cluster:
-                found.append(int(entry.name))
-    return found

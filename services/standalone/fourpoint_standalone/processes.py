@@ -168,6 +168,16 @@ def _all_zombies(group: int) -> bool:
     return True
 
 
+def working_in(directory: Path) -> list[int]:
+    """The processes whose current directory this is; none where there is no /proc."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (entry / "cwd").readlink() == directory:
+                found.append(int(entry.name))
+    return found
+
+
 def free_port(host: str = "127.0.0.1") -> int:
     """A port nobody listens on; it may be taken by the time it is used."""
     with _listener(0, host) as probe:
@@ -175,21 +185,28 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 def require_free_port(port: int, host: str, *, what: str, option: str) -> None:
-    """Raises StandaloneError, naming the port and the option to change it, unless a server can listen there."""
+    """Raises StandaloneError unless a server can listen there; `option` is where people change the port."""
     try:
         _listener(port, host).close()
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise StandaloneError(
-                f"Port {port} on {host} is in use by another program; "
-                f"choose another one for {what} with {option}."
-            ) from error
-        raise StandaloneError(f"{what} cannot listen on {host}, port {port}: {error.strerror}.") from error
+    except _PortTakenError as error:
+        raise StandaloneError(
+            f"Port {port} on {host} is in use by another program; choose another one for {what} with {option}."
+        ) from error
+
+
+class _PortTakenError(Exception):
+    """Somebody listens there."""
 
 
 def _listener(port: int, host: str) -> socket.socket:
-    # Connections of an earlier server in TIME_WAIT are no obstacle, here as for the servers.
-    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        # Connections of an earlier server in TIME_WAIT are no obstacle, here as for the servers.
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise _PortTakenError from error
+        raise StandaloneError(f"Nobody can listen on {host}, port {port}: {error.strerror}.") from error
 
 
 def tail(log: Path, lines: int = 15) -> str:

@@ -15,10 +15,9 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from fourpoint_core.jobs.contracts import INFERENCE_QUEUES
-from fourpoint_core.store import migrate
 from fourpoint_core.store.queries import jobs
 from fourpoint_core.store.session import sessions_for, unit_of_work
-from fourpoint_standalone import postgres, private, processes, readiness
+from fourpoint_standalone import postgres, private, processes, readiness, schema
 from fourpoint_standalone.postgres import PostgresServer
 from fourpoint_standalone.processes import StandaloneError
 from fourpoint_standalone.redis_server import RedisServer
@@ -27,6 +26,7 @@ from fourpoint_standalone.supervisor import Program, Report, Supervisor
 POSTGRES, REDIS, API, INFERENCE, IO = "postgres", "redis", "api", "inference", "io"
 _DATABASE = "fourpoint"
 _READY_SECONDS = 120.0
+_LEFTOVER_SECONDS = 30.0
 _POLL_SECONDS = 0.1
 # Modules and arguments for Python. gunicorn's control socket has one place per user, and a user may run
 # several stacks.
@@ -40,8 +40,10 @@ _PROGRAMS = {
     INFERENCE: ["fourpoint_worker.inference_app"],
     IO: ["fourpoint_worker.io_app"],
 }
-# What a data directory holds; `remove_data` removes this and nothing else.
-_FILES = ("lock", "secret-key")
+# What a data directory holds; `remove_data` removes this and nothing else, and only beside the lock: people
+# have other directories called logs.
+_LOCK = "fourpoint.lock"
+_FILES = (_LOCK, "secret-key")
 _DIRECTORIES = ("redis", "objects", "logs", "demo-output")
 
 
@@ -75,8 +77,8 @@ class Stack:
     def __init__(self, options: StackOptions, report: Report = lambda text: None):
         self._options = options
         self._report = report
-        self.data_directory = options.data_directory.absolute()
-        self._lock = private.DirectoryLock(self.data_directory / "lock")
+        self.data_directory = options.data_directory.resolve()
+        self._lock = private.DirectoryLock(self.data_directory / _LOCK)
         self._supervisor = Supervisor(report)
         self._port = options.api_port or processes.free_port(options.host)
         self._postgres = PostgresServer(self.data_directory / "postgres", options.postgres_port)
@@ -181,6 +183,7 @@ class Stack:
             )
         for directory in (self.log_directory, self.object_directory):
             private.make_private(directory)
+        _outwait_earlier(self.log_directory)
         processes.require_free_port(self._port, self._options.host, what="the API", option="--port")
 
     def _start_servers(self) -> None:
@@ -190,7 +193,7 @@ class Stack:
         self._report("starting Redis")
         self._supervisor.start(redis=self._redis)
         self._report("bringing the database to this version's schema")
-        migrate.upgrade(self.database_url)
+        schema.upgrade(self.database_url)
         _forget_workers(self.database_url)
 
     def _start_programs(self) -> None:
@@ -215,7 +218,10 @@ class Stack:
     def _environment(self) -> dict[str, str]:
         options = self._options
         chosen = {} if options.engine is None else {"FOURPOINT_ENGINE": options.engine}
+        # Requests that wait must leave threads to those that do not.
+        waiters = {"FOURPOINT_MAX_WAITERS": str(max(1, options.api_threads * 3 // 4))}
         return {
+            **waiters,
             **os.environ,
             "FOURPOINT_DATABASE_URL": self.database_url,
             "FOURPOINT_REDIS_URL": self.redis_url,
@@ -224,8 +230,6 @@ class Stack:
             "FOURPOINT_BIND": readiness.in_url(options.host, self._port),
             "FOURPOINT_API_WORKERS": str(options.api_workers),
             "FOURPOINT_API_THREADS": str(options.api_threads),
-            # Requests that wait must leave threads to those that do not.
-            "FOURPOINT_MAX_WAITERS": str(max(1, options.api_threads * 3 // 4)),
             "FOURPOINT_INFERENCE_THREADS": str(options.inference_threads),
             "FOURPOINT_IO_PROCESSES": str(options.io_processes),
             **chosen,
@@ -259,12 +263,12 @@ class Stack:
 def remove_data(directory: Path) -> None:
     """Remove what a stack has left in a data directory, and the directory when that was all.
 
-    Raises StandaloneError while a stack runs there.
+    Raises StandaloneError while a stack runs there, and when there never was one.
     """
-    directory = directory.absolute()
-    if not directory.exists():
-        return
-    lock = private.DirectoryLock(directory / "lock")
+    directory = directory.resolve()
+    if not (directory / _LOCK).exists():
+        raise StandaloneError(f"{directory} does not hold the data of a stack; nothing was removed.")
+    lock = private.DirectoryLock(directory / _LOCK)
     holder = lock.acquire()
     if holder is not None:
         raise StandaloneError(f"{directory} is in use by {holder}; stop that one first.")
@@ -279,6 +283,18 @@ def remove_data(directory: Path) -> None:
     # Whatever else is in there is not ours to remove.
     with contextlib.suppress(OSError):
         directory.rmdir()
+
+
+def _outwait_earlier(log_directory: Path) -> None:
+    # What a killed launcher has left is on its way out, and may hold the port until then.
+    processes.wait_until(
+        lambda: not processes.working_in(log_directory),
+        seconds=_LEFTOVER_SECONDS,
+        failure=lambda: (
+            f"Processes {processes.working_in(log_directory)} of an earlier start do not end; "
+            "look at them with `ps`, and end them with `kill`."
+        ),
+    )
 
 
 def _forget_workers(database_url: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psycopg2
 import pytest
 from tests.integration.standalone.conftest import eventually, processes_in, temporary_directory
 
@@ -97,7 +98,7 @@ def test_a_busy_port_is_named_with_the_option_to_change_it(directory):
 def test_a_host_that_is_not_ours_is_refused_in_a_sentence(directory):
     ended = fourpoint("up", f"--data-directory={directory}", "--host=192.0.2.1")
     assert ended.returncode == 1
-    assert ended.stderr.startswith("Error: the API cannot listen on 192.0.2.1, port 8040")
+    assert ended.stderr.startswith("Error: Nobody can listen on 192.0.2.1, port 8040")
 
 
 def test_a_data_directory_that_cannot_be_made_is_refused_in_a_sentence(directory):
@@ -108,7 +109,7 @@ def test_a_data_directory_that_cannot_be_made_is_refused_in_a_sentence(directory
 
 
 def test_clean_data_refuses_while_somebody_uses_the_data(directory):
-    lock = DirectoryLock(directory / "lock")
+    lock = DirectoryLock(directory / "fourpoint.lock")
     lock.acquire("process 7")
     ended = fourpoint("clean-data", "--yes", f"--data-directory={directory}")
     lock.release()
@@ -116,25 +117,36 @@ def test_clean_data_refuses_while_somebody_uses_the_data(directory):
     assert "in use by process 7; stop that one first" in ended.stderr
 
 
-def test_clean_data_removes_what_a_stack_has_left(directory):
-    (directory / "data" / "objects").mkdir(parents=True)
-    (directory / "data" / "objects" / "photo.png").touch()
-    ended = fourpoint("clean-data", "--yes", f"--data-directory={directory / 'data'}")
-    assert ended.returncode == 0
-    assert not (directory / "data").exists()
-
-
-def test_clean_data_leaves_what_is_not_of_the_stack(directory):
-    (directory / "letter.txt").touch()
-    fourpoint("clean-data", "--yes", f"--data-directory={directory}")
-    assert list(directory.iterdir()) == [directory / "letter.txt"]
-
-
-def test_clean_data_asks_first(directory):
+@pytest.fixture
+def data(directory):
+    """What a stack has left in a directory."""
+    (directory / "fourpoint.lock").touch()
     (directory / "objects").mkdir()
-    ended = fourpoint("clean-data", f"--data-directory={directory}", answer="n\n")
+    return directory
+
+
+def test_clean_data_removes_what_a_stack_has_left(data):
+    ended = fourpoint("clean-data", "--yes", f"--data-directory={data}")
+    assert ended.returncode == 0
+    assert not data.exists()
+
+
+def test_clean_data_leaves_what_is_not_of_the_stack(data):
+    (data / "letter.txt").touch()
+    fourpoint("clean-data", "--yes", f"--data-directory={data}")
+    assert list(data.iterdir()) == [data / "letter.txt"]
+
+
+def test_clean_data_keeps_its_hands_off_a_directory_without_a_stack(directory):
+    (directory / "logs").mkdir()
+    ended = fourpoint("clean-data", "--yes", f"--data-directory={directory}")
+    assert (ended.returncode, list(directory.iterdir())) == (1, [directory / "logs"])
+
+
+def test_clean_data_asks_first(data):
+    ended = fourpoint("clean-data", f"--data-directory={data}", answer="n\n")
     assert ended.returncode == 1
-    assert (directory / "objects").exists()
+    assert (data / "objects").exists()
 
 
 def test_migrate_names_the_variable_that_is_missing():
@@ -146,6 +158,16 @@ def test_migrate_names_the_variable_that_is_missing():
 def test_migrate_can_be_run_again(empty_database_url):
     ended = [fourpoint("migrate", FOURPOINT_DATABASE_URL=empty_database_url) for _ in range(2)]
     assert [one.returncode for one in ended] == [0, 0]
+
+
+def test_migrate_refuses_the_database_of_a_newer_version(empty_database_url):
+    fourpoint("migrate", FOURPOINT_DATABASE_URL=empty_database_url)
+    with contextlib.closing(psycopg2.connect(empty_database_url.replace("+psycopg2", ""))) as connection:
+        connection.cursor().execute("UPDATE alembic_version SET version_num = 'from the future'")
+        connection.commit()
+    ended = fourpoint("migrate", FOURPOINT_DATABASE_URL=empty_database_url)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Error: A newer version of Fourpoint has used this database")
 
 
 def test_migrate_without_a_server_is_refused_in_a_sentence():
