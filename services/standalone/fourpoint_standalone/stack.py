@@ -105,6 +105,7 @@ class Stack:
             self.stop()
             raise
         self._supervisor.watch()
+        self._report("ready")
 
     def stop(self) -> None:
         """Stop everything, the last started first, and give the data directory free."""
