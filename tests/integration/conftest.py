@@ -139,7 +139,7 @@ def api_clients(api_settings: ApiSettings) -> Iterator[Clients]:
     """What a process of the API holds open."""
     made = build_clients(api_settings)
     yield made
-    made.sessions.kw["bind"].dispose()
+    made.close()
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """A client that also holds every answer against the contract, and the few things that stories begin with."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -11,7 +13,8 @@ from tests.integration.api.checked_client import CheckedClient
 from tests.integration.api.inventory import Inventory
 
 from fourpoint_api.app import create_app
-from fourpoint_api.clients import Clients
+from fourpoint_api.clients import Clients, build_clients
+from fourpoint_api.settings import ApiSettings
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.store.models import Dataset, Sample
 from fourpoint_core.store.session import Sessions
@@ -21,6 +24,23 @@ from fourpoint_core.store.session import Sessions
 def client(api_clients: Clients) -> FlaskClient:
     """Speaks HTTP to the API; fails the test where an answer is not as the contract says."""
     return CheckedClient(create_app(api_clients))
+
+
+@pytest.fixture
+def client_without_redis(api_settings: ApiSettings) -> Iterator[FlaskClient]:
+    """As `client`, in a world where nobody listens on Redis's port."""
+    clients = build_clients(replace(api_settings, redis_url="redis://127.0.0.1:1/0"))
+    yield CheckedClient(create_app(clients))
+    clients.close()
+
+
+@pytest.fixture
+def crowded_client(api_settings: ApiSettings, unknown_id: UUID) -> Iterator[FlaskClient]:
+    """As `client`, in a process where as many requests wait as may."""
+    clients = build_clients(replace(api_settings, max_waiters=1))
+    with clients.news.listen(unknown_id):
+        yield CheckedClient(create_app(clients))
+    clients.close()
 
 
 @pytest.fixture

@@ -16,6 +16,12 @@ def problems(blueprint: Blueprint, *kinds: type[FourpointError]) -> Callable[[Vi
     return blueprint.doc(responses=problem_responses(*kinds, DatabaseUnavailableError))  # type: ignore[no-any-return]
 
 
+def not_modified(blueprint: Blueprint) -> Callable[[View], View]:
+    """Document that a view answers 304 to a client that has the current state."""
+    response = {"description": "What you have, by `If-None-Match`, is what there is"}
+    return blueprint.doc(responses={"304": response})  # type: ignore[no-any-return]
+
+
 def problem_responses(*kinds: type[FourpointError]) -> dict[str, Any]:
     """OpenAPI responses by status, with an example for each code."""
     responses: dict[str, Any] = {}

@@ -25,30 +25,38 @@ def stream_object(store: ObjectStore, key: str, tag: str, media_type: str) -> Re
     size = store.stat(key).size
     if request.if_none_match.contains_weak(tag):
         return _with_cache_headers(Response(status=304), tag)
-    start, stop = _wanted_range(size, tag)
+    wanted = _wanted_range(size, tag)
+    start, stop = wanted or (0, size)
     source = store.open_range(key, start, stop - start)
-    chunks = source.__enter__()
-    partial = (start, stop) != (0, size)
-    response = Response(chunks, 206 if partial else 200, mimetype=media_type)
+    response = Response(source.__enter__(), 206 if wanted else 200, mimetype=media_type)
     response.call_on_close(lambda: source.__exit__(None, None, None))
     response.content_length = stop - start
     response.headers["X-Content-Type-Options"] = "nosniff"
-    if partial:
+    if wanted:
         response.headers["Content-Range"] = ContentRange("bytes", start, stop, size).to_header()
     return _with_cache_headers(response, tag)
 
 
-def _wanted_range(size: int, tag: str) -> tuple[int, int]:
+def _wanted_range(size: int, tag: str) -> tuple[int, int] | None:
+    """The bytes [start, stop) asked for; None for the whole: without a range, or with several (RFC 9110, 14.2).
+
+    Raises RangeNotSatisfiableError.
+    """
     wanted = request.range
-    condition = request.if_range
-    stale = condition.etag is not None and condition.etag != tag
-    # Several ranges at once are answered with the whole, as RFC 9110 allows.
-    if wanted is None or stale or condition.date is not None or len(wanted.ranges) != 1:
-        return 0, size
-    found = wanted.range_for_length(size)
-    if found is None:
+    if wanted is None or wanted.units != "bytes" or len(wanted.ranges) != 1 or _is_of_another_state(tag):
+        return None
+    start, stop = wanted.ranges[0]
+    if start < 0:
+        # The last bytes: of a file that has fewer, all.
+        start, stop = max(0, size + start), size
+    if start >= size:
         raise RangeNotSatisfiableError(size)
-    return found[0], found[1]
+    return start, size if stop is None else min(stop, size)
+
+
+def _is_of_another_state(tag: str) -> bool:
+    condition = request.if_range
+    return condition.date is not None or (condition.etag is not None and condition.etag != tag)
 
 
 def _with_cache_headers(response: Response, tag: str) -> Response:

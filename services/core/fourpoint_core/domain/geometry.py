@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import Any
 
+from shapely import STRtree
 from shapely.geometry import LinearRing, Point, Polygon
 from shapely.validation import explain_validity
 
@@ -23,6 +24,7 @@ Vertex = tuple[float, float]
 Ring = tuple[Vertex, ...]
 
 MAX_PARTS = 256
+MAX_HOLES = 1000
 MAX_VERTICES = 20_000
 # An area below this is a click that slipped, not an object: a hundredth of a pixel.
 MIN_AREA = 0.01
@@ -153,6 +155,10 @@ def _contour_errors(contour: Contour, width: int, height: int) -> Iterator[Field
             "/parts", "too_many_vertices", f"Simplify the contour to at most {MAX_VERTICES} vertices."
         )
         return
+    if sum(len(part.holes) for part in contour.parts) > MAX_HOLES:
+        # Every hole is compared with those whose boxes meet its own.
+        yield FieldError("/parts", "too_many_holes", f"Leave out small holes; at most {MAX_HOLES} are kept.")
+        return
     ring_errors = [
         error.below(f"/parts/{index}")
         for index, part in enumerate(contour.parts)
@@ -223,6 +229,7 @@ def _offending_vertex(ring: Ring) -> int:
 def _hole_errors(part: Part) -> Iterator[FieldError]:
     outer = Polygon(part.outer)
     holes = [Polygon(hole) for hole in part.holes]
+    tree = STRtree(holes)
     for index, hole in enumerate(holes):
         if not outer.covers(hole):
             yield FieldError(
@@ -230,7 +237,7 @@ def _hole_errors(part: Part) -> Iterator[FieldError]:
                 "hole_outside_ring",
                 f"Hole {index} leaves its outer ring; keep holes inside, or make it a part of its own.",
             )
-        elif any(_share_area(hole, other) for other in holes[:index]):
+        elif any(_share_area(hole, holes[other]) for other in tree.query(hole) if other < index):
             yield FieldError(
                 f"/holes/{index}", "holes_overlap", f"Hole {index} overlaps an earlier hole; merge the two."
             )

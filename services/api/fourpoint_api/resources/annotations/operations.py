@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
 from fourpoint_core.domain.annotations import NewAnnotation, Provenance
 from fourpoint_core.domain.geometry import Contour, contour_from_json, validate_contour
 from fourpoint_core.domain.labels import clean_label_name
 from fourpoint_core.errors import InvalidInputError, NotFoundError
 from fourpoint_core.ids import new_id
-from fourpoint_core.store.models import Draft, Sample
+from fourpoint_core.store.models import Draft, InferredContour, Label, Sample
 from fourpoint_core.store.queries import annotations, datasets, samples
 from fourpoint_core.store.queries.annotations import LabeledAnnotation
 from fourpoint_core.store.session import Sessions, unit_of_work
@@ -47,7 +49,6 @@ def add(
     name = None if wanted.label_name is None else clean_label_name(wanted.label_name)
     with unit_of_work(sessions) as session:
         sample = samples.get_sample(session, sample_id, lock=True)
-        check(sample)
         contour, provenance = _geometry(session, sample, wanted)
         if name is None:
             assert wanted.label_id is not None  # noqa: S101 - the schema asks for one of the two
@@ -55,6 +56,9 @@ def add(
         else:
             label, _ = datasets.label_named(session, sample.dataset_id, name)
         new = NewAnnotation(wanted.id or new_id(), label.id, contour, provenance)
+        # Who repeats a request whose answer was lost gets the answer, though the state has moved on since.
+        if not annotations.is_there(session, sample, new):
+            check(sample)
         changed = annotations.add_annotation(session, sample, new, author)
         return sample, annotations.current_annotation(session, sample.id, new.id), changed
 
@@ -85,9 +89,9 @@ def discard_draft(sessions: Sessions, sample_id: UUID, user_id: UUID) -> None:
         annotations.discard_draft(session, sample_id, user_id)
 
 
-def _geometry(session: Any, sample: Sample, wanted: AnnotationRequest) -> tuple[Contour, Provenance | None]:
+def _geometry(session: Session, sample: Sample, wanted: AnnotationRequest) -> tuple[Contour, Provenance | None]:
     if wanted.contour_id is not None:
-        recorded = annotations.get_contour(session, sample.id, wanted.contour_id)
+        recorded = _recorded_contour(session, sample, wanted.contour_id)
         return contour_from_json(recorded.contour), annotations.provenance_of(recorded)
     contour = contour_from_json(wanted.contour or {"parts": []})
     try:
@@ -97,7 +101,14 @@ def _geometry(session: Any, sample: Sample, wanted: AnnotationRequest) -> tuple[
     return contour, None
 
 
-def _existing_label(session: Any, sample: Sample, label_id: UUID) -> Any:
+def _recorded_contour(session: Session, sample: Sample, contour_id: UUID) -> InferredContour:
+    try:
+        return annotations.get_contour(session, sample.id, contour_id)
+    except NotFoundError as error:
+        raise InvalidInputError.at("/contour_id", "contour_unknown", error.detail) from error
+
+
+def _existing_label(session: Session, sample: Sample, label_id: UUID) -> Label:
     try:
         return datasets.get_label(session, sample.dataset_id, label_id)
     except NotFoundError as error:

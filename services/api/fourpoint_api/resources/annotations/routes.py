@@ -11,7 +11,7 @@ from fourpoint_api.resources.datasets.routes import render_label
 from fourpoint_api.web import etags, examples
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id
-from fourpoint_api.web.documented import problems
+from fourpoint_api.web.documented import not_modified, problems
 from fourpoint_core.errors import IdTakenError, InvalidInputError, NotFoundError, StaleDocumentError
 from fourpoint_core.store.models import Sample
 from fourpoint_core.store.queries.annotations import LabeledAnnotation
@@ -29,6 +29,7 @@ class Annotations(MethodView):
         schemas.DocumentSchema,
         example={"sample_id": examples.SAMPLE_ID, "revision": 1, "annotations": [examples.ANNOTATION]},
     )
+    @not_modified(blueprint)
     @problems(blueprint, NotFoundError)
     def get(self, sample_id: UUID) -> Any:
         """Read all objects of an image; the ETag names the revision."""

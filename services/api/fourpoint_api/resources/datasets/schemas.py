@@ -1,6 +1,8 @@
 """Bodies of datasets and labels."""
 
 import unicodedata
+from collections.abc import Callable
+from typing import Any
 
 import marshmallow as ma
 
@@ -21,7 +23,7 @@ def _visible_text(value: str) -> None:
         raise ma.ValidationError("Remove control characters.")
 
 
-NAME = [ma.validate.Length(min=1, max=100), _visible_text]
+NAME: list[Callable[[str], Any]] = [ma.validate.Length(min=1, max=100), _visible_text]
 DESCRIPTION = ma.validate.Length(max=4000)
 
 

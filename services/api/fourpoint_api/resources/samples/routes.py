@@ -11,7 +11,7 @@ from fourpoint_api.resources.samples import operations, schemas, uploads
 from fourpoint_api.web import etags, examples, paging
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id
-from fourpoint_api.web.documented import problems
+from fourpoint_api.web.documented import not_modified, problems
 from fourpoint_api.web.media import immutable_bytes, stream_object
 from fourpoint_api.web.problems import RangeNotSatisfiableError, UnsupportedMediaTypeError
 from fourpoint_api.web.strict_json import escaped
@@ -118,6 +118,7 @@ class OneSample(MethodView):
 
     @blueprint.doc(operationId="getSample")
     @blueprint.response(200, schemas.SampleSchema, example=examples.SAMPLE)
+    @not_modified(blueprint)
     @problems(blueprint, NotFoundError)
     def get(self, sample_id: UUID) -> Any:
         """Read an image's facts and its state."""
@@ -137,6 +138,7 @@ class SampleImage(MethodView):
             "206": {"description": "The range asked for", "content": _binary()},
         },
     )
+    @not_modified(blueprint)
     @problems(blueprint, NotFoundError, ObjectMissingError, RangeNotSatisfiableError, StorageUnavailableError)
     def get(self, sample_id: UUID) -> Response:
         """Read the image file, with ETag and Range."""
@@ -153,6 +155,7 @@ class SampleThumbnail(MethodView):
         responses={"200": {"description": "An upright JPEG", "content": _binary("image/jpeg")}},
     )
     @blueprint.arguments(schemas.ThumbnailQuerySchema, location="query")
+    @not_modified(blueprint)
     @problems(blueprint, NotFoundError, ObjectMissingError, InvalidInputError, StorageUnavailableError)
     def get(self, query: dict[str, Any], sample_id: UUID) -> Response:
         """Read a thumbnail: upright, whatever the camera's orientation."""

@@ -56,21 +56,21 @@ def add_annotation(session: Session, sample: Sample, new: NewAnnotation, author:
     Adding what is already there under the same id changes nothing and returns False.
     Raises IdTakenError when the id names something else, or named something that was deleted.
     """
-    earlier = session.scalar(
-        select(Annotation)
-        .where(Annotation.sample_id == sample.id, Annotation.annotation_id == new.id)
-        .order_by(Annotation.valid_from.desc())
-        .limit(1)
-    )
-    if earlier is not None:
-        if earlier.valid_to is None and _says_the_same(earlier, new):
-            return False
+    if is_there(session, sample, new):
+        return False
+    if _last_row(session, sample, new.id) is not None:
         raise IdTakenError(f"The annotation id {new.id} is taken on this sample; use a new id.")
     number = _new_revision(session, sample, "add", author)
     session.add(_row(sample, number, new, author))
     session.flush()
     _settle(session, sample, number, author, sample.annotation_count + 1)
     return True
+
+
+def is_there(session: Session, sample: Sample, new: NewAnnotation) -> bool:
+    """Whether the current document has this very object, under its id."""
+    row = _last_row(session, sample, new.id)
+    return row is not None and row.valid_to is None and _says_the_same(row, new)
 
 
 def remove_annotation(session: Session, sample: Sample, annotation_id: UUID, author: UUID) -> None:
@@ -134,6 +134,15 @@ def add_to_draft(session: Session, sample: Sample, user_id: UUID, entry: dict[st
 def discard_draft(session: Session, sample_id: UUID, user_id: UUID) -> None:
     """Throw a person's draft away; nothing happens when there is none."""
     session.execute(delete(Draft).where(Draft.sample_id == sample_id, Draft.user_id == user_id))
+
+
+def _last_row(session: Session, sample: Sample, annotation_id: UUID) -> Annotation | None:
+    return session.scalar(
+        select(Annotation)
+        .where(Annotation.sample_id == sample.id, Annotation.annotation_id == annotation_id)
+        .order_by(Annotation.valid_from.desc())
+        .limit(1)
+    )
 
 
 def _says_the_same(row: Annotation, new: NewAnnotation) -> bool:

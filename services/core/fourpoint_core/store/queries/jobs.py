@@ -124,7 +124,8 @@ def claim(session: Session, job_id: UUID, worker: str, lease_seconds: float) -> 
     if verdict is not Verdict.RUN:
         _end_without_right(session, job, verdict)
         return None
-    _close_attempt(session, job, AttemptOutcome.LEASE_EXPIRED, "the worker stopped renewing its lease")
+    if job.state == JobState.RUNNING.value:
+        _close_attempt(session, job, AttemptOutcome.LEASE_EXPIRED, "the worker stopped renewing its lease")
     job.state = JobState.RUNNING.value
     job.lease_number += 1
     job.attempts += 1
@@ -171,9 +172,8 @@ def record_success(session: Session, lease: Lease, result: dict[str, Any]) -> No
     Raises LeaseLostError when somebody else owns it now: the effects must then be rolled back.
     """
     job = _owned(session, lease)
-    _finish(session, job, JobState.SUCCEEDED, AttemptOutcome.SUCCEEDED)
     job.result = result
-    session.flush()
+    _finish(session, job, JobState.SUCCEEDED, AttemptOutcome.SUCCEEDED)
 
 
 def record_failure(session: Session, lease: Lease, error: FourpointError, *, retryable: bool) -> JobState:
