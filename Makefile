@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo clean-data test test-quick lint types contracts lock clean
+.PHONY: setup demo clean-data test test-faults lint types contracts openapi lock clean
 
 setup: $(STAMP)
 
@@ -43,6 +43,10 @@ types: setup
 
 contracts: setup
 	@$(BIN)/lint-imports
+
+# The public contract, written by the code; `make test` fails where the committed one differs.
+openapi: setup
+	@$(BIN)/python -m fourpoint_api.contract openapi/openapi.json
 
 lock: setup
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-emit-index-url pyproject.toml -o requirements.lock

@@ -1,4 +1,6 @@
-"""The application factory."""
+"""The application factory, and the contract that its routes make."""
+
+from typing import Any
 
 from flask import Flask
 
@@ -11,23 +13,33 @@ from fourpoint_api.resources.jobs.routes import blueprint as jobs
 from fourpoint_api.resources.samples.routes import blueprint as samples
 from fourpoint_api.web import openapi, problems, request_ids
 
+BLUEPRINTS = (health, datasets, samples, contours, annotations, jobs)
+
 
 def create_app(clients: Clients) -> Flask:
     """The WSGI application over the given clients."""
-    app = Flask("fourpoint_api", static_folder=None)
+    app = _flask()
     app.config["MAX_CONTENT_LENGTH"] = clients.settings.max_json_bytes
-    app.json.sort_keys = False  # type: ignore[attr-defined]
     attach(app, clients)
     request_ids.install(app)
     problems.install(app)
-    api = openapi.build_api(app)
-    for blueprint in (health, datasets, samples, contours, annotations, jobs):
-        api.register_blueprint(blueprint)
-    openapi.serve(app, api)
-    app.extensions["fourpoint-api"] = api
+    openapi.serve(app, _with_routes(app))
     return app
 
 
-def contract_of(app: Flask) -> dict[str, object]:
-    """The OpenAPI document of an application."""
-    return openapi.contract(app.extensions["fourpoint-api"])
+def contract() -> dict[str, Any]:
+    """The OpenAPI document; needs no clients."""
+    return openapi.contract(_with_routes(_flask()))
+
+
+def _flask() -> Flask:
+    app = Flask("fourpoint_api", static_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    return app
+
+
+def _with_routes(app: Flask) -> openapi.ContractApi:
+    api = openapi.build_api(app)
+    for blueprint in BLUEPRINTS:
+        api.register_blueprint(blueprint)
+    return api

@@ -12,10 +12,15 @@ from referencing.jsonschema import DRAFT202012
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
-from fourpoint_api.app import contract_of
+from fourpoint_api.app import contract
 
 PROBLEM = "application/problem+json"
 _CONTRACT = "urn:contract"
+
+
+@cache
+def _contract() -> dict[str, Any]:
+    return contract()
 
 
 class CheckedClient(FlaskClient):
@@ -23,7 +28,7 @@ class CheckedClient(FlaskClient):
 
     def __init__(self, app: Flask):
         super().__init__(app, app.response_class)
-        self._contract: Any = contract_of(app)
+        self._contract: Any = _contract()
         resource = DRAFT202012.create_resource(self._contract)
         self._registry: Registry[Any] = Registry().with_resource(_CONTRACT, resource)
         self._schema = cache(self._schema_at)
