@@ -3,10 +3,10 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Table, and_, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -23,6 +23,11 @@ from fourpoint_core.errors import (
 from fourpoint_core.jobs.contracts import JobKind, Payload, Queue
 from fourpoint_core.store.models import Job, JobAttempt, WorkerProcess
 from fourpoint_core.store.queries.paging import Keyset, Page, fetch_page
+
+# Bare tables for the statements of every click: the ORM's bookkeeping would cost more than the database.
+_JOBS = cast(Table, Job.__table__)
+_ATTEMPTS = cast(Table, JobAttempt.__table__)
+_STOPPED_RENEWING = "the worker stopped renewing its lease"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +62,21 @@ def add_job(
     request_id: str | None,
 ) -> Job:
     """Queue a job; it exists, and will be run, once the transaction commits."""
-    return session.scalars(
-        insert(Job)
-        .values(
-            id=job_id,
-            kind=kind.name,
-            queue=kind.queue.value,
-            payload=payload.to_json(),
-            created_by=author,
-            dataset_id=dataset_id,
-            sample_id=sample_id,
-            request_id=request_id,
-            max_attempts=kind.max_attempts,
-            deadline_at=func.clock_timestamp() + timedelta(seconds=kind.deadline_seconds),
-        )
-        .returning(Job)
-    ).one()
+    job = Job(
+        id=job_id,
+        kind=kind.name,
+        queue=kind.queue.value,
+        payload=payload.to_json(),
+        created_by=author,
+        dataset_id=dataset_id,
+        sample_id=sample_id,
+        request_id=request_id,
+        max_attempts=kind.max_attempts,
+        deadline_at=func.clock_timestamp() + timedelta(seconds=kind.deadline_seconds),
+    )
+    session.add(job)
+    session.flush()
+    return job
 
 
 def get_job(session: Session, job_id: UUID) -> Job:
@@ -125,18 +129,24 @@ def claim(session: Session, job_id: UUID, worker: str, lease_seconds: float) -> 
         _end_without_right(session, job, verdict)
         return None
     if job.state == JobState.RUNNING.value:
-        _close_attempt(session, job, AttemptOutcome.LEASE_EXPIRED, "the worker stopped renewing its lease")
-    job.state = JobState.RUNNING.value
-    job.lease_number += 1
-    job.attempts += 1
-    job.lease_expires_at = now + timedelta(seconds=lease_seconds)
-    job.worker = worker
-    job.started_at = job.started_at or now
-    job.run_after = None
-    session.add(JobAttempt(job_id=job.id, lease_number=job.lease_number, worker=worker))
-    session.flush()
+        _close_attempt(session, _lease_of(job), AttemptOutcome.LEASE_EXPIRED, _STOPPED_RENEWING)
+    lease = Lease(job.id, job.lease_number + 1)
+    session.execute(
+        update(_JOBS)
+        .where(_JOBS.c.id == job.id)
+        .values(
+            state=JobState.RUNNING.value,
+            lease_number=lease.number,
+            attempts=_JOBS.c.attempts + 1,
+            lease_expires_at=now + timedelta(seconds=lease_seconds),
+            worker=worker,
+            started_at=func.coalesce(_JOBS.c.started_at, now),
+            run_after=None,
+        )
+    )
+    session.execute(insert(_ATTEMPTS).values(job_id=job.id, lease_number=lease.number, worker=worker))
     return ClaimedJob(
-        lease=Lease(job.id, job.lease_number),
+        lease=lease,
         payload=job.payload,
         created_by=job.created_by,
         request_id=job.request_id,
@@ -163,7 +173,9 @@ def renew(session: Session, leases: Collection[Lease], lease_seconds: float) -> 
 
 def require_lease(session: Session, lease: Lease) -> None:
     """Make sure that the job is ours, and keep it so until the transaction ends. Raises LeaseLostError."""
-    _owned(session, lease)
+    held = session.execute(select(_JOBS.c.id).where(_is_held(lease)).with_for_update())
+    if held.one_or_none() is None:
+        raise _lost()
 
 
 def record_success(session: Session, lease: Lease, result: dict[str, Any]) -> None:
@@ -171,9 +183,21 @@ def record_success(session: Session, lease: Lease, result: dict[str, Any]) -> No
 
     Raises LeaseLostError when somebody else owns it now: the effects must then be rolled back.
     """
-    job = _owned(session, lease)
-    job.result = result
-    _finish(session, job, JobState.SUCCEEDED, AttemptOutcome.SUCCEEDED)
+    ended = session.execute(
+        update(_JOBS)
+        .where(_is_held(lease))
+        .values(
+            state=JobState.SUCCEEDED.value,
+            result=result,
+            error=None,
+            lease_expires_at=None,
+            finished_at=func.clock_timestamp(),
+        )
+        .returning(_JOBS.c.id)
+    )
+    if ended.one_or_none() is None:
+        raise _lost()
+    _close_attempt(session, lease, AttemptOutcome.SUCCEEDED, None)
 
 
 def record_failure(session: Session, lease: Lease, error: FourpointError, *, retryable: bool) -> JobState:
@@ -182,7 +206,7 @@ def record_failure(session: Session, lease: Lease, error: FourpointError, *, ret
     if isinstance(error, CancelledError):
         _finish(session, job, JobState.CANCELLED, AttemptOutcome.CANCELLED, error)
     elif retryable and job.attempts < job.max_attempts:
-        _close_attempt(session, job, AttemptOutcome.RETRY, error.detail)
+        _close_attempt(session, _lease_of(job), AttemptOutcome.RETRY, error.detail)
         _requeue(job)
         job.run_after = _now(session) + retry_pause(job.attempts)
     else:
@@ -309,7 +333,9 @@ def settle_stranded(session: Session, limit: int) -> Sequence[Job]:
     for job in stranded:
         verdict = judge(_situation(job), _now(session))
         if verdict is Verdict.RUN:
-            _close_attempt(session, job, AttemptOutcome.LEASE_EXPIRED, "the worker stopped renewing its lease")
+            _close_attempt(
+                session, _lease_of(job), AttemptOutcome.LEASE_EXPIRED, "the worker stopped renewing its lease"
+            )
             _requeue(job)
         else:
             _end_without_right(session, job, verdict)
@@ -354,11 +380,25 @@ def _locked(session: Session, job_id: UUID) -> Job | None:
     )
 
 
+def _lease_of(job: Job) -> Lease:
+    return Lease(job.id, job.lease_number)
+
+
+def _is_held(lease: Lease) -> ColumnElement[bool]:
+    return and_(
+        _JOBS.c.id == lease.job_id,
+        _JOBS.c.lease_number == lease.number,
+        _JOBS.c.state == JobState.RUNNING.value,
+    )
+
+
+def _lost() -> LeaseLostError:
+    return LeaseLostError("Another worker owns the job, or it has ended; this result is dropped.")
+
+
 def _owned(session: Session, lease: Lease) -> Job:
-    job = _locked(session, lease.job_id)
-    if job is None or job.lease_number != lease.number or job.state != JobState.RUNNING.value:
-        raise LeaseLostError("Another worker owns the job, or it has ended; this result is dropped.")
-    return job
+    require_lease(session, lease)
+    return get_job(session, lease.job_id)
 
 
 def _now(session: Session) -> datetime:
@@ -404,7 +444,7 @@ def _finish(
     outcome: AttemptOutcome,
     error: FourpointError | None = None,
 ) -> None:
-    _close_attempt(session, job, outcome, None if error is None else error.detail)
+    _close_attempt(session, _lease_of(job), outcome, None if error is None else error.detail)
     job.state = state.value
     job.lease_expires_at = None
     job.finished_at = _now(session)
@@ -412,15 +452,13 @@ def _finish(
     session.flush()
 
 
-def _close_attempt(session: Session, job: Job, outcome: AttemptOutcome, reason: str | None) -> None:
-    if job.lease_number == 0:
-        return
+def _close_attempt(session: Session, lease: Lease, outcome: AttemptOutcome, reason: str | None) -> None:
     session.execute(
-        update(JobAttempt)
+        update(_ATTEMPTS)
         .where(
-            JobAttempt.job_id == job.id,
-            JobAttempt.lease_number == job.lease_number,
-            JobAttempt.ended_at.is_(None),
+            _ATTEMPTS.c.job_id == lease.job_id,
+            _ATTEMPTS.c.lease_number == lease.number,
+            _ATTEMPTS.c.ended_at.is_(None),
         )
         .values(ended_at=func.clock_timestamp(), outcome=outcome.value, reason=reason)
     )
