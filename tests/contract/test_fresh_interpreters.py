@@ -1,0 +1,120 @@
+"""What each process loads, and what it can do without, seen in interpreters of their own.
+
+The import linter reads sources; imports by string, and those of libraries, escape it.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ["torch", "cv2", "onnxruntime", "scipy", "skimage"]
+WEB = ["flask", "flask_smorest", "marshmallow", "webargs", "apispec", "werkzeug"]
+ENTRIES = {
+    "api": "import fourpoint_api.wsgi",
+    "inference": "import fourpoint_worker.inference_app as it; it.create_app(settings)",
+    "io": "import fourpoint_worker.io_app as it; it.create_app(settings)",
+}
+_WORKER_SETTINGS = """
+import os
+from fourpoint_worker.settings import WorkerSettings
+settings = WorkerSettings.from_mapping(os.environ)
+"""
+# Raises ImportError for the modules named, as if they were not installed.
+_HIDE = """
+import sys
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {names!r}:
+            raise ModuleNotFoundError(name, name=name)
+sys.meta_path.insert(0, Hidden())
+"""
+_REPORT = """
+import json, sys
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+
+
+def run(program: str, directory: Path) -> str:
+    variables = {
+        "PATH": "/usr/bin:/bin",
+        "FOURPOINT_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+        "FOURPOINT_REDIS_URL": "redis://127.0.0.1:1/0",
+        "FOURPOINT_STORAGE_URL": (directory / "objects").as_uri(),
+        "FOURPOINT_SECRET_KEY": "a secret of the tests",
+    }
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def program_of(process: str) -> str:
+    return ENTRIES[process] if process == "api" else _WORKER_SETTINGS + ENTRIES[process]
+
+
+def loaded(process: str, directory: Path) -> set[str]:
+    return set(json.loads(run(program_of(process) + _REPORT, directory).splitlines()[-1]))
+
+
+def test_the_api_loads_no_heavy_library(tmp_path: Path) -> None:
+    assert loaded("api", tmp_path).isdisjoint(HEAVY)
+
+
+def test_the_api_starts_where_no_heavy_library_is_installed(tmp_path: Path) -> None:
+    run(_HIDE.format(names=[*HEAVY, "fourpoint_worker", "fourpoint_standalone"]) + program_of("api"), tmp_path)
+
+
+def test_the_api_loads_neither_the_worker_nor_the_launcher(tmp_path: Path) -> None:
+    assert loaded("api", tmp_path).isdisjoint({"fourpoint_worker", "fourpoint_standalone"})
+
+
+@pytest.mark.parametrize("process", ["inference", "io"])
+def test_a_worker_loads_no_web_framework(tmp_path: Path, process: str) -> None:
+    assert loaded(process, tmp_path).isdisjoint({*WEB, "fourpoint_api"})
+
+
+@pytest.mark.parametrize("process", ["inference", "io"])
+def test_a_worker_starts_where_no_web_framework_is_installed(tmp_path: Path, process: str) -> None:
+    run(_HIDE.format(names=[*WEB, "fourpoint_api", "fourpoint_standalone"]) + program_of(process), tmp_path)
+
+
+def test_the_io_process_never_loads_an_engine(tmp_path: Path) -> None:
+    assert loaded("io", tmp_path).isdisjoint(HEAVY)
+
+
+def test_numpy_comes_only_through_shapely_in_the_geometry_module(tmp_path: Path) -> None:
+    """With shapely, and whatever needs it, taken away, nothing of the API or the core asks for numpy."""
+    program = (
+        _HIDE.format(names=["numpy"])
+        + """
+import types
+class Stub(types.ModuleType):
+    def __getattr__(self, name):
+        return type(name, (), {})
+for name in ("shapely", "shapely.geometry", "shapely.validation"):
+    sys.modules[name] = Stub(name)
+import fourpoint_api.wsgi
+users = {name for name, module in sys.modules.items()
+         if name.startswith("fourpoint_") and any(isinstance(value, type) and value.__module__ == "__main__"
+                                                  for value in vars(module).values())}
+assert users == {"fourpoint_core.domain.geometry"}, users
+"""
+    )
+    run(program, tmp_path)
+
+
+@pytest.mark.parametrize("process", ENTRIES)
+def test_importing_an_entry_opens_no_connection(tmp_path: Path, process: str) -> None:
+    """Neither database nor Redis is there; the process would fail, or wait, if it asked."""
+    run(program_of(process), tmp_path)
+
+
+def test_the_api_names_the_settings_it_misses(tmp_path: Path) -> None:
+    program = "import os; os.environ.pop('FOURPOINT_DATABASE_URL'); os.environ.pop('FOURPOINT_REDIS_URL')\n"
+    with pytest.raises(AssertionError) as refused:
+        run(program + ENTRIES["api"], tmp_path)
+    assert "FOURPOINT_DATABASE_URL is not set" in str(refused.value)
+    assert "FOURPOINT_REDIS_URL is not set" in str(refused.value)

@@ -1,0 +1,102 @@
+"""The seam between API and worker: every message fits its handler, every queue is consumed."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+
+from fourpoint_core.domain.geometry import Box
+from fourpoint_core.domain.prompts import ExtremePoints, Prompt
+from fourpoint_core.ids import new_id
+from fourpoint_core.jobs.contracts import (
+    INFERENCE_QUEUES,
+    IO_QUEUES,
+    KINDS,
+    InferContour,
+    Payload,
+    PrefetchSample,
+    PurgeDataset,
+    Queue,
+    SaveMode,
+)
+from fourpoint_worker import inference_app, io_app
+from fourpoint_worker.tasks.infer_contour import InferContourWork
+from fourpoint_worker.tasks.prefetch_sample import PrefetchSampleWork
+from fourpoint_worker.tasks.purge_dataset import PurgeDatasetWork
+
+WORKS = {work.kind.name: work for work in (InferContourWork, PrefetchSampleWork, PurgeDatasetWork)}
+CONSUMED = {**dict.fromkeys(INFERENCE_QUEUES, inference_app), **dict.fromkeys(IO_QUEUES, io_app)}
+CLICKS = ExtremePoints((50, 10), (50, 70), (20, 40), (80, 40))
+PAYLOADS: list[Payload] = [
+    InferContour(new_id(), new_id(), Prompt(points=CLICKS), SaveMode.NONE, new_id()),
+    InferContour(
+        new_id(),
+        new_id(),
+        Prompt(box_prompt=Box(1, 2, 3, 4), include=((2, 3),), exclude=((3, 3),)),
+        SaveMode.DOCUMENT,
+        new_id(),
+        label_id=new_id(),
+        label_name="cat",
+    ),
+    PrefetchSample(new_id()),
+    PurgeDataset(new_id(), delete_objects=True),
+]
+
+
+@pytest.mark.parametrize("queue", Queue)
+def test_a_queue_is_consumed(queue: Queue) -> None:
+    assert queue in CONSUMED
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_kind_is_run_by_the_process_that_consumes_its_queue(name: str) -> None:
+    assert KINDS[name] in CONSUMED[KINDS[name].queue].KINDS
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_handler_of_a_kind_takes_its_payload(name: str) -> None:
+    for step in ("do", "record"):
+        assert get_type_hints(getattr(WORKS[name], step))["payload"] is KINDS[name].payload
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_a_payload_survives_its_row(payload: Payload) -> None:
+    assert type(payload).from_json(json.loads(json.dumps(payload.to_json()))) == payload
+
+
+def test_every_kind_has_a_payload_in_these_tests() -> None:
+    assert {kind.payload for kind in KINDS.values()} == {type(payload) for payload in PAYLOADS}
+
+
+_TASKS = """
+import json, os
+from inspect import signature
+from fourpoint_worker import inference_app, io_app
+from fourpoint_worker.settings import WorkerSettings
+settings = WorkerSettings.from_mapping(os.environ)
+found = {}
+for module in (inference_app, io_app):
+    app = module.create_app(settings)
+    for name, task in app.tasks.items():
+        if name.startswith("fourpoint."):
+            signature(task.run).bind("an id")
+            found[name] = [queue.name for queue in app.conf.task_queues]
+print(json.dumps(found))
+"""
+
+
+def test_a_message_of_one_id_fits_the_task_of_its_kind(tmp_path: Path) -> None:
+    variables = {
+        **os.environ,
+        "FOURPOINT_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+        "FOURPOINT_REDIS_URL": "redis://127.0.0.1:1/0",
+        "FOURPOINT_STORAGE_URL": (tmp_path / "objects").as_uri(),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", _TASKS], env=variables, capture_output=True, text=True, check=True
+    )
+    assert set(json.loads(done.stdout)) == {kind.task_name for kind in KINDS.values()}
