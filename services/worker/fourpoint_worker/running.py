@@ -79,8 +79,8 @@ class Runner:
                 announce(self._redis, JobEvent(job_id, state))
 
     def _claim(self, job_id: UUID) -> ClaimedJob | None:
-        # Not waiting for the disk saves a click some milliseconds. Should PostgreSQL crash and forget the claim,
-        # two workers may come to hold the same number; the first to record ends the job, the other is refused.
+        # Not waiting for the disk saves a click some milliseconds. Should PostgreSQL crash and forget the
+        # claim, two workers may hold the same number; the first to record ends the job, the other is refused.
         with unhurried_commit(self._sessions) as session:
             return jobs.claim(session, job_id, self._worker_name, self._lease_seconds)
 
