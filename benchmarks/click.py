@@ -124,11 +124,9 @@ def _measure(
     each = max(2, clicks // clients)
 
     def person(number: int) -> list[Click]:
-        with httpx.Client(base_url=base_url, timeout=60) as http:
-            answers = [
-                _click(http, *targets[(number + turn) % len(targets)], save)
-                for turn in range(each + len(targets))
-            ]
+        with closing(_connection(base_url)) as http:
+            turns = range(each + len(targets))
+            answers = [_click(http, *targets[(number + turn) % len(targets)], save) for turn in turns]
         return answers[len(targets) :]
 
     with ThreadPoolExecutor(clients) as pool:
