@@ -1,0 +1,125 @@
+"""Migrations: from nothing to the tables that the models describe, once, however many try."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, Engine, create_engine, inspect, text
+from sqlalchemy.pool import NullPool
+
+from fourpoint_core.ids import LOCAL_USER_ID
+from fourpoint_core.store import migrate
+from fourpoint_core.store.models import Base
+
+
+def open_engine(url: str) -> Engine:
+    return create_engine(migrate.with_driver(url), poolclass=NullPool)
+
+
+@pytest.fixture
+def empty(empty_database_url: str) -> Iterator[Connection]:
+    """A connection to a database without tables."""
+    with open_engine(empty_database_url).connect() as connection:
+        yield connection
+
+
+@pytest.fixture
+def migrated(database_url: str) -> Iterator[Connection]:
+    """A connection to a migrated database."""
+    with open_engine(database_url).connect() as connection:
+        yield connection
+
+
+def test_a_database_without_tables_is_not_current(empty: Connection) -> None:
+    assert not migrate.is_current(empty)
+
+
+def test_an_upgrade_makes_it_current(empty: Connection, empty_database_url: str) -> None:
+    migrate.upgrade(empty_database_url)
+    assert migrate.is_current(empty)
+
+
+def test_a_second_upgrade_changes_nothing(empty: Connection, empty_database_url: str) -> None:
+    for _ in range(2):
+        migrate.upgrade(empty_database_url)
+    assert empty.scalar(text("SELECT count(*) FROM users")) == 1
+
+
+def test_the_tables_are_what_the_models_describe(migrated: Connection) -> None:
+    context = MigrationContext.configure(migrated, opts={"compare_type": True, "compare_server_default": True})
+    assert compare_metadata(context, Base.metadata) == []
+
+
+def test_the_constraints_have_the_names_of_the_models(migrated: Connection) -> None:
+    found = inspect(migrated)
+    for table in Base.metadata.sorted_tables:
+        checks = {check["name"] for check in found.get_check_constraints(table.name)}
+        assert checks == {str(c.name) for c in table.constraints if type(c).__name__ == "CheckConstraint"}
+
+
+def test_a_schema_of_a_later_version_is_current_enough(migrated: Connection) -> None:
+    migrated.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert migrate.is_current(migrated)
+
+
+def test_the_built_in_user_is_there(migrated: Connection) -> None:
+    assert migrated.scalars(text("SELECT id FROM users")).all() == [LOCAL_USER_ID]
+
+
+_UPGRADE = "import sys; from fourpoint_core.store import migrate; migrate.upgrade(sys.argv[1])"
+
+
+def test_two_who_migrate_at_once_take_turns(empty: Connection, empty_database_url: str) -> None:
+    command = [sys.executable, "-c", _UPGRADE, empty_database_url]
+    migrators = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    failures = [migrator.communicate()[1] for migrator in migrators]
+    assert [migrator.returncode for migrator in migrators] == [0, 0, 0], failures
+    assert migrate.is_current(empty)
+
+
+def test_a_migrator_waits_for_the_one_at_work(empty: Connection, empty_database_url: str) -> None:
+    empty.execute(text("SELECT pg_advisory_lock(:key)"), {"key": migrate.ADVISORY_LOCK})
+    empty.commit()
+    migrator = subprocess.Popen([sys.executable, "-c", _UPGRADE, empty_database_url])
+    asks = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    while not empty.scalar(asks):
+        empty.rollback()
+        time.sleep(0.05)
+    assert not inspect(empty).has_table("users")
+    empty.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": migrate.ADVISORY_LOCK})
+    empty.commit()
+    assert migrator.wait() == 0
+    assert inspect(empty).has_table("users")
+
+
+def test_a_migrator_that_died_leaves_nothing_locked(empty_database_url: str) -> None:
+    with open_engine(empty_database_url).connect() as dying:
+        dying.execute(text("SELECT pg_advisory_lock(:key)"), {"key": migrate.ADVISORY_LOCK})
+    migrate.upgrade(empty_database_url)
+
+
+def test_a_migrator_does_not_wait_long_for_a_busy_table(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+
+    def note(connection: Connection) -> None:
+        shown.extend(connection.scalar(text(f"SHOW {name}")) for name in ("lock_timeout", "statement_timeout"))
+
+    monkeypatch.setattr(migrate, "_wait_for_lock", note)
+    migrate.upgrade(database_url)
+    assert shown == [migrate.LOCK_TIMEOUT, migrate.STATEMENT_TIMEOUT]
+
+
+def test_the_first_migration_can_be_taken_back(empty: Connection, empty_database_url: str) -> None:
+    migrate.upgrade(empty_database_url)
+    command.downgrade(migrate._config(empty), "base")
+    empty.commit()
+    assert set(inspect(empty).get_table_names()) <= {"alembic_version"}

@@ -1,0 +1,85 @@
+"""The unit of work: all or nothing, and an honest error when the database is away."""
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import text
+from tests.factories import make_dataset
+
+from fourpoint_core.errors import DatabaseUnavailableError
+from fourpoint_core.ids import LOCAL_USER_ID
+from fourpoint_core.settings import CoreSettings
+from fourpoint_core.store.queries import datasets
+from fourpoint_core.store.session import Sessions, connect, one_at_a_time, unhurried_commit, unit_of_work
+
+
+def names(sessions: Sessions) -> list[str]:
+    with unit_of_work(sessions) as session:
+        return [row.name for row in datasets.list_datasets(session, None, 10).rows]
+
+
+def test_what_is_done_in_a_block_is_kept(sessions: Sessions) -> None:
+    make_dataset(sessions, "Cats")
+    assert names(sessions) == ["Cats"]
+
+
+@pytest.mark.parametrize("begin", [unit_of_work, unhurried_commit])
+def test_a_block_that_raises_leaves_nothing(sessions: Sessions, begin: object) -> None:
+    with pytest.raises(ZeroDivisionError), begin(sessions) as session:
+        datasets.add_dataset(session, "Cats", "", None, LOCAL_USER_ID)
+        raise ZeroDivisionError
+    assert names(sessions) == []
+
+
+def test_rows_stay_readable_after_the_commit(sessions: Sessions) -> None:
+    dataset = make_dataset(sessions, "Cats")
+    assert (dataset.name, dataset.row_version, dataset.deleted_at) == ("Cats", 1, None)
+
+
+def test_a_database_that_is_away_is_an_error_that_may_be_retried(core_settings: CoreSettings) -> None:
+    away = connect(replace(core_settings, database_url="postgresql://nobody@127.0.0.1:1/none"))
+    with pytest.raises(DatabaseUnavailableError), unit_of_work(away) as session:
+        session.execute(text("SELECT 1"))
+
+
+def test_a_connection_that_was_cut_costs_the_next_block_nothing(sessions: Sessions) -> None:
+    with sessions.kw["bind"].connect() as other:
+        with unit_of_work(sessions) as session:
+            pid = session.scalar(text("SELECT pg_backend_pid()"))
+        # It lies in the pool now, and is the next to be handed out.
+        other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+    assert names(sessions) == []
+
+
+def test_a_connection_cut_in_the_middle_is_an_error_that_may_be_retried(sessions: Sessions) -> None:
+    with pytest.raises(DatabaseUnavailableError), unit_of_work(sessions) as session:
+        pid = session.scalar(text("SELECT pg_backend_pid()"))
+        with sessions.kw["bind"].connect() as other:
+            other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+        session.execute(text("SELECT 1"))
+
+
+def test_nobody_waits_for_a_lock_longer_than_a_person_would(sessions: Sessions) -> None:
+    with unit_of_work(sessions) as session:
+        shown = [session.scalar(text(f"SHOW {name}")) for name in ("statement_timeout", "lock_timeout")]
+    assert shown == ["30s", "10s"]
+
+
+def test_only_an_unhurried_commit_does_not_wait_for_the_disk(sessions: Sessions) -> None:
+    with unhurried_commit(sessions) as session:
+        assert (
+            session.scalar(text("SELECT source FROM pg_settings WHERE name = 'synchronous_commit'"))
+            == "session"
+        )
+    with unit_of_work(sessions) as session:
+        assert (
+            session.scalar(text("SELECT source FROM pg_settings WHERE name = 'synchronous_commit'"))
+            != "session"
+        )
+
+
+def test_of_two_only_one_may_at_a_time(sessions: Sessions) -> None:
+    with one_at_a_time(sessions, 7) as first, one_at_a_time(sessions, 7) as second:
+        assert (first, second) == (True, False)
+    with one_at_a_time(sessions, 7) as later:
+        assert later
