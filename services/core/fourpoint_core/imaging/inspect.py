@@ -15,7 +15,7 @@ MEDIA_TYPES = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "B
 SUFFIXES = {"image/jpeg": (".jpg", ".jpeg"), "image/png": (".png",), "image/bmp": (".bmp",)}
 _SIDEWAYS = {5, 6, 7, 8}
 _ORIENTATION_TAG = 0x0112
-_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM")
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"BM")
 # A 100-megapixel PNG unpacks to 400 MB. One at a time keeps a process bounded, whatever is sent to it.
 decoding = threading.Semaphore(1)
 

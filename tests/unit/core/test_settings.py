@@ -1,0 +1,89 @@
+"""Settings: read once, parsed and never guessed, and a process that cannot work does not start."""
+
+import pytest
+
+from fourpoint_api.settings import ApiSettings
+from fourpoint_core.errors import SettingsError
+from fourpoint_core.settings import CoreSettings
+
+NEEDED = {
+    "FOURPOINT_DATABASE_URL": "postgresql://fourpoint:hidden-1@db/fourpoint",
+    "FOURPOINT_REDIS_URL": "redis://:hidden-2@redis:6379/0",
+    "FOURPOINT_STORAGE_URL": "file:///data",
+    "FOURPOINT_STORAGE_SECRET_KEY": "hidden-3",
+}
+SECRET = {"FOURPOINT_SECRET_KEY": "hidden-4 and long enough"}
+
+
+def refusal(**changes: str) -> str:
+    with pytest.raises(SettingsError) as refused:
+        CoreSettings.from_mapping({**NEEDED, **changes})
+    return str(refused.value)
+
+
+def test_what_is_needed_is_enough() -> None:
+    settings = CoreSettings.from_mapping(NEEDED)
+    assert (settings.storage_url, settings.lease_seconds) == ("file:///data", 15.0)
+
+
+def test_every_missing_variable_is_named_with_its_meaning() -> None:
+    with pytest.raises(SettingsError) as refused:
+        CoreSettings.from_mapping({})
+    for name in list(NEEDED)[:3]:
+        assert f"{name} is not set: " in str(refused.value)
+
+
+def test_an_empty_variable_is_a_missing_one() -> None:
+    assert "FOURPOINT_REDIS_URL is not set" in refusal(FOURPOINT_REDIS_URL="")
+
+
+def test_a_variable_replaces_its_default() -> None:
+    assert CoreSettings.from_mapping({**NEEDED, "FOURPOINT_LEASE_SECONDS": "2.5"}).lease_seconds == 2.5
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("FOURPOINT_LEASE_SECONDS", "soon"),
+        ("FOURPOINT_LEASE_SECONDS", "0"),
+        ("FOURPOINT_LEASE_SECONDS", "-1"),
+        ("FOURPOINT_LEASE_SECONDS", "nan"),
+        ("FOURPOINT_LEASE_SECONDS", "inf"),
+        ("FOURPOINT_SWEEP_SECONDS", "0"),
+        ("FOURPOINT_MAX_IMAGE_PIXELS", "1e6"),
+        ("FOURPOINT_MAX_IMAGE_PIXELS", "0"),
+        ("FOURPOINT_DATABASE_POOL", "-5"),
+        ("FOURPOINT_LOG_LEVEL", "LOUD"),
+        ("FOURPOINT_STORAGE_URL", "ftp://host/x"),
+        ("FOURPOINT_STORAGE_URL", "/data"),
+        ("FOURPOINT_DATABASE_URL", "sqlite:///x"),
+    ],
+)
+def test_a_variable_that_cannot_work_is_named(name: str, text: str) -> None:
+    assert name in refusal(**{name: text})
+
+
+def test_a_message_repeats_no_secret() -> None:
+    assert "hidden" not in refusal(FOURPOINT_LEASE_SECONDS="0")
+
+
+def test_printed_settings_hold_no_secret() -> None:
+    settings = ApiSettings.from_mapping({**NEEDED, **SECRET})
+    assert "hidden" not in repr(settings)
+
+
+@pytest.mark.parametrize("secret", ["", "short"])
+def test_the_api_does_not_start_with_a_secret_that_can_be_guessed(secret: str) -> None:
+    with pytest.raises(SettingsError, match="FOURPOINT_SECRET_KEY"):
+        ApiSettings.from_mapping({**NEEDED, "FOURPOINT_SECRET_KEY": secret})
+
+
+def test_the_limits_are_those_of_the_contract() -> None:
+    settings = ApiSettings.from_mapping({**NEEDED, **SECRET})
+    assert (settings.max_file_bytes, settings.max_batch_bytes) == (5 * 2**20, 8 * 2**20)
+
+
+@pytest.mark.parametrize("lease_seconds", [0.5, 15.0, 120.0])
+def test_a_message_is_not_delivered_again_while_a_lease_may_live(lease_seconds: float) -> None:
+    settings = CoreSettings.from_mapping({**NEEDED, "FOURPOINT_LEASE_SECONDS": str(lease_seconds)})
+    assert settings.visibility_timeout_seconds > lease_seconds

@@ -1,0 +1,146 @@
+"""Any accepted image as upright 8-bit RGB."""
+
+import io
+
+import pytest
+from PIL import Image, PngImagePlugin
+from tests.factories import image_bytes, picture, sideways_jpeg
+
+from fourpoint_core.errors import DamagedImageError
+from fourpoint_core.imaging.upright import decode_upright, thumbnail_jpeg
+
+RED, GREEN, BLUE, YELLOW = (220, 30, 30), (30, 200, 30), (30, 30, 220), (220, 220, 30)
+# How the pixels lie in the file for each orientation, so that upright is red, green / blue, yellow.
+STORED = {
+    1: ((RED, GREEN), (BLUE, YELLOW)),
+    2: ((GREEN, RED), (YELLOW, BLUE)),
+    3: ((YELLOW, BLUE), (GREEN, RED)),
+    4: ((BLUE, YELLOW), (RED, GREEN)),
+    5: ((RED, BLUE), (GREEN, YELLOW)),
+    6: ((GREEN, YELLOW), (RED, BLUE)),
+    7: ((YELLOW, GREEN), (BLUE, RED)),
+    8: ((BLUE, RED), (YELLOW, GREEN)),
+}
+
+
+def quarters(colours: tuple[tuple[tuple[int, int, int], ...], ...], side: int = 32) -> Image.Image:
+    image = Image.new("RGB", (2 * side, 2 * side))
+    for row, line in enumerate(colours):
+        for column, colour in enumerate(line):
+            image.paste(colour, (column * side, row * side, (column + 1) * side, (row + 1) * side))
+    return image
+
+
+def near(found: object, wanted: tuple[int, ...], slack: int = 12) -> bool:
+    return all(abs(one - other) <= slack for one, other in zip(found, wanted, strict=True))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_undone(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = image_bytes("PNG", quarters(STORED[orientation]), exif=exif)
+    upright = decode_upright(data)
+    corners = [upright.getpixel(at) for at in ((8, 8), (56, 8), (8, 56), (56, 56))]
+    assert corners == [RED, GREEN, BLUE, YELLOW]
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_every_mode_of_a_png_becomes_rgb(mode: str) -> None:
+    upright = decode_upright(image_bytes("PNG", picture(mode)))
+    assert (upright.mode, upright.size) == ("RGB", (100, 80))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_every_mode_of_a_jpeg_becomes_rgb(mode: str) -> None:
+    assert decode_upright(image_bytes("JPEG", picture(mode), quality=95)).mode == "RGB"
+
+
+def test_the_colours_of_a_cmyk_image_are_not_inverted() -> None:
+    image = Image.new("RGB", (16, 16), RED).convert("CMYK")
+    red, green, blue = decode_upright(image_bytes("JPEG", image, quality=100)).getpixel((8, 8))
+    assert red > 150 > max(green, blue)
+
+
+def test_a_16_bit_image_is_stretched_to_what_it_holds() -> None:
+    deep = Image.new("I;16", (2, 1))
+    deep.putpixel((0, 0), 1000)
+    deep.putpixel((1, 0), 4000)
+    upright = decode_upright(image_bytes("PNG", deep))
+    assert [upright.getpixel((x, 0)) for x in (0, 1)] == [(0, 0, 0), (255, 255, 255)]
+
+
+def test_a_16_bit_image_of_one_value_is_an_image() -> None:
+    assert decode_upright(image_bytes("PNG", Image.new("I;16", (3, 2), 4000))).size == (3, 2)
+
+
+def test_what_is_transparent_lies_on_white() -> None:
+    assert (
+        decode_upright(image_bytes("PNG", Image.new("RGBA", (2, 2), (*RED, 0)))).getpixel((0, 0)) == (255,) * 3
+    )
+
+
+def test_what_is_half_transparent_shines_through() -> None:
+    found = decode_upright(image_bytes("PNG", Image.new("RGBA", (2, 2), (0, 0, 0, 128)))).getpixel((0, 0))
+    assert near(found, (127, 127, 127))
+
+
+def test_the_clear_colour_of_a_palette_lies_on_white() -> None:
+    image = Image.new("P", (2, 1))
+    image.putpalette([*RED, *GREEN])
+    image.putpixel((1, 0), 1)
+    upright = decode_upright(image_bytes("PNG", image, transparency=0))
+    assert [upright.getpixel((x, 0)) for x in (0, 1)] == [(255, 255, 255), GREEN]
+
+
+def test_an_animation_shows_its_first_picture() -> None:
+    frames = [Image.new("RGB", (4, 4), colour) for colour in (RED, GREEN)]
+    data = image_bytes("PNG", frames[0], save_all=True, append_images=frames[1:])
+    assert decode_upright(data).getpixel((0, 0)) == RED
+
+
+@pytest.mark.parametrize("exif", [b"Exif\0\0garbage", b"Exif\0\0MM\0*\0\0\xff\xff", b"Exif\0\0"])
+def test_broken_metadata_costs_nobody_their_picture(exif: bytes) -> None:
+    assert decode_upright(image_bytes("JPEG", exif=exif)).size == (100, 80)
+
+
+def test_a_damaged_image_is_said_to_be() -> None:
+    data = image_bytes("PNG")
+    with pytest.raises(DamagedImageError):
+        decode_upright(data[:-40])
+
+
+# Thumbnails
+
+
+def shown(data: bytes, size: int = 128) -> Image.Image:
+    return Image.open(io.BytesIO(thumbnail_jpeg(data, size)))
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [((1000, 500), (128, 64)), ((50, 400), (16, 128)), ((9, 9), (9, 9))]
+)
+def test_the_longest_side_is_bounded(size: tuple[int, int], expected: tuple[int, int]) -> None:
+    assert shown(image_bytes("JPEG", picture(size=size))).size == expected
+
+
+def test_a_line_of_pixels_has_a_thumbnail() -> None:
+    assert shown(image_bytes("PNG", picture(size=(3000, 1)))).size == (128, 1)
+
+
+def test_a_thumbnail_is_upright() -> None:
+    assert shown(sideways_jpeg(6, (400, 200))).size == (64, 128)
+
+
+def test_a_thumbnail_of_a_large_jpeg_shows_the_same_picture() -> None:
+    image = quarters(STORED[1], side=1500)
+    small = shown(image_bytes("JPEG", image))
+    corners = [small.getpixel(at) for at in ((20, 20), (100, 20), (20, 100), (100, 100))]
+    assert all(map(near, corners, (RED, GREEN, BLUE, YELLOW)))
+
+
+def test_a_thumbnail_carries_no_metadata_of_its_image() -> None:
+    notes = PngImagePlugin.PngInfo()
+    notes.add_text("comment", "x" * 100_000)
+    data = image_bytes("PNG", pnginfo=notes, icc_profile=b"p" * 5000)
+    assert len(thumbnail_jpeg(data, 128)) < 5000
