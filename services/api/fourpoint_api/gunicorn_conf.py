@@ -11,3 +11,5 @@ timeout = 120
 graceful_timeout = 35
 keepalive = 15
 accesslog = None
+# Its default place is one per user, and a user may run several stacks.
+control_socket_disable = True

@@ -28,14 +28,12 @@ _DATABASE = "fourpoint"
 _READY_SECONDS = 120.0
 _LEFTOVER_SECONDS = 30.0
 _POLL_SECONDS = 0.1
-# Modules and arguments for Python. gunicorn's control socket has one place per user, and a user may run
-# several stacks.
+# Modules and arguments for Python.
 _PROGRAMS = {
     API: [
         "gunicorn",
         "fourpoint_api.wsgi:app",
         "--config=python:fourpoint_api.gunicorn_conf",
-        "--no-control-socket",
     ],
     INFERENCE: ["fourpoint_worker.inference_app"],
     IO: ["fourpoint_worker.io_app"],

@@ -13,7 +13,6 @@ from uuid import UUID
 
 from billiard.exceptions import SoftTimeLimitExceeded
 from redis import Redis
-from sqlalchemy.orm import Session
 
 from fourpoint_core.domain.jobs import JobState
 from fourpoint_core.errors import (
@@ -29,7 +28,7 @@ from fourpoint_core.jobs.events import JobEvent, announce
 from fourpoint_core.logs import log_context
 from fourpoint_core.store.queries import jobs
 from fourpoint_core.store.queries.jobs import ClaimedJob
-from fourpoint_core.store.session import Sessions, unhurried_commit, unit_of_work
+from fourpoint_core.store.session import Session, Sessions, unhurried_commit, unit_of_work
 from fourpoint_worker.lease_keeper import ActiveJob, LeaseKeeper
 
 logger = logging.getLogger(__name__)

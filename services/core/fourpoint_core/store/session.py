@@ -11,6 +11,17 @@ from sqlalchemy.orm import Session, sessionmaker
 from fourpoint_core.errors import DatabaseUnavailableError
 from fourpoint_core.settings import CoreSettings
 
+__all__ = [
+    "Session",  # so that whoever works inside a unit of work need not know SQLAlchemy
+    "Sessions",
+    "connect",
+    "one_at_a_time",
+    "sessions_for",
+    "unhurried_commit",
+    "unit_of_work",
+    "with_driver",
+]
+
 Sessions = sessionmaker[Session]
 _AWAY = (OperationalError, InterfaceError, PoolTimeoutError, PendingRollbackError)
 _SAY_AGAIN = "The database did not answer; try again."

@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.orm import Session
-
 from fourpoint_core.domain.annotations import NewAnnotation
 from fourpoint_core.domain.geometry import contour_to_json
 from fourpoint_core.domain.prompts import prompt_to_json
 from fourpoint_core.jobs.contracts import INFER_CONTOUR, InferContour, SaveMode
 from fourpoint_core.store.models import InferredContour, Label, Sample
 from fourpoint_core.store.queries import annotations, datasets, samples
-from fourpoint_core.store.session import Sessions, unit_of_work
+from fourpoint_core.store.session import Session, Sessions, unit_of_work
 from fourpoint_worker.images import ImageCache
 from fourpoint_worker.lease_keeper import ActiveJob
 from fourpoint_worker.segmenter.outline import draw_outline

@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from sqlalchemy.orm import Session
-
 from fourpoint_core.jobs.contracts import PREFETCH_SAMPLE, PrefetchSample
 from fourpoint_core.store.queries import samples
-from fourpoint_core.store.session import Sessions, unit_of_work
+from fourpoint_core.store.session import Session, Sessions, unit_of_work
 from fourpoint_worker.images import ImageCache
 from fourpoint_worker.lease_keeper import ActiveJob
 

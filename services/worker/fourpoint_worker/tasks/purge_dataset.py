@@ -2,13 +2,11 @@
 
 from typing import Any
 
-from sqlalchemy.orm import Session
-
 from fourpoint_core.jobs.contracts import PURGE_DATASET, PurgeDataset
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.store.queries import datasets, jobs, samples
 from fourpoint_core.store.queries.datasets import Purged
-from fourpoint_core.store.session import Sessions, unit_of_work
+from fourpoint_core.store.session import Session, Sessions, unit_of_work
 from fourpoint_worker.lease_keeper import ActiveJob
 
 SLICE = 200

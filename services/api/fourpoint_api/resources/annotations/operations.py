@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.orm import Session
-
 from fourpoint_core.domain.annotations import NewAnnotation, Provenance
 from fourpoint_core.domain.geometry import Contour, contour_from_json, validate_contour
 from fourpoint_core.domain.labels import clean_label_name
@@ -15,7 +13,7 @@ from fourpoint_core.ids import new_id
 from fourpoint_core.store.models import Draft, InferredContour, Label, Sample
 from fourpoint_core.store.queries import annotations, datasets, samples
 from fourpoint_core.store.queries.annotations import LabeledAnnotation
-from fourpoint_core.store.session import Sessions, unit_of_work
+from fourpoint_core.store.session import Session, Sessions, unit_of_work
 
 Check = Callable[[Sample], None]
 
