@@ -8,7 +8,7 @@ from fourpoint_core.domain.labels import clean_label_name
 from fourpoint_core.domain.prompts import prompt_from_json, validate_prompt
 from fourpoint_core.errors import InvalidInputError, NotFoundError
 from fourpoint_core.ids import new_id
-from fourpoint_core.jobs.contracts import INFER_CONTOUR, InferContour, SaveMode
+from fourpoint_core.jobs.contracts import INFER_CONTOUR, PREFETCH_SAMPLE, InferContour, PrefetchSample, SaveMode
 from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.store.models import Job
 from fourpoint_core.store.queries import datasets, jobs, samples
@@ -66,6 +66,28 @@ def queue(
             request_id=request_id,
         )
     return jobs.Message(job.id, job.kind, job.queue)
+
+
+def queue_prefetch(
+    sessions: Sessions, dispatcher: Dispatcher, sample_id: UUID, author: UUID, request_id: str | None
+) -> Job:
+    """Have a worker prepare the image of a sample. Raises NotFoundError."""
+    with unit_of_work(sessions) as session:
+        sample = samples.get_sample(session, sample_id)
+        job = jobs.add_job(
+            session,
+            PREFETCH_SAMPLE,
+            PrefetchSample(sample_id),
+            job_id=new_id(),
+            author=author,
+            dataset_id=sample.dataset_id,
+            sample_id=sample_id,
+            request_id=request_id,
+        )
+        # The caller shows the deadline, which the database has computed.
+        session.refresh(job)
+    dispatcher.dispatch([jobs.Message(job.id, job.kind, job.queue)])
+    return job
 
 
 def publish(dispatcher: Dispatcher, message: jobs.Message) -> None:

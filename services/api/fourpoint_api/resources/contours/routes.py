@@ -78,6 +78,27 @@ class Contours(MethodView):
         return _answer(job)
 
 
+@blueprint.route("/<uuid:sample_id>/embedding")
+class Embedding(MethodView):
+    """What a worker prepares before the first click on an image."""
+
+    @blueprint.doc(operationId="prefetchSample")
+    @blueprint.response(
+        202, JobSchema, example={**examples.JOB, "kind": "prefetch_sample", "queue": "prefetch"}
+    )
+    @problems(blueprint, NotFoundError)
+    def put(self, sample_id: UUID) -> Any:
+        """Have an image prepared, so that the first click on it answers sooner.
+
+        Call it when a person opens the image; clicks go before it.
+        """
+        return accepted(
+            operations.queue_prefetch(
+                clients().sessions, clients().dispatcher, sample_id, current_user_id(), request_id_var.get()
+            )
+        )
+
+
 def _prompt(body: dict[str, Any]) -> dict[str, Any]:
     return {name: body[name] for name in ("points", "box", "include", "exclude") if body[name]}
 
