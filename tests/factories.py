@@ -60,12 +60,10 @@ def png_chunk(kind: bytes, data: bytes) -> bytes:
 
 def bomb_png(width: int = 60_000, height: int = 60_000) -> bytes:
     """A few kilobytes that claim, and would unpack to, that many one-bit pixels."""
-    packer = zlib.compressobj(9)
-    row = bytes(1 + width // 8)
-    packed = b"".join(packer.compress(row * 1000) for _ in range(height // 1000)) + packer.flush()
-    # Zeros packed twice would be bytes; packed once, this header's 450 MB are 430 kB. A part is bomb enough.
+    # The beginning of the pixels is bomb enough: whoever unpacks at all has reserved memory for the rest.
+    packed = zlib.compress(bytes(4 * 2**20), 9)
     header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", packed[:4000])
+    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", packed)
 
 
 # Rows

@@ -4,6 +4,7 @@ The servers start once per test process, and only when a test needs one. Each te
 cloned from one that was migrated at the start, an empty Redis and an empty directory.
 """
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -26,21 +27,30 @@ from fourpoint_standalone.postgres import PostgresServer, remove_data
 from fourpoint_standalone.redis_server import RedisServer
 
 TEMPLATE = "migrated"
+# For each of several test processes: a cluster, its log, and the clones of tests that hang.
+ROOM_BYTES = 4 * 2**30
 # Nothing here outlives the test run, so nothing has to reach the disk.
 HASTY = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "autovacuum": "off",
-    "max_wal_size": "4GB",
+    "max_wal_size": "1GB",
+    # In the cluster's own directory, so that nothing stays behind when the tests are killed.
+    "dynamic_shared_memory_type": "mmap",
 }
 _numbers = count(1)
 
 
 @pytest.fixture(scope="session")
 def servers_directory() -> Iterator[Path]:
-    """A short path that PostgreSQL's own user may pass through when the tests run as root."""
-    directory = Path(tempfile.mkdtemp(prefix="fourpoint-tests-"))
+    """A short path that PostgreSQL's own user may pass through when the tests run as root.
+
+    In memory where there is room: a database is then cloned in a fifth of the time.
+    """
+    memory = Path("/dev/shm")
+    roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM_BYTES
+    directory = Path(tempfile.mkdtemp(prefix="fourpoint-tests-", dir=memory if roomy else None))
     directory.chmod(0o711)
     yield directory
     shutil.rmtree(directory, ignore_errors=True)

@@ -63,6 +63,11 @@ def test_every_line_of_a_request_carries_its_id(client: FlaskClient, caplog: pyt
     assert ("request", "mine-3") in seen
 
 
+def test_a_request_id_ends_with_its_request(client: FlaskClient) -> None:
+    client.get("/healthz", headers={"X-Request-ID": "mine-4"})
+    assert request_id_var.get() is None
+
+
 def test_a_defect_answers_500_and_leaks_nothing(
     client: FlaskClient, api_clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:

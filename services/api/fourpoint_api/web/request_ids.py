@@ -18,6 +18,7 @@ def install(app: Flask) -> None:
     """Name every request, and log its end."""
     app.before_request(_begin)
     app.after_request(_end)
+    app.teardown_request(_forget)
 
 
 def _begin() -> None:
@@ -25,6 +26,11 @@ def _begin() -> None:
     # Anything else could forge log lines or headers.
     request_id_var.set(given if _ACCEPTABLE.fullmatch(given) else str(new_id()))
     g.started = time.perf_counter()
+
+
+def _forget(error: BaseException | None) -> None:
+    # The thread goes on to other work, whose lines are not this request's.
+    request_id_var.set(None)
 
 
 def _end(response: Response) -> Response:

@@ -114,6 +114,8 @@ def delete(
             sample_id=None,
             request_id=request_id,
         )
+        # The caller shows the deadline, which the database has computed.
+        session.refresh(job)
     dispatcher.dispatch([jobs.Message(job.id, job.kind, job.queue)])
     return job
 
