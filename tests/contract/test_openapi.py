@@ -118,6 +118,26 @@ def test_what_names_a_resource_may_not_find_it(path: str) -> None:
             assert "404" in operation["responses"], method
 
 
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("inferContour", "Prefer"),
+        ("getJob", "Prefer"),
+        ("changeDataset", "If-Match"),
+        ("addAnnotation", "If-Match"),
+        ("deleteAnnotation", "If-Match"),
+        ("getAnnotations", "If-None-Match"),
+        ("getSample", "If-None-Match"),
+        ("getSampleImage", "If-None-Match"),
+        ("getSampleImage", "Range"),
+        ("getSampleThumbnail", "If-None-Match"),
+    ],
+)
+def test_a_header_that_changes_the_answer_is_a_parameter(name: str, header: str) -> None:
+    parameters = OPERATIONS[name].get("parameters", [])
+    assert header in [item["name"] for item in parameters if item.get("in") == "header"]
+
+
 def test_an_exclusive_range_stays_exclusive() -> None:
     class Sizes(ma.Schema):
         share = ma.fields.Float(

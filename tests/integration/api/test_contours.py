@@ -2,6 +2,7 @@
 
 import base64
 import json
+import threading
 from uuid import UUID
 
 import pytest
@@ -228,6 +229,24 @@ def test_who_waits_gets_the_outline(client: FlaskClient, sample: Sample, worker:
 def test_wishes_may_stand_together(client: FlaskClient, sample: Sample, worker: FakeWorker) -> None:
     with worker.working():
         assert infer(client, sample, "respond-async, wait=20", points=POINTS).status_code == 200
+
+
+def test_each_who_waits_gets_the_answer_to_its_own_click(
+    client: FlaskClient, sample: Sample, worker: FakeWorker
+) -> None:
+    boxes = [[n, n, n + 40, n + 40] for n in range(8)]
+    answers: dict[int, TestResponse] = {}
+
+    def click(number: int) -> None:
+        answers[number] = infer(client, sample, "wait=20", box=boxes[number])
+
+    clicks = [threading.Thread(target=click, args=[number]) for number in range(8)]
+    with worker.working():
+        for thread in clicks:
+            thread.start()
+        for thread in clicks:
+            thread.join()
+    assert [answers[number].json["prompt"]["box"] for number in range(8)] == boxes
 
 
 def test_who_waits_in_vain_gets_the_job(client: FlaskClient, sample: Sample) -> None:

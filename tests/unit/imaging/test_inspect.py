@@ -87,6 +87,7 @@ def test_the_orientation_of_a_png_may_stand_behind_its_pixels() -> None:
     assert (facts.width, facts.height) == (80, 100)
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 @pytest.mark.parametrize("exif", [b"Exif\0\0garbage", b"Exif\0\0MM\0*\0\0\xff\xff", b"Exif\0\0"])
 def test_broken_metadata_costs_nobody_their_picture(exif: bytes) -> None:
     assert inspect_image(image_bytes("JPEG", exif=exif), MANY).width == 100

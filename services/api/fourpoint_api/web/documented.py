@@ -1,25 +1,72 @@
 """Say in the contract which problems an operation answers with."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any, TypeVar
 
 from flask_smorest import Blueprint
 
-from fourpoint_api.web.problems import MEDIA_TYPE, STATUS
-from fourpoint_core.errors import DatabaseUnavailableError, FourpointError
+from fourpoint_api.web.problems import MEDIA_TYPE, STATUS, RangeNotSatisfiableError
+from fourpoint_core.errors import DatabaseUnavailableError, FourpointError, StaleDocumentError
 
 View = TypeVar("View", bound=Callable[..., Any])
+_CAUSED_BY: dict[type[FourpointError], tuple[str, str, str]] = {
+    StaleDocumentError: ("If-Match", "The `ETag` that you read: only change that state.", '"document-7"'),
+    RangeNotSatisfiableError: ("Range", "One range of bytes.", "bytes=0-1023"),
+}
 
 
 def problems(blueprint: Blueprint, *kinds: type[FourpointError]) -> Callable[[View], View]:
-    """Document the error responses of a view; that the database may be away goes without saying."""
-    return blueprint.doc(responses=problem_responses(*kinds, DatabaseUnavailableError))  # type: ignore[no-any-return]
+    """Document the error responses of a view, and the header without which one of them does not happen.
+
+    That the database may be away goes without saying.
+    """
+    responses = problem_responses(*kinds, DatabaseUnavailableError)
+
+    def decorate(view: View) -> View:
+        for kind in kinds:
+            if kind in _CAUSED_BY:
+                view = header(*_CAUSED_BY[kind])(view)
+        return blueprint.doc(responses=responses)(view)  # type: ignore[no-any-return]
+
+    return decorate
 
 
 def not_modified(blueprint: Blueprint) -> Callable[[View], View]:
     """Document that a view answers 304 to a client that has the current state."""
-    response = {"description": "What you have, by `If-None-Match`, is what there is"}
-    return blueprint.doc(responses={"304": response})  # type: ignore[no-any-return]
+    response = {"description": "What you have is what there is"}
+
+    def decorate(view: View) -> View:
+        known = header("If-None-Match", "The `ETag` that you have.", '"document-7"')(view)
+        return blueprint.doc(responses={"304": response})(known)  # type: ignore[no-any-return]
+
+    return decorate
+
+
+def header(name: str, description: str, example: str) -> Callable[[View], View]:
+    """Document a request header that a view heeds and can do without."""
+    parameter = {
+        "in": "header",
+        "name": name,
+        "required": False,
+        "description": description,
+        "schema": {"type": "string"},
+        "example": example,
+    }
+
+    def decorate(view: View) -> View:
+        # Where the framework keeps what `arguments` documents; it has no other way to add to that.
+        info = deepcopy(getattr(view, "_apidoc", {}))
+        info.setdefault("arguments", {}).setdefault("parameters", []).append(parameter)
+        view._apidoc = info  # type: ignore[attr-defined]
+        return view
+
+    return decorate
+
+
+def waits(view: View) -> View:
+    """Document that a view waits for a job where the client would like it to."""
+    return header("Prefer", "`wait=N`: hold the answer until the job ends, at most N seconds.", "wait=10")(view)
 
 
 def problem_responses(*kinds: type[FourpointError]) -> dict[str, Any]:

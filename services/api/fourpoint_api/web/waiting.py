@@ -90,7 +90,7 @@ class JobNews:
     def _ring(self, message: bytes) -> None:
         try:
             event = JobEvent.decode(message)
-        except (ValueError, KeyError):
+        except ValueError:
             return
         with self._lock:
             for bell in self._bells.get(event.job_id, ()):

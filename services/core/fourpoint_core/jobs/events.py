@@ -27,9 +27,12 @@ class JobEvent:
 
     @classmethod
     def decode(cls, message: bytes) -> "JobEvent":
-        """The inverse of `encode`. Raises ValueError or KeyError on anything else."""
-        document = json.loads(message)
-        return cls(UUID(document["job_id"]), JobState(document["state"]))
+        """The inverse of `encode`. Raises ValueError on anything else."""
+        try:
+            document = json.loads(message)
+            return cls(UUID(document["job_id"]), JobState(document["state"]))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError("The message is no news of a job.") from error
 
 
 def announce(redis: "Redis", event: JobEvent) -> None:

@@ -15,7 +15,7 @@ from fourpoint_api.resources.jobs.schemas import JobSchema
 from fourpoint_api.web import examples
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id
-from fourpoint_api.web.documented import problems
+from fourpoint_api.web.documented import problems, waits
 from fourpoint_api.web.preferences import preferred_wait
 from fourpoint_api.web.problems import TooBusyError, problem_response
 from fourpoint_api.web.waiting import wait_until_final
@@ -45,6 +45,7 @@ class Contours(MethodView):
     @blueprint.arguments(schemas.ContourRequestSchema, example={"points": examples.POINTS})
     @blueprint.response(200, schemas.InferenceSchema, example=examples.INFERENCE)
     @blueprint.alt_response(202, schema=JobSchema, example=examples.JOB, description="The job goes on")
+    @waits
     @problems(
         blueprint,
         NotFoundError,

@@ -15,7 +15,7 @@ from fourpoint_api.resources.jobs import operations, schemas
 from fourpoint_api.resources.jobs.rendering import accepted, as_json, render
 from fourpoint_api.web import examples, paging
 from fourpoint_api.web.arguments import Blueprint
-from fourpoint_api.web.documented import problems
+from fourpoint_api.web.documented import problems, waits
 from fourpoint_api.web.preferences import preferred_wait
 from fourpoint_api.web.problems import TooBusyError
 from fourpoint_api.web.waiting import LOOK_AGAIN_SECONDS, wait_until_final
@@ -53,6 +53,7 @@ class OneJob(MethodView):
 
     @blueprint.doc(operationId="getJob")
     @blueprint.response(200, schemas.JobSchema, example=examples.JOB)
+    @waits
     @problems(blueprint, NotFoundError, InvalidInputError, TooBusyError)
     def get(self, job_id: UUID) -> Any:
         """Read a job; `Prefer: wait=N` holds the answer until it ends or N seconds have passed."""

@@ -1,0 +1,98 @@
+"""News of jobs: whoever listens is woken, whatever else comes over the channel, and over a restart of Redis."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from fourpoint_api.web.problems import TooBusyError
+from fourpoint_api.web.waiting import JobNews
+from fourpoint_core.domain.jobs import JobState
+from fourpoint_core.ids import new_id
+from fourpoint_core.jobs.events import CHANNEL, JobEvent, announce
+from fourpoint_standalone.redis_server import RedisServer
+
+PATIENCE = 20.0
+
+
+@pytest.fixture
+def news(redis: Redis) -> Iterator[JobNews]:
+    """News for at most three who wait."""
+    made = JobNews(redis, 3)
+    yield made
+    made.close()
+
+
+def test_who_listens_is_woken(news: JobNews, redis: Redis) -> None:
+    job_id = new_id()
+    with news.listen(job_id) as bell:
+        announce(redis, JobEvent(job_id, JobState.SUCCEEDED))
+        assert bell.wait(PATIENCE)
+
+
+def test_the_first_who_listens_misses_nothing(redis: Redis) -> None:
+    """Not even the news that comes at once, while the listener is only starting."""
+    for _ in range(5):
+        news, job_id = JobNews(redis, 1), new_id()
+        with news.listen(job_id) as bell:
+            announce(redis, JobEvent(job_id, JobState.RUNNING))
+            assert bell.wait(PATIENCE)
+        news.close()
+
+
+def test_news_of_another_job_wakes_nobody(news: JobNews, redis: Redis) -> None:
+    mine, other = new_id(), new_id()
+    with news.listen(mine) as bell, news.listen(other) as other_bell:
+        announce(redis, JobEvent(other, JobState.SUCCEEDED))
+        assert other_bell.wait(PATIENCE)
+        assert not bell.is_set()
+
+
+@pytest.mark.parametrize(
+    "nonsense", [b"", b"{", b"{}", b"[]", b"\xff", b'{"job_id": 5, "state": "queued"}', b"null"]
+)
+def test_nonsense_on_the_channel_ends_nothing(news: JobNews, redis: Redis, nonsense: bytes) -> None:
+    job_id = new_id()
+    with news.listen(job_id) as bell:
+        redis.publish(CHANNEL, nonsense)
+        announce(redis, JobEvent(job_id, JobState.SUCCEEDED))
+        assert bell.wait(PATIENCE)
+
+
+def test_no_more_wait_than_may(news: JobNews) -> None:
+    with ExitStack() as seats:
+        for _ in range(3):
+            seats.enter_context(news.listen(new_id()))
+        with pytest.raises(TooBusyError):
+            seats.enter_context(news.listen(new_id()))
+    with news.listen(new_id()):
+        pass
+
+
+def test_news_come_again_after_a_restart_of_redis(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path, port=0)
+    server.start()
+    redis = Redis.from_url(server.url())
+    news, job_id = JobNews(redis, 1), new_id()
+    try:
+        with news.listen(job_id) as bell:
+            server.restart(kill=True)
+            deadline = time.monotonic() + PATIENCE
+            while not bell.wait(0.1) and time.monotonic() < deadline:
+                announce(redis, JobEvent(job_id, JobState.SUCCEEDED))
+            assert bell.is_set()
+    finally:
+        news.close()
+        server.stop()
+
+
+def test_closing_ends_the_listener(redis: Redis) -> None:
+    news = JobNews(redis, 1)
+    with news.listen(new_id()):
+        pass
+    news.close()
+    assert "job-news" not in {thread.name for thread in threading.enumerate()}
