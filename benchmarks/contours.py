@@ -45,9 +45,9 @@ _OVERLAY_SIDE = 640
 
 # Clicks on photos that come with scikit-image, all of them CC0 or in the public domain.
 PHOTOGRAPHS = {
-    "chelsea": {"top": (128, 28), "bottom": (250, 299), "left": (60, 220), "right": (372, 230)},
-    "coffee": {"top": (262, 64), "bottom": (298, 372), "left": (96, 212), "right": (498, 236)},
-    "astronaut": {"top": (224, 2), "bottom": (250, 510), "left": (2, 440), "right": (418, 470)},
+    "chelsea": {"top": (171, 85), "bottom": (164, 147), "left": (137, 114), "right": (201, 115)},
+    "coffee": {"top": (287, 16), "bottom": (258, 387), "left": (75, 217), "right": (481, 211)},
+    "astronaut": {"top": (238, 15), "bottom": (221, 188), "left": (155, 87), "right": (301, 87)},
 }
 
 
@@ -219,7 +219,8 @@ def grabcut_baseline(image: RgbImage, prompt: Prompt) -> Mask:
     if not inside.all():
         cv2.setRNGSeed(0)
         models = np.zeros((2, 1, 65))
-        cv2.grabCut(crop.rgb, label, None, models[0], models[1], 5, cv2.GC_INIT_WITH_MASK)
+        # With a mask to start from, OpenCV does not read the rectangle.
+        cv2.grabCut(crop.rgb, label, (0, 0, 1, 1), models[0], models[1], 5, cv2.GC_INIT_WITH_MASK)
         inside = np.isin(label, (cv2.GC_FGD, cv2.GC_PR_FGD))
     return _to_image(inside, crop.origin_xy, crop.pixels_per_cell, image.shape)
 
@@ -321,7 +322,7 @@ def save_overlay(
     for ring in (ring for part in contour.parts for ring in part.rings()):
         cv2.polylines(canvas, [cells(ring)], True, _GREEN, 2, cv2.LINE_AA, shift=4)
         for x, y in cells(ring).tolist():
-            cv2.circle(canvas, (x, y), 2 * 16, _GREEN, -1, cv2.LINE_AA, shift=4)
+            cv2.circle(canvas, (x, y), 4 * 16, _GREEN, -1, cv2.LINE_AA, shift=4)
     for x, y in cells(expected_extremes(prompt).as_tuple()).tolist():
         cv2.circle(canvas, (x, y), 6 * 16, _WHITE, -1, cv2.LINE_AA, shift=4)
         cv2.circle(canvas, (x, y), 4 * 16, _RED, -1, cv2.LINE_AA, shift=4)

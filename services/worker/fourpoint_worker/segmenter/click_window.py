@@ -20,4 +20,9 @@ def clip_window(prompt: Prompt, width: int, height: int) -> Box:
 
 def click_slack(box: Box) -> float:
     """Pixels that a careful click may be off the true extreme of an object of this size."""
-    return max(CLICK_SLACK_PIXELS, CLICK_SLACK_SHARE * max(box.width, box.height))
+    return max(CLICK_SLACK_PIXELS, CLICK_SLACK_SHARE * object_size(box))
+
+
+def object_size(box: Box) -> float:
+    """The box's longer side in pixels, at least one: four clicks can share a pixel."""
+    return max(1.0, box.width, box.height)

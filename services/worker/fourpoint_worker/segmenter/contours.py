@@ -77,7 +77,11 @@ def pin_clicks(polygons: Sequence[Polygon], prompt: Prompt) -> list[Polygon]:
         nearest = min(range(len(pinned)), key=lambda index: pinned[index].exterior.distance(Point(click)))
         moved = pin_click(pinned[nearest], click)
         others = pinned[:nearest] + pinned[nearest + 1 :]
-        if moved.is_valid and not any(moved.intersects(other) for other in others):
+        if (
+            moved.is_valid
+            and moved.area >= _LEAST_AREA
+            and not any(moved.intersects(other) for other in others)
+        ):
             pinned[nearest] = moved
     return pinned
 
@@ -110,9 +114,18 @@ def _is_clicked(region: Polygon, prompt: Prompt) -> bool:
 
 
 def _on_grid(polygon: Polygon) -> list[Polygon]:
-    """Coordinates rounded; rounding can close a neck, which makes several polygons of one."""
+    """Coordinates rounded; that can close a neck, which makes several polygons, or slivers of holes."""
     rounded = polygons_of([shapely.set_precision(polygon, _GRID_PIXELS)])
-    return [shapely.set_precision(piece, 0) for piece in rounded if piece.area >= _LEAST_AREA]
+    return [
+        # Off the grid again: a pinned click is where the person put it.
+        shapely.set_precision(_without_holes_below(piece, _LEAST_AREA), 0)
+        for piece in rounded
+        if piece.area >= _LEAST_AREA
+    ]
+
+
+def _without_holes_below(polygon: Polygon, least: float) -> Polygon:
+    return Polygon(polygon.exterior, [hole for hole in polygon.interiors if Polygon(hole).area >= least])
 
 
 def _apart(groups: Sequence[Sequence[Polygon]]) -> list[Polygon]:

@@ -6,6 +6,7 @@ from statistics import fmean
 
 from fourpoint_core.domain.geometry import Contour, distance_to_contour
 from fourpoint_core.domain.prompts import Prompt
+from fourpoint_worker.segmenter.click_window import object_size
 from fourpoint_worker.segmenter.contours import contour_from
 from fourpoint_worker.segmenter.port import Checkpoint, Engine, Outline, RgbImage
 
@@ -39,7 +40,7 @@ def disagreement(contour: Contour, prompt: Prompt) -> float:
     mean of their distances to the outline.
     """
     asked, drawn = prompt.box.as_list(), contour.bounding_box.as_list()
-    size = max(prompt.box.width, prompt.box.height)
+    size = object_size(prompt.box)
     extent = fmean(abs(a - b) for a, b in zip(asked, drawn, strict=True))
     if prompt.points is None:
         return extent / size
