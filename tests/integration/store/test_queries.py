@@ -263,6 +263,31 @@ def test_a_key_that_a_sample_has_is_not_promised(sessions: Sessions, sample: Sam
         assert not samples.reserve_key(session, new_id(), sample.object_key)
 
 
+def test_a_key_is_not_promised_while_it_becomes_a_samples(
+    sessions: Sessions, dataset: Dataset, sample: Sample
+) -> None:
+    """Somebody redeems the promise of the key, and adds the sample, while we ask for it."""
+    key, theirs = "a/b.png", new_id()
+    with unit_of_work(sessions) as session:
+        samples.reserve_key(session, theirs, key)
+    got: list[bool] = []
+
+    def ask() -> None:
+        with unit_of_work(sessions) as session:
+            got.append(samples.reserve_key(session, new_id(), key))
+
+    with unit_of_work(sessions) as session:
+        samples.redeem_keys(session, theirs)
+        asking = threading.Thread(target=ask)
+        asking.start()
+        asking.join(0.3)
+        session.get_one(Sample, sample.id).object_key = key
+    asking.join()
+    assert got == [False]
+    with unit_of_work(sessions) as session:
+        assert samples.abandoned_intents(session, timedelta(0), 10) == []
+
+
 def test_promises_are_redeemed_by_those_who_hold_them(sessions: Sessions) -> None:
     mine, theirs = new_id(), new_id()
     with unit_of_work(sessions) as session:

@@ -64,15 +64,20 @@ def count_samples(session: Session, dataset_id: UUID, status: Status) -> int:
 
 def reserve_key(session: Session, upload_id: UUID, key: str) -> bool:
     """Promise `key` to an upload, unless a sample or another upload has it."""
-    if session.scalar(select(Sample.id).where(Sample.object_key == key).limit(1)) is not None:
-        return False
-    taken = session.scalar(
+    promised = session.scalar(
         insert(UploadIntent)
         .values(object_key=key, upload_id=upload_id)
         .on_conflict_do_nothing()
         .returning(UploadIntent.object_key)
     )
-    return taken is not None
+    if promised is None:
+        return False
+    # Looked for after the promise, which waits for whoever redeems his own at this moment. The other way
+    # round we would promise a key that has just become a sample's, and the sweep could take its object.
+    if session.scalar(select(Sample.id).where(Sample.object_key == key).limit(1)) is None:
+        return True
+    forget_intents(session, [key])
+    return False
 
 
 def promised_keys(session: Session, upload_id: UUID) -> Sequence[str]:
