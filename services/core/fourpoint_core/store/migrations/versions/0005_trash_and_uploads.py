@@ -1,0 +1,10 @@
+"""Trash, direct uploads, preferences."""
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add what is missing."""
