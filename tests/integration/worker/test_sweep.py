@@ -169,6 +169,16 @@ def test_an_upload_that_is_still_at_it_keeps_its_object(scene: Scene, sweep: Swe
     assert scene.store.exists("under/way.png")
 
 
+def test_the_object_of_a_sample_is_never_removed(scene: Scene, sweep: Sweep) -> None:
+    sample = scene.sample()
+    with unit_of_work(scene.sessions) as session:
+        session.add(UploadIntent(object_key=sample.object_key, upload_id=new_id()))
+        session.flush()
+        session.execute(update(UploadIntent).values(created_at=ago(hours=2)))
+    sweep.run()
+    assert scene.store.exists(sample.object_key)
+
+
 def test_a_worker_that_fell_silent_is_forgotten(scene: Scene, sweep: Sweep) -> None:
     with unit_of_work(scene.sessions) as session:
         jobs.greet(session, "gone", ["click"], None, None)

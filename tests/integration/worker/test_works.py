@@ -15,6 +15,7 @@ from fourpoint_core.jobs.contracts import (
     PurgeDataset,
     SaveMode,
 )
+from fourpoint_core.storage.derived import thumbnail_key
 from fourpoint_core.store.models import Dataset, Sample, UploadIntent
 from fourpoint_core.store.queries import annotations, datasets
 from fourpoint_core.store.session import unit_of_work
@@ -141,6 +142,25 @@ def test_purging_spares_an_object_that_another_dataset_shows(scene: Scene) -> No
     job_id = scene.queue(PURGE_DATASET, PurgeDataset(scene.dataset_id, delete_objects=True))
     scene.run(job_id, PurgeDatasetWork(scene.sessions, scene.store))
     assert scene.store.exists(shared.object_key)
+
+
+def test_purging_removes_what_was_made_from_the_images(scene: Scene) -> None:
+    sample = scene.sample()
+    scene.store.put(thumbnail_key(sample.digest, 64), b"small", content_type="image/jpeg")
+    delete_dataset(scene)
+    job_id = scene.queue(PURGE_DATASET, PurgeDataset(scene.dataset_id, delete_objects=False))
+    scene.run(job_id, PurgeDatasetWork(scene.sessions, scene.store))
+    assert not scene.store.exists(thumbnail_key(sample.digest, 64))
+
+
+def test_purging_keeps_what_is_made_from_an_image_that_another_dataset_shows(scene: Scene) -> None:
+    sample = scene.sample()
+    Scene(scene.sessions, scene.store, scene.redis).sample()
+    scene.store.put(thumbnail_key(sample.digest, 64), b"small", content_type="image/jpeg")
+    delete_dataset(scene)
+    job_id = scene.queue(PURGE_DATASET, PurgeDataset(scene.dataset_id, delete_objects=True))
+    scene.run(job_id, PurgeDatasetWork(scene.sessions, scene.store))
+    assert scene.store.exists(thumbnail_key(sample.digest, 64))
 
 
 def test_objects_of_a_purge_that_died_are_known_to_the_sweep(scene: Scene) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from fourpoint_core.jobs.contracts import PURGE_DATASET, PurgeDataset
 from fourpoint_core.storage import ObjectStore
+from fourpoint_core.storage.derived import derived_prefix
 from fourpoint_core.store.queries import datasets, jobs, samples
 from fourpoint_core.store.queries.datasets import Purged
 from fourpoint_core.store.session import Session, Sessions, unit_of_work
@@ -29,8 +30,7 @@ class PurgeDatasetWork:
             slice_ = self._purge_slice(payload, job, removed["samples"])
             if slice_.samples == 0:
                 return removed
-            for key in slice_.condemned_keys:
-                self._store.delete(key)
+            self._remove_objects(slice_)
             with unit_of_work(self._sessions) as session:
                 samples.forget_intents(session, slice_.condemned_keys)
             removed["samples"] += slice_.samples
@@ -42,6 +42,14 @@ class PurgeDatasetWork:
         """Remove the dataset itself."""
         datasets.purge_rest(session, payload.dataset_id)
         return {"dataset_id": str(payload.dataset_id), **outcome}
+
+    def _remove_objects(self, purged: Purged) -> None:
+        for key in purged.condemned_keys:
+            self._store.delete(key)
+        # Whether or not the images stay in the bucket: what we made from them goes with the rows.
+        for digest in purged.forgotten_digests:
+            for made in self._store.list(derived_prefix(digest)):
+                self._store.delete(made.key)
 
     def _purge_slice(self, payload: PurgeDataset, job: ActiveJob, done: int) -> Purged:
         condemned_by = job.lease.job_id if payload.delete_objects else None

@@ -6,6 +6,7 @@ from uuid import UUID
 from fourpoint_core.errors import ObjectMissingError, StorageUnavailableError
 from fourpoint_core.imaging.upright import thumbnail_jpeg
 from fourpoint_core.storage import ObjectStore
+from fourpoint_core.storage.derived import thumbnail_key
 from fourpoint_core.store.models import Sample
 from fourpoint_core.store.queries import datasets, samples
 from fourpoint_core.store.queries.paging import Keyset, Page
@@ -39,7 +40,7 @@ def thumbnail(store: ObjectStore, sample: Sample, size: int) -> bytes:
 
     Raises ObjectMissingError when the image is gone from the store.
     """
-    key = f"derived/thumbnails/{sample.digest[:2]}/{sample.digest}-{size}.jpg"
+    key = thumbnail_key(sample.digest, size)
     try:
         return store.read(key)
     except ObjectMissingError:

@@ -37,6 +37,7 @@ class Sample(Base):
         ),
         Index("uq_samples_dataset_id_object_key", "dataset_id", "object_key", unique=True),
         Index("ix_samples_object_key", "object_key"),
+        Index("ix_samples_digest", "digest"),
     )
 
     id: Mapped[Id]

@@ -37,10 +37,14 @@ class SampleTotals:
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """samples: how many were removed; condemned_keys: objects that no sample refers to any more."""
+    """samples: how many were removed.
+
+    condemned_keys: objects, and forgotten_digests: contents, that no sample refers to any more.
+    """
 
     samples: int
     condemned_keys: list[str]
+    forgotten_digests: list[str]
 
 
 def add_dataset(session: Session, name: str, description: str, input_path: str | None, author: UUID) -> Dataset:
@@ -127,24 +131,26 @@ def purge_some(session: Session, dataset_id: UUID, limit: int, *, condemned_by: 
     """
     samples = session.execute(
         # Locked first: a result that is being recorded at this moment is waited for, and removed with the rest.
-        select(Sample.id, Sample.object_key)
+        select(Sample.id, Sample.object_key, Sample.digest)
         .where(Sample.dataset_id == dataset_id)
         .order_by(Sample.id)
         .limit(limit)
         .with_for_update()
     ).all()
-    ids = [sample_id for sample_id, _ in samples]
+    ids = [sample_id for sample_id, _, _ in samples]
     for model in (Annotation, Revision, Draft, InferredContour):
         session.execute(delete(model).where(model.sample_id.in_(ids)))
     session.execute(delete(Sample).where(Sample.id.in_(ids)))
+    digests = {digest for _, _, digest in samples}
+    digests -= set(session.scalars(select(Sample.digest).where(Sample.digest.in_(digests))))
     if condemned_by is None:
-        return Purged(len(ids), [])
-    keys = {key for _, key in samples}
+        return Purged(len(ids), [], sorted(digests))
+    keys = {key for _, key, _ in samples}
     keys -= set(session.scalars(select(Sample.object_key).where(Sample.object_key.in_(keys))))
     if keys:
         intents = [{"object_key": key, "upload_id": condemned_by} for key in sorted(keys)]
         session.execute(insert(UploadIntent).values(intents).on_conflict_do_nothing())
-    return Purged(len(ids), sorted(keys))
+    return Purged(len(ids), sorted(keys), sorted(digests))
 
 
 def purge_rest(session: Session, dataset_id: UUID) -> None:

@@ -113,6 +113,11 @@ def abandoned_intents(session: Session, older_than: timedelta, limit: int) -> Se
     ).all()
 
 
+def referred_keys(session: Session, keys: Collection[str]) -> set[str]:
+    """Those of the keys that a sample refers to."""
+    return set(session.scalars(select(Sample.object_key).where(Sample.object_key.in_(keys))))
+
+
 def forget_intents(session: Session, keys: Collection[str]) -> None:
     """Remove the promises of keys whose objects are gone."""
     session.execute(delete(UploadIntent).where(UploadIntent.object_key.in_(keys)))
