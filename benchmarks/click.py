@@ -80,10 +80,10 @@ def main() -> None:
         with Stack(
             StackOptions(Path(directory), api_port=0), lambda step: console.print(f"[dim]{step}")
         ) as stack:
-            targets = _upload(stack.base_url)
+            targets = _upload(stack.base_url, stack.admin_token)
             floors = _floors(stack, targets)
             runs = {
-                clients: _measure(stack.base_url, targets, clients, options.clicks, options.save)
+                clients: _measure(stack, targets, clients, options.clicks, options.save)
                 for clients in options.clients
             }
     if options.json:
@@ -108,25 +108,32 @@ def _photograph(name: str) -> Path:
     return Path(skimage.__file__).parent / "data" / name
 
 
-def _upload(base_url: str) -> list[tuple[str, str]]:
+def _upload(base_url: str, token: str) -> list[tuple[str, str]]:
     """Sample id and photograph of each target."""
-    with httpx.Client(base_url=base_url, timeout=60) as http:
+    with httpx.Client(base_url=base_url, headers=_bearer(token), timeout=60) as http:
         dataset = http.post("/v1/datasets", json={"name": f"clicks {uuid4()}"}).json()["id"]
         files = [("files", (name, _photograph(name).read_bytes(), "image/png")) for name in PHOTOGRAPHS]
         response = http.post(f"/v1/datasets/{dataset}/samples", files=files).raise_for_status()
         return [(item["id"], item["name"]) for item in response.json()["items"]]
 
 
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
 def _measure(
-    base_url: str, targets: Sequence[tuple[str, str]], clients: int, clicks: int, save: str
+    stack: Stack, targets: Sequence[tuple[str, str]], clients: int, clicks: int, save: str
 ) -> list[Click]:
     """`clients` people share `clicks` clicks; a first round of theirs is not measured."""
     each = max(2, clicks // clients)
 
     def person(number: int) -> list[Click]:
-        with closing(_connection(base_url)) as http:
+        with closing(_connection(stack.base_url)) as http:
             turns = range(each + len(targets))
-            answers = [_click(http, *targets[(number + turn) % len(targets)], save) for turn in turns]
+            answers = [
+                _click(http, stack.admin_token, *targets[(number + turn) % len(targets)], save)
+                for turn in turns
+            ]
         return answers[len(targets) :]
 
     with ThreadPoolExecutor(clients) as pool:
@@ -138,9 +145,9 @@ def _connection(base_url: str) -> HTTPConnection:
     return HTTPConnection(urlsplit(base_url).netloc, timeout=60)
 
 
-def _click(http: HTTPConnection, sample_id: str, name: str, save: str) -> Click:
+def _click(http: HTTPConnection, token: str, sample_id: str, name: str, save: str) -> Click:
     body = {"points": PHOTOGRAPHS[name], "save": save} | ({"label": "thing"} if save != "none" else {})
-    headers = {"Prefer": "wait=30", "Content-Type": "application/json"}
+    headers = {"Prefer": "wait=30", "Content-Type": "application/json", **_bearer(token)}
     began = time.perf_counter()
     http.request("POST", f"/v1/samples/{sample_id}/contours", json.dumps(body), headers)
     response = http.getresponse()

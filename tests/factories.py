@@ -4,18 +4,20 @@ import hashlib
 import io
 import struct
 import zlib
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from PIL import Image
 
+from fourpoint_core.domain.access import Role, Scope
 from fourpoint_core.domain.geometry import Contour, Part, contour_to_json
 from fourpoint_core.domain.prompts import ExtremePoints, Prompt, prompt_to_json
 from fourpoint_core.ids import LOCAL_USER_ID, new_id
 from fourpoint_core.jobs.contracts import INFER_CONTOUR, InferContour, SaveMode
 from fourpoint_core.storage import ObjectStore
-from fourpoint_core.store.models import Dataset, InferredContour, Job, Sample
-from fourpoint_core.store.queries import annotations, datasets, jobs, samples
+from fourpoint_core.store.models import Dataset, InferredContour, Job, Sample, User
+from fourpoint_core.store.queries import annotations, datasets, jobs, members, samples, tokens, users
 from fourpoint_core.store.session import Sessions, unit_of_work
 
 WIDTH, HEIGHT = 100, 80
@@ -67,6 +69,26 @@ def bomb_png(width: int = 60_000, height: int = 60_000) -> bytes:
 
 
 # Rows
+
+
+def make_user(sessions: Sessions, name: str = "", **facts: Any) -> User:
+    """A person without any rights."""
+    with unit_of_work(sessions) as session:
+        return users.add_user(session, name or f"user {new_id()}", **facts)
+
+
+def make_token(
+    sessions: Sessions, user_id: UUID = LOCAL_USER_ID, scope: Scope = Scope.ADMIN, days: float = 1
+) -> str:
+    """A secret that stands for somebody; by default for the built-in user, an admin."""
+    with unit_of_work(sessions) as session:
+        return tokens.add_token(session, user_id, "of a test", scope, timedelta(days=days))[1]
+
+
+def make_member(sessions: Sessions, dataset: Dataset, user: User, role: Role) -> None:
+    """Give somebody a role in a dataset."""
+    with unit_of_work(sessions) as session:
+        members.set_role(session, dataset.id, user.id, role)
 
 
 def make_dataset(sessions: Sessions, name: str = "", input_path: str | None = None) -> Dataset:

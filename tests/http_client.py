@@ -24,8 +24,8 @@ def disc_photo(seed: int = 0, side: int = 120) -> bytes:
 class Client:
     """Talks to one base URL."""
 
-    def __init__(self, base_url: str):
-        self.http = httpx.Client(base_url=base_url, timeout=60)
+    def __init__(self, base_url: str, token: str):
+        self.http = httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
 
     def get(self, path: str, **parameters: Any) -> JSON:
         """The body of a successful GET."""

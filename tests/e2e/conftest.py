@@ -25,4 +25,4 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def client(stack: Stack) -> Client:
     """Speaks HTTP to it."""
-    return Client(stack.base_url)
+    return Client(stack.base_url, stack.admin_token)

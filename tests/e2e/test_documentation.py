@@ -21,7 +21,7 @@ def test_every_command_of_the_api_page_works_in_its_order(stack: Stack) -> None:
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         cwd=ROOT,
-        env={"BASE": stack.base_url, "PATH": os.environ["PATH"]},
+        env={"BASE": stack.base_url, "TOKEN": stack.admin_token, "PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
         check=False,

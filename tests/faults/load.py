@@ -49,7 +49,7 @@ class Load:
     unexpected: list[str] = field(default_factory=list)
 
     def __enter__(self) -> Self:
-        self._client = Client(self.stack.base_url)
+        self._client = Client(self.stack.base_url, self.stack.admin_token)
         self._wait_for_api()
         self._dataset = self._client.create_dataset(f"load {uuid4()}")
         photos = [(f"{number}.png", disc_photo(number)) for number in range(PEOPLE)]
@@ -114,7 +114,7 @@ class Load:
         self.wait_for(answers)
 
     def _click(self, sample_id: str) -> None:
-        client = Client(self.stack.base_url)
+        client = Client(self.stack.base_url, self.stack.admin_token)
         while not self._stop.is_set():
             annotation_id = uuid4()
             try:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 from redis import Redis
+from tests.factories import make_token
 
 from fourpoint_api.app import create_app
 from fourpoint_api.clients import Clients, build_clients
@@ -120,7 +121,8 @@ def core_settings(database_url: str, redis_url: str, tmp_path: Path) -> CoreSett
 @pytest.fixture
 def api_settings(core_settings: CoreSettings) -> ApiSettings:
     """What the API is told."""
-    return ApiSettings(**asdict(core_settings), secret_key="a secret of the tests")
+    # Who was recognised stays recognised for the whole test, so that statements can be counted.
+    return ApiSettings(**asdict(core_settings), secret_key="a secret of the tests", auth_cache_seconds=600.0)
 
 
 @pytest.fixture
@@ -153,8 +155,10 @@ def api_clients(api_settings: ApiSettings) -> Iterator[Clients]:
 
 
 @pytest.fixture
-def client(api_clients: Clients) -> FlaskClient:
-    """Speaks HTTP to the API, without a network and without a worker."""
+def client(api_clients: Clients, sessions: Sessions) -> FlaskClient:
+    """An admin who speaks HTTP to the API, without a network and without a worker."""
     app = create_app(api_clients)
     app.testing = False
-    return app.test_client()
+    made = app.test_client()
+    made.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {make_token(sessions)}"
+    return made

@@ -11,7 +11,7 @@ from fourpoint_api.resources.datasets.routes import blueprint as datasets
 from fourpoint_api.resources.health.routes import blueprint as health
 from fourpoint_api.resources.jobs.routes import blueprint as jobs
 from fourpoint_api.resources.samples.routes import blueprint as samples
-from fourpoint_api.web import openapi, problems, request_ids
+from fourpoint_api.web import auth, openapi, problems, request_ids
 
 BLUEPRINTS = (health, datasets, samples, contours, annotations, jobs)
 
@@ -23,6 +23,7 @@ def create_app(clients: Clients) -> Flask:
     attach(app, clients)
     request_ids.install(app)
     problems.install(app)
+    auth.install(app)
     openapi.serve(app, _with_routes(app))
     return app
 

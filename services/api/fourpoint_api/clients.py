@@ -7,6 +7,7 @@ from flask import Flask, current_app
 from redis import Redis
 
 from fourpoint_api.settings import ApiSettings
+from fourpoint_api.web.signing_in import SignIn
 from fourpoint_api.web.waiting import JobNews
 from fourpoint_core.jobs.broker import celery_app
 from fourpoint_core.jobs.dispatch import Dispatcher
@@ -26,6 +27,7 @@ class Clients:
     store: ObjectStore
     dispatcher: Dispatcher
     news: JobNews
+    sign_in: SignIn
 
     def close(self) -> None:
         """Give every connection back."""
@@ -45,6 +47,7 @@ def build_clients(settings: ApiSettings) -> Clients:
         store=open_store(settings),
         dispatcher=Dispatcher(celery_app(settings, "fourpoint-api"), sessions),
         news=JobNews(redis, settings.max_waiters),
+        sign_in=SignIn(settings, sessions),
     )
 
 

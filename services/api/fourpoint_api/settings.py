@@ -1,9 +1,17 @@
 """Settings of the HTTP process."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from fourpoint_core.errors import SettingsError
 from fourpoint_core.settings import MEBIBYTE, CoreSettings, variable
+
+
+class Auth(StrEnum):
+    """Whether callers must say who they are."""
+
+    REQUIRED = "required"
+    OFF = "off"
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,16 @@ class ApiSettings(CoreSettings):
     max_waiters: int = variable(
         "FOURPOINT_MAX_WAITERS", "requests of one process that may wait for jobs at once", 24
     )
+
+    auth: Auth = variable(
+        "FOURPOINT_AUTH",
+        "`required`, or `off`: everybody who reaches the API is the built-in user, an admin",
+        Auth.REQUIRED,
+    )
+    auth_cache_seconds: float = variable(
+        "FOURPOINT_AUTH_CACHE_SECONDS", "how long a revoked token may go on at most", 5.0
+    )
+    max_token_days: int = variable("FOURPOINT_MAX_TOKEN_DAYS", "longest life of an API token", 365)
 
     def check(self) -> None:
         """See FromVariables.check."""

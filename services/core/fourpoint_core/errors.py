@@ -64,6 +64,41 @@ class NotFoundError(FourpointError):
     title = "Not found"
 
 
+class UnauthenticatedError(FourpointError):
+    """The request does not say who sends it."""
+
+    code = "unauthenticated"
+    title = "Sign in first"
+
+
+class TokenInvalidError(FourpointError):
+    """The token is unknown, expired, revoked, or not meant for this service."""
+
+    code = "token_invalid"
+    title = "The token is not valid"
+
+
+class InsufficientScopeError(FourpointError):
+    """The token was made for less than this.
+
+    scope: the least that would do.
+    """
+
+    code = "insufficient_scope"
+    title = "The token's scope does not allow this"
+
+    def __init__(self, detail: str, scope: str):
+        super().__init__(detail)
+        self.scope = scope
+
+
+class InsufficientRoleError(FourpointError):
+    """The caller may see this, and not do that."""
+
+    code = "insufficient_role"
+    title = "Your role does not allow this"
+
+
 class ConflictError(FourpointError):
     """The request contradicts what is stored."""
 
@@ -83,6 +118,13 @@ class IdTakenError(ConflictError):
 
     code = "id_taken"
     title = "The id is taken"
+
+
+class LastOwnerError(ConflictError):
+    """Without this member nobody would own the dataset."""
+
+    code = "last_owner"
+    title = "A dataset needs an owner"
 
 
 class JobStateError(ConflictError):
@@ -199,6 +241,13 @@ class DatabaseUnavailableError(FourpointError, Retryable):
 
     code = "database_unavailable"
     title = "The database is not available"
+
+
+class IdentityProviderUnavailableError(FourpointError, Retryable):
+    """The keys that tokens are verified with could not be read."""
+
+    code = "identity_provider_unavailable"
+    title = "The identity provider is not available"
 
 
 class LeaseLostError(FourpointError):

@@ -7,6 +7,7 @@ never truth-tested: "false" is false.
 import math
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from enum import Enum
 from typing import Any, Self, get_type_hints
 from urllib.parse import urlsplit
 
@@ -70,6 +71,11 @@ def _parse(text: str, kind: Any) -> Any:
         if not math.isfinite(number):
             raise ValueError(f"{text!r} is not finite")
         return number
+    if issubclass(kind, Enum):
+        allowed = [str(member.value) for member in kind]
+        if text not in allowed:
+            raise ValueError(f"{text!r} is none of {', '.join(allowed)}")
+        return kind(text)
     return text
 
 

@@ -1,17 +1,20 @@
 """The command `fourpoint`. What it runs is imported by the commands, so that `--help` is quick."""
 
 import contextlib
+import functools
 import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import click
 
 from fourpoint_standalone.processes import StandaloneError
 
 if TYPE_CHECKING:
+    from fourpoint_core.store.models import User
     from fourpoint_standalone.stack import Stack
 
 _PORT = click.IntRange(0, 65535)
@@ -39,13 +42,41 @@ _data_directory = _option(
     default=Path(".fourpoint"),
     help="Database, images and logs; made if need be, and private.",
 )
+_SCOPES = ("read", "label", "manage", "admin")
+
+
+def _database(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that say which database, handed over as `database_url`."""
+
+    @functools.wraps(command)
+    def with_address(data_directory: Path, **options: Any) -> Any:
+        return command(database_url=_database_url(data_directory), **options)
+
+    decorated: Callable[..., Any] = _data_directory(with_address)
+    return decorated
+
+
+def _database_url(data_directory: Path) -> str:
+    named = os.environ.get("FOURPOINT_DATABASE_URL")
+    if named:
+        return named
+    # As the stack has left it there; `fourpoint --help` is not to load the stack.
+    file = data_directory / "database-url"
+    if not file.exists():
+        raise StandaloneError(
+            f"No stack has run on {data_directory}. Start one with `fourpoint up`, name its --data-directory, "
+            "or set FOURPOINT_DATABASE_URL."
+        )
+    return file.read_text()
+
+
 _STACK_OPTIONS = (
     _data_directory,
     _option(
         "--host",
         variable="FOURPOINT_HOST",
         default="127.0.0.1",
-        help="Where the API listens. There are no accounts: whoever reaches it may do everything.",
+        help="Where the API listens, without TLS: tokens travel readable to whoever is on the way.",
     ),
     _option(
         "--port",
@@ -118,6 +149,7 @@ def up(**options: Any) -> None:
     """
     with _running(options) as stack:
         click.echo(f"\nFourpoint runs at {stack.base_url}, with its documentation at {stack.base_url}/docs")
+        click.echo(f"The admin's token, which is also in {stack.admin_token_file}: {stack.admin_token}")
         click.echo(f"Its data is in {stack.data_directory}; end it with Ctrl-C.")
         _wait_for_signal()
 
@@ -133,7 +165,12 @@ def show(once: bool, **options: Any) -> None:
     from fourpoint_standalone import demo, terminal  # noqa: PLC0415 - see the module's docstring
 
     with _running(options) as stack:
-        demo.run(stack.base_url, stack.data_directory / "demo-output", terminal.console())
+        demo.run(
+            stack.base_url,
+            stack.admin_token_file,
+            stack.data_directory / "demo-output",
+            terminal.console(),
+        )
         if not once:
             click.echo("\nStill running; end it with Ctrl-C.")
             _wait_for_signal()
@@ -165,6 +202,93 @@ def migrate() -> None:
         raise StandaloneError("FOURPOINT_DATABASE_URL is not set: postgresql://user:password@host:5432/name")
     upgrade(url)
     click.echo("The database has this version's schema.")
+
+
+@main.group()
+def user() -> None:
+    """People: of the stack that runs on a data directory, or of FOURPOINT_DATABASE_URL."""
+
+
+@user.command("add")
+@_database
+@click.argument("name")
+@click.option("--admin", is_flag=True, help="May do everything.")
+def add_user(database_url: str, name: str, admin: bool) -> None:
+    """Add a person."""
+    from fourpoint_standalone import people  # noqa: PLC0415
+
+    click.echo(people.add_user(database_url, name, is_admin=admin).id)
+
+
+@user.command("change")
+@_database
+@click.argument("name")
+@click.option("--admin/--no-admin", "admin", default=None, help="Whether this person may do everything.")
+@click.option("--disabled/--enabled", "disabled", default=None, help="Whether this person is shut out.")
+def change_user(database_url: str, name: str, admin: bool | None, disabled: bool | None) -> None:
+    """Promote or demote a person, shut one out or let one in again."""
+    from fourpoint_standalone import people  # noqa: PLC0415
+
+    click.echo(_line_of_user(people.change_user(database_url, name, is_admin=admin, is_disabled=disabled)))
+
+
+@user.command("list")
+@_database
+def list_users(database_url: str) -> None:
+    """List everybody."""
+    from fourpoint_standalone import people  # noqa: PLC0415
+
+    for found in people.all_users(database_url):
+        click.echo(_line_of_user(found))
+
+
+@main.group()
+def token() -> None:
+    """API tokens: what programs show instead of a password."""
+
+
+@token.command("create")
+@_database
+@click.option("--user", "name", required=True, help="Whose.")
+@click.option("--scope", type=click.Choice(_SCOPES), default="manage", show_default=True)
+@click.option("--days", type=click.IntRange(1, 3650), default=90, show_default=True, help="How long it lives.")
+@click.option("--note", default="from the command line", show_default=True, help="What it is for.")
+def create_token(database_url: str, name: str, scope: str, days: int, note: str) -> None:
+    """Make a token, and print it: this once."""
+    from fourpoint_core.domain.access import Scope  # noqa: PLC0415
+    from fourpoint_standalone import people  # noqa: PLC0415
+
+    made, secret = people.create_token(database_url, name, note, Scope(scope), days)
+    click.echo(f"{made.id}, until {made.expires_at:%Y-%m-%d}; nobody can show it again:", err=True)
+    click.echo(secret)
+
+
+@token.command("list")
+@_database
+@click.option("--user", "name", required=True, help="Whose.")
+def list_tokens(database_url: str, name: str) -> None:
+    """List somebody's tokens."""
+    from fourpoint_standalone import people  # noqa: PLC0415
+
+    for found in people.tokens_of(database_url, name):
+        state = "revoked" if found.revoked_at else f"until {found.expires_at:%Y-%m-%d}"
+        click.echo(f"{found.id}  {found.scope:6}  {state:16}  {found.name}")
+
+
+@token.command("revoke")
+@_database
+@click.argument("token_id", type=click.UUID)
+def revoke_token(database_url: str, token_id: UUID) -> None:
+    """End a token; the API heeds it within seconds."""
+    from fourpoint_standalone import people  # noqa: PLC0415
+
+    people.revoke_token(database_url, token_id)
+    click.echo(f"Revoked {token_id}.")
+
+
+def _line_of_user(found: "User") -> str:
+    marks = [mark for mark, holds in (("admin", found.is_admin), ("disabled", found.disabled_at)) if holds]
+    return f"{found.id}  {found.name}" + (f"  ({', '.join(marks)})" if marks else "")
 
 
 @contextlib.contextmanager

@@ -50,13 +50,14 @@ class Outcome:
     milliseconds: float
 
 
-def run(base_url: str, output: Path, screen: Console) -> None:
+def run(base_url: str, token_file: Path, output: Path, screen: Console) -> None:
     """Label the photographs, and show what came out.
 
+    token_file: holds the token of whoever labels.
     What an earlier run has made is found again, and nothing is added twice. Overlays are written to `output`.
     Raises StandaloneError where the API refuses something.
     """
-    with closing(RestClient(base_url)) as client:
+    with closing(RestClient(base_url, token_file.read_text().strip())) as client:
         dataset = _dataset(client)
         samples = _samples(client, dataset)
         clicks = [(photograph, thing) for photograph in PHOTOGRAPHS for thing in photograph.things]
@@ -66,7 +67,7 @@ def run(base_url: str, output: Path, screen: Console) -> None:
         ]
         _draw_overlays(client, samples, output)
     screen.print(_table_of(outcomes), "", _table_of_credits())
-    _say_how_to_go_on(screen, base_url, output, samples[NEXT_PHOTOGRAPH])
+    _say_how_to_go_on(screen, base_url, token_file, output, samples[NEXT_PHOTOGRAPH])
 
 
 def _dataset(client: RestClient) -> Json:
@@ -152,17 +153,20 @@ def _table_of_credits() -> Table:
     return table
 
 
-def _say_how_to_go_on(screen: Console, base_url: str, output: Path, sample: Json) -> None:
+def _say_how_to_go_on(screen: Console, base_url: str, token_file: Path, output: Path, sample: Json) -> None:
     body = json.dumps({"points": NEXT_THING.points})
     command = ["curl", "-s", f"{base_url}/v1/samples/{sample['id']}/contours"]
     command += ["-H", "Content-Type: application/json", "-H", f"Prefer: wait={_WAIT_SECONDS}", "-d", body]
+    # Read from its file: a token on the screen ends up in recordings and in the shell's history.
+    bearer = f'-H "Authorization: Bearer $(cat {shlex.quote(str(token_file))})"'
     lines = (
         "\nOutlines over their photographs:",
         *(str(output / photograph.file_name) for photograph in PHOTOGRAPHS),
         f"\nAPI            {base_url}",
         f"Documentation  {base_url}/docs",
+        f"Token          in {token_file}",
         f"\nFour clicks of your own, on the {NEXT_THING.label} of the cup:\n",
-        shlex.join(command),
+        f"{shlex.join(command)} {bearer}",
     )
     for line in lines:
         # Unbroken, whatever the width: the command is there to be copied.

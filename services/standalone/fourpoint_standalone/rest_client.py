@@ -21,9 +21,14 @@ class RestClient:
     Every call raises StandaloneError, with the reason that the API gives, where it is refused.
     """
 
-    def __init__(self, base_url: str):
+    def __init__(self, base_url: str, token: str):
         # No proxy of the environment's: the API is on this machine.
-        self._http = httpx.Client(base_url=f"{base_url}/v1", timeout=_TIMEOUT_SECONDS, trust_env=False)
+        self._http = httpx.Client(
+            base_url=f"{base_url}/v1",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=_TIMEOUT_SECONDS,
+            trust_env=False,
+        )
 
     def close(self) -> None:
         """Give the connections back."""

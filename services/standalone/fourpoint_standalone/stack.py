@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool
 from fourpoint_core.jobs.contracts import INFERENCE_QUEUES
 from fourpoint_core.store.queries import jobs
 from fourpoint_core.store.session import sessions_for, unit_of_work
-from fourpoint_standalone import postgres, private, processes, readiness, schema
+from fourpoint_standalone import people, postgres, private, processes, readiness, schema
 from fourpoint_standalone.postgres import PostgresServer
 from fourpoint_standalone.processes import StandaloneError
 from fourpoint_standalone.redis_server import RedisServer
@@ -41,7 +41,8 @@ _PROGRAMS = {
 # What a data directory holds; `remove_data` removes this and nothing else, and only beside the lock: people
 # have other directories called logs.
 _LOCK = "fourpoint.lock"
-_FILES = (_LOCK, "secret-key")
+DATABASE_ADDRESS = "database-url"
+_FILES = (_LOCK, "secret-key", people.ADMIN_TOKEN, DATABASE_ADDRESS)
 _DIRECTORIES = ("redis", "objects", "logs", "demo-output")
 
 
@@ -80,6 +81,7 @@ class Stack:
         self._supervisor = Supervisor(report)
         self._port = options.api_port or processes.free_port(options.host)
         self._postgres = PostgresServer(self.data_directory / "postgres", options.postgres_port)
+        self._admin_token = ""
         self._redis = RedisServer(self.data_directory / "redis", options.redis_port)
 
     def __enter__(self) -> Self:
@@ -116,6 +118,16 @@ class Stack:
     def base_url(self) -> str:
         """Where the API answers, seen from this machine."""
         return f"http://{readiness.in_url(readiness.reachable(self._options.host), self._port)}"
+
+    @property
+    def admin_token(self) -> str:
+        """A token that opens everything; it lies in the data directory, too."""
+        return self._admin_token
+
+    @property
+    def admin_token_file(self) -> Path:
+        """Where that token lies, readable by this user alone."""
+        return self.data_directory / people.ADMIN_TOKEN
 
     @property
     def database_url(self) -> str:
@@ -194,6 +206,9 @@ class Stack:
         self._report("bringing the database to this version's schema")
         schema.upgrade(self.database_url)
         _forget_workers(self.database_url)
+        # For `fourpoint user` and `fourpoint token`, which talk to the database of a running stack.
+        private.write_private(self.data_directory / DATABASE_ADDRESS, self.database_url)
+        self._admin_token = people.ensure_admin(self.database_url, self.data_directory)
 
     def _start_programs(self) -> None:
         self._report("starting the API and the workers")

@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
 from fourpoint_api.app import contract
+from fourpoint_core.store.models import User
 
 PROBLEM = "application/problem+json"
 _CONTRACT = "urn:contract"
@@ -26,8 +27,10 @@ def _contract() -> dict[str, Any]:
 class CheckedClient(FlaskClient):
     """Opens requests as its parent does, and fails where the answer breaks the contract."""
 
-    def __init__(self, app: Flask):
+    def __init__(self, app: Flask, token: str | None = None):
         super().__init__(app, app.response_class)
+        if token is not None:
+            self.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
         self._contract: Any = _contract()
         resource = DRAFT202012.create_resource(self._contract)
         self._registry: Registry[Any] = Registry().with_resource(_CONTRACT, resource)
@@ -84,3 +87,12 @@ class CheckedClient(FlaskClient):
     def _schema_at(self, pointer: str) -> Draft202012Validator:
         validator = validator_for({"$schema": "https://json-schema.org/draft/2020-12/schema"})
         return validator({"$ref": _CONTRACT + pointer}, registry=self._registry)
+
+
+class Person(CheckedClient):
+    """A client of somebody."""
+
+    def __init__(self, app: Flask, user: User, token: str):
+        super().__init__(app, token)
+        self.user = user
+        self.token = token

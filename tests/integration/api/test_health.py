@@ -31,7 +31,7 @@ def client_without(api_settings: ApiSettings) -> Iterator[object]:
 
     def make(**changes: str) -> FlaskClient:
         opened.append(build_clients(replace(api_settings, **changes)))
-        return CheckedClient(create_app(opened[-1]))
+        return CheckedClient(create_app(opened[-1]), "fpt_whoever")
 
     yield make
     for clients in opened:

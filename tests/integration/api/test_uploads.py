@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
-from tests.factories import bomb_png, image_bytes, padded_png, picture, sideways_jpeg
+from tests.factories import bomb_png, image_bytes, make_token, padded_png, picture, sideways_jpeg
 from tests.fakes import FailingStore
 from tests.integration.api.inventory import Inventory
 from werkzeug.test import TestResponse
@@ -353,7 +353,9 @@ def test_an_unknown_dataset_takes_no_images(
 
 
 def with_store(clients: Clients, store: object) -> FlaskClient:
-    return create_app(replace(clients, store=store)).test_client()
+    client = create_app(replace(clients, store=store)).test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {make_token(clients.sessions)}"
+    return client
 
 
 FILES: Sequence[File] = [("a.png", image_bytes()), ("b.png", image_bytes()), ("c.png", image_bytes())]

@@ -56,14 +56,18 @@ def lives():
     port = free_port()
     datasets = f"http://127.0.0.1:{port}/v1/datasets"
     with temporary_directory(0o711) as directory:
+
+        def admin():
+            return {"Authorization": f"Bearer {(directory / 'data' / 'admin-token').read_text().strip()}"}
+
         with up(directory / "data", port) as first:
-            httpx.post(datasets, json={"name": "Kept"}).raise_for_status()
+            httpx.post(datasets, headers=admin(), json={"name": "Kept"}).raise_for_status()
             first.kill()
             first.wait()
             eventually(lambda: not processes_in(directory))
             left_after_kill = processes_in(directory)
         with up(directory / "data", port) as second:
-            names = [item["name"] for item in httpx.get(datasets).json()["items"]]
+            names = [item["name"] for item in httpx.get(datasets, headers=admin()).json()["items"]]
             second.send_signal(signal.SIGTERM)
             second.stdout.read()
             status = second.wait()

@@ -37,7 +37,7 @@ def readiness_of(stack):
 
 @pytest.fixture
 def client(stack):
-    client = RestClient(stack.base_url)
+    client = RestClient(stack.base_url, stack.admin_token)
     yield client
     client.close()
 
@@ -91,7 +91,8 @@ def shown(stack):
     """What the demonstration has said after it ran twice."""
     screen = Console(width=160, record=True, file=io.StringIO())
     for _ in range(2):
-        demo.run(stack.base_url, stack.data_directory / "demo-output", screen)
+        output = stack.data_directory / "demo-output"
+        demo.run(stack.base_url, stack.admin_token_file, output, screen)
     return screen.export_text()
 
 
@@ -119,8 +120,10 @@ def test_the_demonstration_draws_an_overlay_of_every_photograph(shown, stack):
 
 def test_the_command_that_the_demonstration_prints_works_as_printed(shown, stack):
     curl, silent, url, *options = shlex.split(shown.splitlines()[-1])
-    assert (curl, silent, options[::2]) == ("curl", "-s", ["-H", "-H", "-d"])
+    assert (curl, silent, options[::2]) == ("curl", "-s", ["-H", "-H", "-d", "-H"])
+    assert options[7] == f"Authorization: Bearer $(cat {stack.admin_token_file})"
     headers = dict(header.split(": ", 1) for header in (options[1], options[3]))
+    headers["Authorization"] = f"Bearer {stack.admin_token}"
     answer = httpx.post(url, headers=headers, content=options[5], timeout=60)
     assert answer.json()["confident"]
 

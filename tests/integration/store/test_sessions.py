@@ -6,16 +6,19 @@ import pytest
 from sqlalchemy import text
 from tests.factories import make_dataset
 
+from fourpoint_core.domain.access import Caller, Scope
 from fourpoint_core.errors import DatabaseUnavailableError
 from fourpoint_core.ids import LOCAL_USER_ID
 from fourpoint_core.settings import CoreSettings
 from fourpoint_core.store.queries import datasets
 from fourpoint_core.store.session import Sessions, connect, one_at_a_time, unhurried_commit, unit_of_work
 
+ADMIN = Caller(LOCAL_USER_ID, "local", True, Scope.ADMIN)
+
 
 def names(sessions: Sessions) -> list[str]:
     with unit_of_work(sessions) as session:
-        return [row.name for row in datasets.list_datasets(session, None, 10).rows]
+        return [row.name for row in datasets.list_datasets(session, ADMIN, None, 10).rows]
 
 
 def test_what_is_done_in_a_block_is_kept(sessions: Sessions) -> None:

@@ -1,10 +1,115 @@
-"""Who is asking. The one seam: when there are accounts, only this module learns about tokens."""
+"""Who is asking, and whether they may: every request passes here before its body is read.
 
+An operation says what it asks of its caller with `needs`, `signed_in` or `public`. One that says nothing asks
+for a viewer to read and for a labeler to write, where its address names a dataset, a sample or a job; and
+for an admin where it names none. So what is forgotten is closed and not open.
+
+What one may not see is 404, with the words for what is not there; what one may see and not do is 403.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from fourpoint_core.ids import LOCAL_USER_ID
+from flask import Flask, current_app, g, request
+
+from fourpoint_api.clients import clients
+from fourpoint_core.domain.access import Access, Caller, Role, Scope, require
+from fourpoint_core.errors import NotFoundError
+from fourpoint_core.store.queries import members
+from fourpoint_core.store.session import unit_of_work
+
+View = TypeVar("View", bound=Callable[..., Any])
+PUBLIC = "public"
+# Arguments of addresses, from the outermost in; a role in what the first of them names decides.
+_NAMED_BY = {
+    "dataset_id": members.Kind.DATASET,
+    "sample_id": members.Kind.SAMPLE,
+    "job_id": members.Kind.JOB,
+}
+_READING = {"GET", "HEAD"}
+_ADMIN = Access(Scope.ADMIN)
+
+
+def install(app: Flask) -> None:
+    """Let nobody pass who may not."""
+    app.before_request(_guard)
+
+
+def current_caller() -> Caller:
+    """Who sends this request."""
+    return cast(Caller, g.caller)
 
 
 def current_user_id() -> UUID:
-    """The author of what this request makes; the built-in user until there are accounts."""
-    return LOCAL_USER_ID
+    """The author of what this request makes."""
+    return current_caller().user_id
+
+
+def needs(role: Role, *, scope: Scope | None = None) -> Callable[[View], View]:
+    """A view for members of the dataset that the address names, of this role at least.
+
+    scope: of the token; by default the one that goes with the role.
+    """
+    access = Access.of(role) if scope is None else Access(scope, role)
+    return _marked(access)
+
+
+def signed_in(scope: Scope) -> Callable[[View], View]:
+    """A view for everybody with a token of this scope; `Scope.ADMIN` asks for an admin."""
+    return _marked(Access(scope))
+
+
+def public(view: View) -> View:
+    """A view for everybody, also without a token."""
+    return _marked(PUBLIC)(view)
+
+
+def access_to(view: Callable[..., Any], method: str, arguments: frozenset[str] | set[str]) -> Access | None:
+    """What a method of a view asks of its caller; None: nothing.
+
+    view: as Flask keeps it. arguments: the names in its address.
+    """
+    view_class = getattr(view, "view_class", None)
+    handler = view if view_class is None else getattr(view_class, "get" if method == "HEAD" else method.lower())
+    access: Access | str | None = getattr(handler, "_access", None)
+    if access is not None:
+        return None if isinstance(access, str) else access
+    if arguments.isdisjoint(_NAMED_BY):
+        return _ADMIN
+    return Access.of(Role.VIEWER if method in _READING else Role.LABELER)
+
+
+def _marked(access: Access | str) -> Callable[[View], View]:
+    def decorate(view: View) -> View:
+        view._access = access  # type: ignore[attr-defined]
+        return view
+
+    return decorate
+
+
+def _guard() -> None:
+    rule = request.url_rule
+    # Without a rule the answer is that there is nothing here. A browser asks OPTIONS without credentials.
+    if rule is None or request.method == "OPTIONS":
+        return
+    access = access_to(current_app.view_functions[rule.endpoint], request.method, rule.arguments)
+    if access is None:
+        return
+    g.caller = clients().sign_in.caller(request.headers.get("Authorization"))
+    require(g.caller, access, _role(g.caller))
+
+
+def _role(caller: Caller) -> Role | None:
+    """The caller's role in what the address names. Raises NotFoundError where they may not know of it."""
+    arguments = request.view_args or {}
+    named = next((name for name in _NAMED_BY if name in arguments), None)
+    if named is None or caller.acts_as_admin:
+        return None
+    kind, resource_id = _NAMED_BY[named], arguments[named]
+    with unit_of_work(clients().sessions) as session:
+        role = members.role_at(session, caller.user_id, kind, resource_id)
+    if role is None:
+        # In the words of the store, so that nobody can tell a secret from what is not there.
+        raise NotFoundError(f"There is no {kind.value} {resource_id}.")
+    return role

@@ -12,12 +12,22 @@ from flask import Flask, Response, json
 from flask_smorest import Api
 from flask_swagger_ui import get_swaggerui_blueprint
 
+from fourpoint_api.web.auth import public
+from fourpoint_api.web.documented import problem_responses
 from fourpoint_api.web.fields import Box, Points, Vertex, Vertices
 from fourpoint_api.web.problems import MEDIA_TYPE
 from fourpoint_api.web.schemas import ProblemSchema
 from fourpoint_core.domain.prompts import ROLES
+from fourpoint_core.errors import (
+    InsufficientRoleError,
+    InsufficientScopeError,
+    TokenInvalidError,
+    UnauthenticatedError,
+)
 
 JSON = "application/json"
+# What every operation may answer, unless it is open to everybody.
+REFUSALS = (UnauthenticatedError, TokenInvalidError, InsufficientScopeError, InsufficientRoleError)
 _VERTEX = {
     "type": "array",
     "prefixItems": [{"type": "number"}, {"type": "number"}],
@@ -60,6 +70,7 @@ def build_api(app: Flask) -> ContractApi:
 def contract(api: ContractApi) -> dict[str, Any]:
     """The OpenAPI 3.1 document."""
     document: dict[str, Any] = api.spec.to_dict()
+    _document_access(document)
     for response in _error_responses(document):
         content = response.get("content", {})
         if JSON in content:
@@ -72,6 +83,7 @@ def serve(app: Flask, api: ContractApi) -> None:
     text = json.dumps(contract(api), sort_keys=False)
 
     @app.get("/openapi.json")
+    @public
     def openapi_document() -> Response:
         return Response(text, mimetype=JSON)
 
@@ -79,6 +91,24 @@ def serve(app: Flask, api: ContractApi) -> None:
         "/docs", "/openapi.json", config={"app_name": "Fourpoint", "validatorUrl": None}
     )
     app.register_blueprint(docs)
+    public(app.view_functions[f"{docs.name}.show"])
+
+
+def _document_access(document: dict[str, Any]) -> None:
+    """Say how to sign in, and what is answered to who did not, or may not."""
+    document.setdefault("components", {})["securitySchemes"] = {
+        "token": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An API token of this service, or an access token of the identity provider.",
+        }
+    }
+    document["security"] = [{"token": []}]
+    for path in document["paths"].values():
+        for operation in path.values():
+            if isinstance(operation, dict) and operation.get("security") != []:
+                refusals = problem_responses(*REFUSALS)
+                operation["responses"] = dict(sorted({**refusals, **operation["responses"]}.items()))
 
 
 def _error_responses(document: dict[str, Any]) -> list[dict[str, Any]]:

@@ -78,12 +78,17 @@ class BadRequestError(errors.FourpointError):
 STATUS: dict[type[errors.FourpointError], int] = {
     BadRequestError: 400,
     MalformedJsonError: 400,
+    errors.UnauthenticatedError: 401,
+    errors.TokenInvalidError: 401,
+    errors.InsufficientScopeError: 403,
+    errors.InsufficientRoleError: 403,
     errors.NotFoundError: 404,
     RouteNotFoundError: 404,
     MethodNotAllowedError: 405,
     errors.ConflictError: 409,
     errors.NameTakenError: 409,
     errors.IdTakenError: 409,
+    errors.LastOwnerError: 409,
     errors.JobStateError: 409,
     errors.LeaseLostError: 409,
     errors.CancelledError: 409,
@@ -107,6 +112,7 @@ STATUS: dict[type[errors.FourpointError], int] = {
     TooBusyError: 503,
     errors.StorageUnavailableError: 503,
     errors.DatabaseUnavailableError: 503,
+    errors.IdentityProviderUnavailableError: 503,
     errors.AttemptsExhaustedError: 503,
     errors.DeadlineExceededError: 503,
 }
@@ -119,6 +125,7 @@ _OF_HTTP: dict[int, type[errors.FourpointError]] = {
     416: RangeNotSatisfiableError,
 }
 RETRY_AFTER_SECONDS = 2
+CHALLENGES = (errors.UnauthenticatedError, errors.TokenInvalidError, errors.InsufficientScopeError)
 
 
 def problem(
@@ -165,7 +172,18 @@ def _answer(error: errors.FourpointError) -> Response:
         response.headers["ETag"] = error.current_etag
     if isinstance(error, RangeNotSatisfiableError):
         response.headers["Content-Range"] = f"bytes */{error.size}"
+    if isinstance(error, CHALLENGES):
+        response.headers["WWW-Authenticate"] = _challenge(error)
     return response
+
+
+def _challenge(error: errors.FourpointError) -> str:
+    """How to authenticate (RFC 6750, section 3)."""
+    if isinstance(error, errors.TokenInvalidError):
+        return 'Bearer realm="fourpoint", error="invalid_token"'
+    if isinstance(error, errors.InsufficientScopeError):
+        return f'Bearer realm="fourpoint", error="insufficient_scope", scope="{error.scope}"'
+    return 'Bearer realm="fourpoint"'
 
 
 def _answer_http(error: HTTPException) -> Response:

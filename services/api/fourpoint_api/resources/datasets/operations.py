@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from fourpoint_api.resources.samples.names import MAX_NAME_BYTES
+from fourpoint_core.domain.access import Caller
 from fourpoint_core.domain.labels import clean_label_name
 from fourpoint_core.errors import InvalidInputError
 from fourpoint_core.ids import new_id
@@ -66,12 +67,12 @@ def read(sessions: Sessions, dataset_id: UUID) -> tuple[Dataset, datasets.Sample
 
 
 def listing(
-    sessions: Sessions, after: Keyset | None, limit: int, *, count: bool
+    sessions: Sessions, caller: Caller, after: Keyset | None, limit: int, *, count: bool
 ) -> tuple[Page[Dataset], int | None]:
-    """A page of datasets, and how many there are if asked."""
+    """A page of the datasets that the caller may see, and how many there are if asked."""
     with unit_of_work(sessions) as session:
-        page = datasets.list_datasets(session, after, limit)
-        return page, datasets.count_datasets(session) if count else None
+        page = datasets.list_datasets(session, caller, after, limit)
+        return page, datasets.count_datasets(session, caller) if count else None
 
 
 def change(

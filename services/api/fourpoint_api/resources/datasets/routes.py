@@ -12,9 +12,10 @@ from fourpoint_api.resources.jobs.rendering import accepted
 from fourpoint_api.resources.jobs.schemas import JobSchema
 from fourpoint_api.web import etags, examples, paging
 from fourpoint_api.web.arguments import Blueprint
-from fourpoint_api.web.auth import current_user_id
+from fourpoint_api.web.auth import current_caller, current_user_id, needs, signed_in
 from fourpoint_api.web.documented import problems
 from fourpoint_api.web.schemas import PageQuerySchema
+from fourpoint_core.domain.access import Role, Scope
 from fourpoint_core.errors import InvalidInputError, NameTakenError, NotFoundError, StaleDocumentError
 from fourpoint_core.logs import request_id_var
 from fourpoint_core.store.models import Dataset, Label
@@ -27,6 +28,7 @@ blueprint = Blueprint("datasets", __name__, url_prefix="/v1/datasets", descripti
 class Datasets(MethodView):
     """All datasets."""
 
+    @signed_in(Scope.MANAGE)
     @blueprint.doc(operationId="createDataset")
     @blueprint.arguments(schemas.NewDatasetSchema, example={"name": "Cats", "labels": [{"name": "cat"}]})
     @blueprint.response(201, schemas.DatasetSchema, example=examples.DATASET)
@@ -45,6 +47,7 @@ class Datasets(MethodView):
         where = url_for("datasets.OneDataset", dataset_id=dataset.id)
         return render(dataset), 201, {"Location": where, "ETag": _etag(dataset)}
 
+    @signed_in(Scope.READ)
     @blueprint.doc(operationId="listDatasets")
     @blueprint.arguments(PageQuerySchema, location="query")
     @blueprint.response(
@@ -52,10 +55,10 @@ class Datasets(MethodView):
     )
     @problems(blueprint, InvalidInputError)
     def get(self, query: dict[str, Any]) -> Any:
-        """List datasets, oldest first."""
+        """List the datasets that you may see, oldest first."""
         after = paging.read_cursor(query["cursor"], "datasets")
         page, total = operations.listing(
-            clients().sessions, after, query["limit"], count=query["count"] is not None
+            clients().sessions, current_caller(), after, query["limit"], count=query["count"] is not None
         )
         body, headers = paging.page_body(page, "datasets", render, total)
         return body, 200, headers
@@ -73,6 +76,7 @@ class OneDataset(MethodView):
         dataset, totals = operations.read(clients().sessions, dataset_id)
         return {**render(dataset), "samples": render_totals(totals)}, 200, {"ETag": _etag(dataset)}
 
+    @needs(Role.OWNER)
     @blueprint.doc(operationId="changeDataset")
     @blueprint.arguments(schemas.DatasetChangeSchema, example={"name": "Cats and dogs"})
     @blueprint.response(200, schemas.DatasetSchema, example=examples.DATASET)
@@ -88,6 +92,7 @@ class OneDataset(MethodView):
         )
         return render(dataset), 200, {"ETag": _etag(dataset)}
 
+    @needs(Role.OWNER)
     @blueprint.doc(operationId="deleteDataset")
     @blueprint.arguments(schemas.DatasetDeletionSchema, location="query")
     @blueprint.response(202, JobSchema, example={**examples.JOB, "kind": "purge_dataset", "queue": "io"})

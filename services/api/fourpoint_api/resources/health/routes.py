@@ -8,6 +8,7 @@ from flask.views import MethodView
 from fourpoint_api.clients import clients
 from fourpoint_api.resources.health import operations
 from fourpoint_api.web.arguments import Blueprint
+from fourpoint_api.web.auth import public
 from fourpoint_api.web.schemas import Schema
 
 blueprint = Blueprint("health", __name__, description="Liveness and readiness")
@@ -38,7 +39,8 @@ _READY = {
 class Live(MethodView):
     """Liveness."""
 
-    @blueprint.doc(operationId="getHealth")
+    @public
+    @blueprint.doc(operationId="getHealth", security=[])
     @blueprint.response(200, LiveSchema, example={"status": "ok"})
     def get(self) -> Any:
         """Whether the process answers; looks at nothing else."""
@@ -49,7 +51,8 @@ class Live(MethodView):
 class Ready(MethodView):
     """Readiness."""
 
-    @blueprint.doc(operationId="getReadiness")
+    @public
+    @blueprint.doc(operationId="getReadiness", security=[])
     @blueprint.response(200, ReadySchema, example=_READY)
     @blueprint.alt_response(
         503, schema=ReadySchema, description="Something is missing", example={**_READY, "status": "not_ready"}

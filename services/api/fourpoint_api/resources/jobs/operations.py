@@ -5,6 +5,7 @@ from uuid import UUID
 
 from redis import Redis
 
+from fourpoint_core.domain.access import Caller
 from fourpoint_core.domain.jobs import JobState
 from fourpoint_core.jobs.contracts import KINDS
 from fourpoint_core.jobs.dispatch import Dispatcher
@@ -28,12 +29,17 @@ def read_with_attempts(sessions: Sessions, job_id: UUID) -> tuple[Job, Sequence[
 
 
 def listing(
-    sessions: Sessions, state: str | None, dataset_id: UUID | None, after: Keyset | None, limit: int
+    sessions: Sessions,
+    caller: Caller,
+    state: str | None,
+    dataset_id: UUID | None,
+    after: Keyset | None,
+    limit: int,
 ) -> Page[Job]:
-    """A page of jobs."""
+    """A page of the jobs that the caller may see."""
     with unit_of_work(sessions) as session:
         wanted = None if state is None else JobState(state)
-        return jobs.list_jobs(session, state=wanted, dataset_id=dataset_id, after=after, limit=limit)
+        return jobs.list_jobs(session, caller, state=wanted, dataset_id=dataset_id, after=after, limit=limit)
 
 
 def cancel(sessions: Sessions, redis: Redis, job_id: UUID) -> Job:

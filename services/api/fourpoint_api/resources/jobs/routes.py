@@ -15,10 +15,12 @@ from fourpoint_api.resources.jobs import operations, schemas
 from fourpoint_api.resources.jobs.rendering import accepted, as_json, render
 from fourpoint_api.web import examples, paging
 from fourpoint_api.web.arguments import Blueprint
+from fourpoint_api.web.auth import current_caller, needs, signed_in
 from fourpoint_api.web.documented import problems, waits
 from fourpoint_api.web.preferences import preferred_wait
 from fourpoint_api.web.problems import TooBusyError
 from fourpoint_api.web.waiting import LOOK_AGAIN_SECONDS, wait_until_final
+from fourpoint_core.domain.access import Role, Scope
 from fourpoint_core.domain.jobs import JobState
 from fourpoint_core.errors import InvalidInputError, JobStateError, NotFoundError
 
@@ -32,16 +34,17 @@ HEARTBEAT_SECONDS = 10
 class Jobs(MethodView):
     """All jobs."""
 
+    @signed_in(Scope.READ)
     @blueprint.doc(operationId="listJobs")
     @blueprint.arguments(schemas.JobQuerySchema, location="query")
     @blueprint.response(200, schemas.JobPageSchema, example={"items": [examples.JOB], "next_cursor": None})
     @problems(blueprint, InvalidInputError)
     def get(self, query: dict[str, Any]) -> Any:
-        """List jobs, oldest first."""
+        """List jobs, oldest first: those of a dataset, or those that you started; an admin sees all."""
         scope = f"jobs {query['state']} {query['dataset_id']}"
         after = paging.read_cursor(query["cursor"], scope)
         page = operations.listing(
-            clients().sessions, query["state"], query["dataset_id"], after, query["limit"]
+            clients().sessions, current_caller(), query["state"], query["dataset_id"], after, query["limit"]
         )
         body, headers = paging.page_body(page, scope, render, None)
         return body, 200, headers
@@ -97,6 +100,7 @@ class JobEvents(MethodView):
 class JobCancellation(MethodView):
     """The wish that a job ends."""
 
+    @needs(Role.OWNER)
     @blueprint.doc(operationId="cancelJob")
     @blueprint.response(200, schemas.JobSchema, example={**examples.JOB, "state": "cancelled"})
     @problems(blueprint, NotFoundError, JobStateError)
@@ -110,6 +114,7 @@ class JobCancellation(MethodView):
 class JobRetry(MethodView):
     """Another chance for a job."""
 
+    @needs(Role.OWNER)
     @blueprint.doc(operationId="retryJob")
     @blueprint.response(202, schemas.JobSchema, example=examples.JOB)
     @problems(blueprint, NotFoundError, JobStateError)

@@ -10,11 +10,12 @@ from fourpoint_api.clients import clients
 from fourpoint_api.resources.samples import operations, schemas, uploads
 from fourpoint_api.web import etags, examples, paging
 from fourpoint_api.web.arguments import Blueprint
-from fourpoint_api.web.auth import current_user_id
+from fourpoint_api.web.auth import current_user_id, needs
 from fourpoint_api.web.documented import not_modified, problems
 from fourpoint_api.web.media import immutable_bytes, stream_object
 from fourpoint_api.web.problems import RangeNotSatisfiableError, UnsupportedMediaTypeError
 from fourpoint_api.web.strict_json import escaped
+from fourpoint_core.domain.access import Role
 from fourpoint_core.errors import (
     BatchTooLargeError,
     DamagedImageError,
@@ -65,6 +66,7 @@ class Samples(MethodView):
         body, headers = paging.page_body(page, scope, render, total)
         return body, 200, headers
 
+    @needs(Role.OWNER)
     @blueprint.doc(
         operationId="uploadSamples",
         requestBody={

@@ -26,6 +26,7 @@ class Job(Base):
         # What the sweep looks at: as short as the work in hand, however long the history.
         Index("ix_jobs_open", "state", "created_at", postgresql_where=text("state IN ('queued', 'running')")),
         Index("ix_jobs_dataset_id", "dataset_id", "created_at", "id"),
+        Index("ix_jobs_created_by", "created_by", "created_at", "id"),
     )
 
     id: Mapped[Id]

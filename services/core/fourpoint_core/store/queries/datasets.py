@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from fourpoint_core.domain.access import Caller, Role
 from fourpoint_core.domain.labels import colour_for
 from fourpoint_core.errors import NameTakenError, NotFoundError
 from fourpoint_core.ids import new_id
@@ -22,6 +23,7 @@ from fourpoint_core.store.models import (
     Sample,
     UploadIntent,
 )
+from fourpoint_core.store.queries import members
 from fourpoint_core.store.queries.paging import Keyset, Page, fetch_page
 
 LIVE: ColumnElement[bool] = Dataset.deleted_at.is_(None)
@@ -64,6 +66,7 @@ def add_dataset(session: Session, name: str, description: str, input_path: str |
     )
     if row is None:
         raise NameTakenError(f"There is already a dataset named {name!r}; choose another name.")
+    members.set_role(session, dataset_id, author, Role.OWNER)
     return row
 
 
@@ -76,14 +79,16 @@ def get_dataset(session: Session, dataset_id: UUID, *, lock: bool = False) -> Da
     return dataset
 
 
-def list_datasets(session: Session, after: Keyset | None, limit: int) -> Page[Dataset]:
-    """A page of datasets, oldest first."""
-    return fetch_page(session, select(Dataset).where(LIVE), Dataset, after, limit)
+def list_datasets(session: Session, caller: Caller, after: Keyset | None, limit: int) -> Page[Dataset]:
+    """A page of the datasets that the caller may see, oldest first."""
+    visible = members.visible(caller, Dataset.id)
+    return fetch_page(session, select(Dataset).where(LIVE, visible), Dataset, after, limit)
 
 
-def count_datasets(session: Session) -> int:
-    """How many datasets there are."""
-    return session.scalar(select(func.count()).select_from(Dataset).where(LIVE)) or 0
+def count_datasets(session: Session, caller: Caller) -> int:
+    """How many datasets the caller may see."""
+    visible = members.visible(caller, Dataset.id)
+    return session.scalar(select(func.count()).select_from(Dataset).where(LIVE, visible)) or 0
 
 
 def change_dataset(

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Table, and_, func, or_, select, tuple_, up
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from fourpoint_core.domain.access import Caller
 from fourpoint_core.domain.jobs import AttemptOutcome, JobSituation, JobState, Verdict, judge, retry_pause
 from fourpoint_core.errors import (
     AttemptsExhaustedError,
@@ -22,6 +23,7 @@ from fourpoint_core.errors import (
 )
 from fourpoint_core.jobs.contracts import JobKind, Payload, Queue
 from fourpoint_core.store.models import Job, JobAttempt, WorkerProcess
+from fourpoint_core.store.queries import members
 from fourpoint_core.store.queries.paging import Keyset, Page, fetch_page
 
 # Bare tables for the statements of every click: the ORM's bookkeeping would cost more than the database.
@@ -95,10 +97,19 @@ def attempts_of(session: Session, job_id: UUID) -> Sequence[JobAttempt]:
 
 
 def list_jobs(
-    session: Session, *, state: JobState | None, dataset_id: UUID | None, after: Keyset | None, limit: int
+    session: Session,
+    caller: Caller,
+    *,
+    state: JobState | None,
+    dataset_id: UUID | None,
+    after: Keyset | None,
+    limit: int,
 ) -> Page[Job]:
-    """A page of jobs, oldest first."""
-    statement = select(Job)
+    """A page of the jobs that the caller may see, oldest first: of a dataset, or those the caller started."""
+    statement = select(Job).where(members.visible_jobs(caller))
+    if dataset_id is None and not caller.acts_as_admin:
+        # One index serves the filter and the order; all jobs of all one's datasets would take a sort.
+        statement = statement.where(Job.created_by == caller.user_id)
     if state is not None:
         statement = statement.where(Job.state == state.value)
     if dataset_id is not None:

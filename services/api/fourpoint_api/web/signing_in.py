@@ -1,0 +1,90 @@
+"""Whom a request's `Authorization` stands for; no Flask.
+
+Answers are kept for some seconds, so that a person at work costs a query now and then and not with every
+request. A token that is revoked, and a person who is shut out, may go on for that long.
+"""
+
+import threading
+import time
+from uuid import UUID
+
+from fourpoint_api.settings import ApiSettings, Auth
+from fourpoint_core.domain.access import TOKEN_PREFIX, Caller, Scope
+from fourpoint_core.errors import TokenInvalidError, UnauthenticatedError
+from fourpoint_core.ids import LOCAL_USER_ID
+from fourpoint_core.store.queries import tokens
+from fourpoint_core.store.session import Sessions, unhurried_commit, unit_of_work
+
+LOCAL = Caller(LOCAL_USER_ID, "local", True, Scope.ADMIN)
+# Longer than any token of ours, and than the access tokens of identity providers.
+MAX_TOKEN_LENGTH = 16 * 1024
+MAX_KEPT = 10_000
+
+
+class SignIn:
+    """Tells callers from their tokens; one a process."""
+
+    def __init__(self, settings: ApiSettings, sessions: Sessions):
+        self._settings = settings
+        self._sessions = sessions
+        self._kept = _Kept(settings.auth_cache_seconds)
+
+    def caller(self, authorization: str | None) -> Caller:
+        """Who sends a request with this `Authorization`. Raises UnauthenticatedError or TokenInvalidError."""
+        if self._settings.auth is Auth.OFF:
+            return LOCAL
+        if not authorization:
+            raise UnauthenticatedError("Send a token: `Authorization: Bearer <token>`.")
+        token = _bearer_token(authorization)
+        digest = tokens.digest_of(token)
+        return self._kept.get(digest) or self._kept.put(digest, self._recognise(token))
+
+    def _recognise(self, token: str) -> Caller:
+        if not token.startswith(TOKEN_PREFIX):
+            raise TokenInvalidError(f"Send a token of this service; it begins with {TOKEN_PREFIX!r}.")
+        with unit_of_work(self._sessions) as session:
+            found = tokens.find_caller(session, token)
+        if found is None:
+            raise TokenInvalidError("The token is unknown, expired or revoked, or its user is disabled.")
+        caller, use_is_unnoted = found
+        if use_is_unnoted and caller.token_id is not None:
+            self._note_use(caller.token_id)
+        return caller
+
+    def _note_use(self, token_id: UUID) -> None:
+        with unhurried_commit(self._sessions) as session:
+            tokens.note_use(session, token_id)
+
+
+def _bearer_token(authorization: str) -> str:
+    scheme, _, token = authorization.partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN_LENGTH or not token.isascii():
+        raise TokenInvalidError("Send the token as `Authorization: Bearer <token>`.")
+    return token
+
+
+class _Kept:
+    """Callers by the digest of their token, each for some seconds."""
+
+    def __init__(self, seconds: float):
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._callers: dict[str, tuple[float, Caller]] = {}
+
+    def get(self, digest: str) -> Caller | None:
+        """Who was recognised a moment ago, if nothing has run out since."""
+        until, caller = self._callers.get(digest, (0.0, None))
+        return caller if time.monotonic() < until else None
+
+    def put(self, digest: str, caller: Caller) -> Caller:
+        """Remember, for as long as the token is good at most."""
+        seconds = self._seconds
+        if caller.token_expires_at is not None:
+            seconds = min(seconds, caller.token_expires_at.timestamp() - time.time())
+        with self._lock:
+            if len(self._callers) >= MAX_KEPT:
+                # They cost a query each to come back; a list in order of use would cost every request.
+                self._callers.clear()
+            self._callers[digest] = (time.monotonic() + seconds, caller)
+        return caller

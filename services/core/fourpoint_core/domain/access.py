@@ -1,0 +1,99 @@
+"""Who may do what: roles in a dataset, scopes of a token, and the one global admin."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+from uuid import UUID
+
+from fourpoint_core.errors import InsufficientRoleError, InsufficientScopeError
+
+TOKEN_PREFIX = "fpt_"  # noqa: S105 - what every token begins with, so that scanners of secrets find them
+
+
+class _Ladder(StrEnum):
+    """Steps in the order they are written; each includes those before it."""
+
+    def includes(self, other: Self) -> bool:
+        """Whether who has this may do what `other` may."""
+        steps: Sequence[_Ladder] = list(type(self))
+        return steps.index(self) >= steps.index(other)
+
+
+class Role(_Ladder):
+    """What somebody is in one dataset."""
+
+    VIEWER = "viewer"
+    LABELER = "labeler"
+    OWNER = "owner"
+
+
+class Scope(_Ladder):
+    """What a token may be used for, whatever its bearer may do besides."""
+
+    READ = "read"
+    LABEL = "label"
+    MANAGE = "manage"
+    ADMIN = "admin"
+
+
+SCOPE_OF_ROLE = {Role.VIEWER: Scope.READ, Role.LABELER: Scope.LABEL, Role.OWNER: Scope.MANAGE}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sends a request, and with what.
+
+    token_id, token_expires_at: of the API token that the request came with; None for other ways to sign in.
+    """
+
+    user_id: UUID
+    name: str
+    is_admin: bool
+    scope: Scope
+    token_id: UUID | None = None
+    token_expires_at: datetime | None = None
+
+    @property
+    def acts_as_admin(self) -> bool:
+        """Whether everything is open: an admin, whose token was made for that."""
+        return self.is_admin and self.scope is Scope.ADMIN
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What an operation asks of its caller.
+
+    role: in the dataset that the address names; None where it names none. Scope ADMIN asks for an admin.
+    """
+
+    scope: Scope
+    role: Role | None = None
+
+    @classmethod
+    def of(cls, role: Role) -> "Access":
+        """A role, and the scope that goes with it."""
+        return cls(SCOPE_OF_ROLE[role], role)
+
+
+def require(caller: Caller, access: Access, role: Role | None) -> None:
+    """Check what a caller, who may know of the resource, wants to do with it.
+
+    role: the caller's in the dataset that the address names. Raises InsufficientScopeError or
+    InsufficientRoleError.
+    """
+    if caller.acts_as_admin:
+        return
+    if not caller.scope.includes(access.scope):
+        raise InsufficientScopeError(
+            f"Your token is for {caller.scope.value!r}, and this takes one for {access.scope.value!r}.",
+            access.scope.value,
+        )
+    if access.scope is Scope.ADMIN:
+        raise InsufficientRoleError("Only an admin may do this.")
+    if access.role is not None and (role is None or not role.includes(access.role)):
+        have = "nothing" if role is None else role.value
+        raise InsufficientRoleError(
+            f"You are {have} of this dataset, and this takes {access.role.value}; ask an owner."
+        )
