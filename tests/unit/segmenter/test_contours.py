@@ -11,7 +11,7 @@ from fourpoint_core.domain.geometry import Box, Contour, validate_contour
 from fourpoint_core.domain.prompts import ExtremePoints, Prompt
 from fourpoint_core.errors import NoOutlineError
 from fourpoint_worker.segmenter.contours import LEAST_IOU, contour_from, pin_click
-from fourpoint_worker.segmenter.simplification import overlap, simplify_within
+from fourpoint_worker.segmenter.simplification import FINEST_TOLERANCE, overlap, simplify_within
 
 WIDTH, HEIGHT = 120, 100
 
@@ -110,8 +110,15 @@ def test_nothing_above_one_half_is_no_outline() -> None:
 
 @pytest.mark.parametrize("least", [0.9, 0.98, 0.995])
 def test_simplification_spends_no_more_than_its_budget(least: float) -> None:
-    ragged = Point(50, 50).buffer(40, quad_segs=64).union(Point(90, 50).buffer(9, quad_segs=64))
+    ragged = Point(500, 500).buffer(400, quad_segs=64).union(Point(900, 500).buffer(90, quad_segs=64))
     assert overlap(ragged, simplify_within(ragged, least)) >= least
+
+
+def test_an_object_of_a_few_pixels_is_simplified_below_what_can_be_seen() -> None:
+    circle = Point(5, 5).buffer(3, quad_segs=64)
+    simpler = simplify_within(circle, LEAST_IOU)
+    assert len(simpler.exterior.coords) < 20
+    assert simpler.hausdorff_distance(circle) <= FINEST_TOLERANCE
 
 
 def test_a_larger_budget_needs_fewer_vertices() -> None:

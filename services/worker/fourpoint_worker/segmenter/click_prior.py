@@ -89,6 +89,8 @@ class ShapeWeights:
 
     arcs: being well inside the arcs; quadrangle_edge, quadrangle: being just, or well, inside the quadrangle
     of the clicks; sides: not lying along a side of the box; remoteness: per object size away from all clicks.
+    small_arcs: what the arcs weigh in addition on an object of no size, fading to nothing at small_pixels:
+    of a few pixels the clicks tell more than the colours.
     """
 
     arcs: float = 0.784
@@ -96,21 +98,25 @@ class ShapeWeights:
     quadrangle: float = 0.437
     sides: float = 0.744
     remoteness: float = -2.216
+    small_arcs: float = 6.0
+    small_pixels: float = 40.0
 
 
 def shape_odds(crop: Crop, prompt: Prompt, weights: ShapeWeights) -> FloatGrid:
     """Log odds of each cell from its place among the clicks, whatever its colour."""
     extremes = expected_extremes(prompt)
     top, bottom, left, right = extremes.as_tuple()
-    unit = max(crop.pixels_per_cell) / object_size(prompt.box)
+    size = object_size(prompt.box)
+    unit = max(crop.pixels_per_cell) / size
     in_arcs = signed_distance(filled(arcs_through(extremes), crop)) * unit
     in_quadrangle = signed_distance(filled((top, right, bottom, left), crop)) * unit
+    smallness = max(0.0, 1 - size / weights.small_pixels)
     odds = (
-        weights.arcs * np.tanh(in_arcs / _NEAR)
+        (weights.arcs + weights.small_arcs * smallness) * np.tanh(in_arcs / _NEAR)
         + weights.quadrangle_edge * np.tanh(in_quadrangle / _NEAR)
         + weights.quadrangle * np.tanh(in_quadrangle / _FAR)
-        + weights.sides * np.tanh(_depth_in(extremes.box, crop) / object_size(prompt.box) / _NEAR)
-        + weights.remoteness * _distance_to(extremes.as_tuple(), crop) / object_size(prompt.box)
+        + weights.sides * np.tanh(_depth_in(extremes.box, crop) / size / _NEAR)
+        + weights.remoteness * _distance_to(extremes.as_tuple(), crop) / size
     )
     return np.asarray(odds, np.float32)
 

@@ -5,27 +5,29 @@ from shapely.geometry.base import BaseGeometry
 
 # Finer than this nobody can see or drag a vertex, whatever the budget would allow.
 FINEST_TOLERANCE = 0.2
+# Of an object of a few pixels, a fifth of a pixel is a part that can be seen.
+FINEST_SHARE = 0.02
 _HALVINGS = 6
 
 
 def simplify_within(polygon: Polygon, least_iou: float) -> Polygon:
     """The coarsest simplification found whose IoU with `polygon` is at least `least_iou`.
 
-    Tolerances are tried by bisection, in pixels. Topology is kept: rings stay simple, holes inside.
+    Tolerances are tried by bisection, in pixels, none finer than anyone can see: on an object of a few
+    pixels the budget is overdrawn by that much. Topology is kept: rings stay simple, holes inside.
     Source: Douglas and Peucker, 1973, as GEOS does it for whole polygons.
     """
-    best = _within(polygon, FINEST_TOLERANCE, least_iou)
-    if best is None:
-        return polygon
-    low, high = FINEST_TOLERANCE, max(2 * FINEST_TOLERANCE, polygon.area**0.5 / 4)
+    side = polygon.area**0.5
+    low, high = min(FINEST_TOLERANCE, FINEST_SHARE * side), max(2 * FINEST_TOLERANCE, side / 4)
+    best = _simplified(polygon, low)
     for _ in range(_HALVINGS):
         # Tolerances differ by factors, not by steps: bisect their ratio.
         middle = (low * high) ** 0.5
-        candidate = _within(polygon, middle, least_iou)
-        if candidate is None:
-            high = middle
-        else:
+        candidate = _simplified(polygon, middle)
+        if overlap(polygon, candidate) >= least_iou:
             low, best = middle, candidate
+        else:
+            high = middle
     return best
 
 
@@ -36,8 +38,6 @@ def overlap(one: BaseGeometry, other: BaseGeometry) -> float:
     return shared / union if union > 0 else 0.0
 
 
-def _within(polygon: Polygon, tolerance: float, least_iou: float) -> Polygon | None:
+def _simplified(polygon: Polygon, tolerance: float) -> Polygon:
     candidate = polygon.simplify(tolerance, preserve_topology=True)
-    if not isinstance(candidate, Polygon) or not candidate.is_valid:
-        return None
-    return candidate if overlap(polygon, candidate) >= least_iou else None
+    return candidate if isinstance(candidate, Polygon) and candidate.is_valid else polygon
