@@ -1,15 +1,20 @@
 """Reading samples and their thumbnails; no HTTP."""
 
+from collections.abc import Collection
 from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
+from fourpoint_core.domain.filters import SampleFilter, Sort, Status
 from fourpoint_core.errors import ObjectMissingError, StorageUnavailableError
 from fourpoint_core.imaging.upright import thumbnail_jpeg
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.storage.derived import thumbnail_key
 from fourpoint_core.store.models import Sample
-from fourpoint_core.store.queries import datasets, samples
-from fourpoint_core.store.queries.paging import Keyset, Page
+from fourpoint_core.store.queries import datasets, sample_filters, sample_leases, samples
+from fourpoint_core.store.queries.sample_filters import Place, SamplePage
+from fourpoint_core.store.queries.sample_leases import Lease
 from fourpoint_core.store.session import Sessions, unit_of_work
 
 
@@ -22,17 +27,63 @@ def read(sessions: Sessions, sample_id: UUID) -> Sample:
 def listing(
     sessions: Sessions,
     dataset_id: UUID,
-    status: samples.Status,
-    after: Keyset | None,
+    wanted: SampleFilter,
+    sort: Sort,
+    after: Place | None,
     limit: int,
     *,
-    count: bool,
-) -> tuple[Page[Sample], int | None]:
-    """A page of a dataset's samples, and how many there are if asked. Raises NotFoundError."""
+    count: str | None,
+) -> tuple[SamplePage, int | None]:
+    """A page of the samples that match. Raises NotFoundError.
+
+    count: `exact` or `estimated` also says how many match.
+    """
     with unit_of_work(sessions) as session:
         datasets.get_dataset(session, dataset_id)
-        page = samples.list_samples(session, dataset_id, status, after, limit)
-        return page, samples.count_samples(session, dataset_id, status) if count else None
+        page = sample_filters.list_samples(session, dataset_id, wanted, sort, after, limit)
+        total = None
+        if count == "exact":
+            total = sample_filters.count_exactly(session, dataset_id, wanted)
+        elif count == "estimated":
+            total = sample_filters.estimate_count(session, dataset_id, wanted)
+        return page, total
+
+
+def neighbours(
+    sessions: Sessions, sample_id: UUID, wanted: SampleFilter, sort: Sort
+) -> tuple[UUID | None, UUID | None]:
+    """The samples before and after this one in a list, whether or not it is in it. Raises NotFoundError."""
+    with unit_of_work(sessions) as session:
+        sample = samples.get_sample(session, sample_id)
+        place = sample_filters.place_of(session, sample, wanted, sort)
+        before, after = (
+            sample_filters.next_id(session, sample.dataset_id, wanted, sort, place, forward=forward)
+            for forward in (False, True)
+        )
+        return before, after
+
+
+def take_next(
+    sessions: Sessions,
+    dataset_id: UUID,
+    wanted: SampleFilter,
+    sort: Sort,
+    user_id: UUID,
+    length: timedelta,
+    skip: Collection[UUID],
+) -> Lease | None:
+    """Give a labeler the next unlabeled image that nobody else has, or None. Raises NotFoundError."""
+    unlabeled = replace(wanted, status=Status.UNLABELED)
+    with unit_of_work(sessions) as session:
+        datasets.get_dataset(session, dataset_id)
+        return sample_leases.take_next(session, dataset_id, unlabeled, sort, user_id, length, skip)
+
+
+def release(sessions: Sessions, sample_id: UUID, user_id: UUID) -> None:
+    """Give an image back that was taken with `take_next`. Raises NotFoundError."""
+    with unit_of_work(sessions) as session:
+        samples.get_sample(session, sample_id)
+        sample_leases.release(session, sample_id, user_id)
 
 
 def thumbnail(store: ObjectStore, sample: Sample, size: int) -> bytes:

@@ -2,8 +2,9 @@
 
 import marshmallow as ma
 
+from fourpoint_api.resources.filters.schemas import SortedFilterSchema, UnlabeledFilterSchema
 from fourpoint_api.web.schemas import PageQuerySchema, Schema, page_schema
-from fourpoint_core.store.queries.samples import Status
+from fourpoint_core.domain.filters import SORTS
 
 THUMBNAIL_SIZES = (128, 256, 512)
 
@@ -29,10 +30,50 @@ class SampleSchema(Schema):
     created_at = ma.fields.AwareDateTime(required=True, format="iso")
 
 
-class SampleQuerySchema(PageQuerySchema):
-    """Which samples."""
+class SampleQuerySchema(PageQuerySchema, SortedFilterSchema):
+    """Which samples, in which order, and which part of the list."""
 
-    status = ma.fields.Enum(Status, by_value=True, load_default=Status.ALL)
+    count = ma.fields.String(
+        load_default=None,
+        validate=ma.validate.OneOf(["exact", "estimated"]),
+        metadata={"description": "Ask for `total`; an exact one costs time where a filter matches much."},
+    )
+
+
+class NeighboursSchema(Schema):
+    """What comes before and after a sample in a list; null at its ends."""
+
+    previous = ma.fields.UUID(required=True, allow_none=True)
+    next = ma.fields.UUID(required=True, allow_none=True)
+
+
+class NextSampleRequestSchema(Schema):
+    """What a labeler wants to label next."""
+
+    filter = ma.fields.Nested(
+        UnlabeledFilterSchema,
+        load_default=None,
+        metadata={"description": "Unlabeled images only, as they are now"},
+    )
+    sort = ma.fields.String(load_default="created_at", validate=ma.validate.OneOf(sorted(SORTS)))
+    lease_seconds = ma.fields.Integer(
+        load_default=600,
+        validate=ma.validate.Range(min=10, max=3600),
+        metadata={"description": "How long nobody else is given the image"},
+    )
+    skip = ma.fields.List(
+        ma.fields.UUID(),
+        load_default=list,
+        validate=ma.validate.Length(max=1000),
+        metadata={"description": "Images to pass over; what you hold of them is given back"},
+    )
+
+
+class NextSampleSchema(Schema):
+    """An image that is yours until expires_at; both null: there is none left."""
+
+    sample = ma.fields.Nested(SampleSchema, required=True, allow_none=True)
+    expires_at = ma.fields.AwareDateTime(required=True, allow_none=True, format="iso")
 
 
 class UploadedSampleSchema(SampleSchema):

@@ -1,0 +1,359 @@
+"""Sample filters as SQL: pages, counts and neighbours of what somebody asked for.
+
+The working state is read from `samples` and from what the triggers derive from documents; a past state from
+`sample_states`. Every condition that can be rare has an index of its own, and every order has one; which of
+them leads is the planner's choice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    Select,
+    and_,
+    collate,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import array
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+from sqlalchemy.sql import ClauseElement
+
+from fourpoint_core.domain.filters import LabelMatch, SampleFilter, Sort, SortKey, Status, next_prefix
+from fourpoint_core.store.models import Sample, SampleLabel, SamplePath, SampleState
+from fourpoint_core.store.models.samples import PRESENT
+from fourpoint_core.store.queries import tallies
+
+Condition = ColumnElement[bool]
+_UNITS = {"h": "hours", "d": "days", "w": "weeks", "mo": "months", "y": "years"}
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentState:
+    """What a list shows of a sample's document: as it is, or as it stood."""
+
+    revision: int
+    annotation_count: int
+    labeled_by: UUID | None
+    labeled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A sample in a list."""
+
+    sample: Sample
+    state: DocumentState
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in an order: the value that is sorted by (a time, a name, a number), and the sample's id."""
+
+    value: Any
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePage:
+    """Some samples, and the place after which the next page begins (None at the end)."""
+
+    rows: Sequence[Listed]
+    next: Place | None
+
+
+def list_samples(
+    session: Session, dataset_id: UUID, wanted: SampleFilter, sort: Sort, after: Place | None, limit: int
+) -> SamplePage:
+    """A page of the samples that match."""
+    query = _Query(dataset_id, wanted, sort)
+    statement = query.select(Sample, *query.state_columns)
+    statement = query.beyond(statement, after, forward=True).limit(limit + 1)
+    rows = [Listed(row[0], query.state_of(row)) for row in session.execute(statement)]
+    page = rows[:limit]
+    return SamplePage(page, _place(page[-1], sort) if len(rows) > limit else None)
+
+
+def count_exactly(session: Session, dataset_id: UUID, wanted: SampleFilter) -> int:
+    """How many samples match."""
+    if wanted.only_status:
+        totals = tallies.sample_totals(session, dataset_id)
+        return {
+            Status.ALL: totals.total,
+            Status.LABELED: totals.labeled,
+            Status.UNLABELED: totals.total - totals.labeled,
+        }[wanted.status]
+    return session.scalar(_Query(dataset_id, wanted, Sort()).select(func.count())) or 0
+
+
+def estimate_count(session: Session, dataset_id: UUID, wanted: SampleFilter) -> int:
+    """About how many samples match, by the planner's statistics; exact where counting costs nothing."""
+    if wanted.only_status:
+        return count_exactly(session, dataset_id, wanted)
+    plan = session.scalar(_Explain(_Query(dataset_id, wanted, Sort()).select(Sample.id)))
+    return int(plan[0]["Plan"]["Plan Rows"])
+
+
+def place_of(session: Session, sample: Sample, wanted: SampleFilter, sort: Sort) -> Place:
+    """Where a sample stands in an order, whether or not it matches the filter."""
+    if sort.key is not SortKey.ANNOTATION_COUNT or wanted.at is None:
+        return Place(_value(sample, sample.annotation_count, sort), sample.id)
+    count = session.scalar(
+        select(SampleState.annotation_count).where(SampleState.sample_id == sample.id, _valid_at(wanted.at))
+    )
+    return Place(count or 0, sample.id)
+
+
+def next_id(
+    session: Session, dataset_id: UUID, wanted: SampleFilter, sort: Sort, place: Place, *, forward: bool
+) -> UUID | None:
+    """The matching sample that follows a place, or precedes it; None at the end."""
+    query = _Query(dataset_id, wanted, sort)
+    statement = query.beyond(query.select(Sample.id), place, forward=forward)
+    found: UUID | None = session.scalar(statement.limit(1))
+    return found
+
+
+def ordered_ids(dataset_id: UUID, wanted: SampleFilter, sort: Sort) -> Select[UUID]:
+    """A select of the ids of the samples that match, in order."""
+    query = _Query(dataset_id, wanted, sort)
+    return query.beyond(query.select(Sample.id), None, forward=True)
+
+
+def matching_ids(dataset_id: UUID, wanted: SampleFilter) -> Select[UUID]:
+    """A select of the ids of all samples that match, for statements that act on them."""
+    return _Query(dataset_id, wanted, Sort()).select(Sample.id)
+
+
+class _Query:
+    """One filter and one order over one dataset."""
+
+    def __init__(self, dataset_id: UUID, wanted: SampleFilter, sort: Sort):
+        self._dataset_id = dataset_id
+        self._wanted = wanted
+        self._sort = sort
+        # The labels' own index has the order of arrival: led by the first label, page and order are one read.
+        self._led_by_label = (
+            wanted.at is None
+            and sort.key is SortKey.CREATED_AT
+            and (
+                len(wanted.label_ids) == 1 or (bool(wanted.label_ids) and wanted.label_match is LabelMatch.ALL)
+            )
+        )
+
+    def select(self, *columns: Any) -> Select[Any]:
+        """A select of the matching samples, without an order."""
+        statement = select(*columns).select_from(Sample)
+        if self._wanted.at is not None:
+            known = and_(SampleState.sample_id == Sample.id, _valid_at(self._wanted.at))
+            statement = statement.outerjoin(SampleState, known)
+        if self._led_by_label:
+            statement = statement.join(SampleLabel, SampleLabel.sample_id == Sample.id)
+        return statement.where(*self._conditions())
+
+    def beyond(self, statement: Select[Any], place: Place | None, *, forward: bool) -> Select[Any]:
+        """The part of `statement` after a place, in order; backward: before it, in the order's reverse."""
+        order = self._order()
+        descending = self._sort.descending is forward
+        if place is not None:
+            there = tuple_(literal(place.value, order[0].type), literal(place.id, Sample.id.type))
+            here = tuple_(*order)
+            statement = statement.where(here < there if descending else here > there)
+        return statement.order_by(*(column.desc() if descending else column.asc() for column in order))
+
+    @property
+    def state_columns(self) -> tuple[Any, ...]:
+        """What `state_of` needs beside the sample."""
+        if self._wanted.at is None:
+            return ()
+        return (
+            SampleState.revision,
+            SampleState.annotation_count,
+            SampleState.labeled_by,
+            SampleState.begins_at,
+        )
+
+    def state_of(self, row: Any) -> DocumentState:
+        """The document's state in a row of (Sample, *state_columns)."""
+        sample = row[0]
+        if self._wanted.at is None:
+            return DocumentState(sample.revision, sample.annotation_count, sample.labeled_by, sample.labeled_at)
+        _, revision, count, labeled_by, begins_at = row
+        return DocumentState(revision or 0, count or 0, labeled_by, begins_at if count else None)
+
+    @property
+    def _count(self) -> ColumnElement[int]:
+        if self._wanted.at is None:
+            return Sample.annotation_count.expression
+        return func.coalesce(SampleState.annotation_count, 0)
+
+    def _order(self) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+        if self._led_by_label:
+            return SampleLabel.created_at.expression, SampleLabel.sample_id.expression
+        columns: dict[SortKey, ColumnElement[Any]] = {
+            SortKey.CREATED_AT: Sample.created_at.expression,
+            SortKey.NAME: collate(Sample.name, "C"),
+            SortKey.SIZE: Sample.size_bytes.expression,
+            SortKey.ANNOTATION_COUNT: self._count,
+        }
+        return columns[self._sort.key], Sample.id.expression
+
+    def _conditions(self) -> list[Condition]:
+        return [
+            Sample.dataset_id == self._dataset_id,
+            PRESENT,
+            *self._of_status(),
+            *self._of_labels(),
+            *self._of_time(),
+            *self._of_name(),
+            *self._of_path(),
+            *self._of_labelers(),
+            *self._of_objects(),
+        ]
+
+    def _of_status(self) -> list[Condition]:
+        if self._wanted.status is Status.LABELED:
+            return [(Sample if self._wanted.at is None else SampleState).annotation_count > 0]
+        if self._wanted.status is Status.UNLABELED:
+            return [self._count == 0]
+        return []
+
+    def _of_labels(self) -> list[Condition]:
+        ids = self._wanted.label_ids
+        if not ids:
+            return []
+        every = self._wanted.label_match is LabelMatch.ALL
+        if self._wanted.at is not None:
+            column: InstrumentedAttribute[list[UUID]] = SampleState.label_ids
+            wanted = array(ids, type_=Sample.id.type)
+            return [column.contains(wanted) if every else column.overlap(wanted)]
+        if self._led_by_label:
+            return [SampleLabel.label_id == ids[0], *map(_has_label, ids[1:])]
+        return [_has_label(label_id) for label_id in ids] if every else [_has_label(*ids)]
+
+    def _of_time(self) -> list[Condition]:
+        wanted = self._wanted
+        found: list[Condition] = []
+        if wanted.created_within is not None:
+            length = {_UNITS[wanted.created_within.unit]: wanted.created_within.count}
+            found.append(Sample.created_at >= func.now() - _interval(**length))
+        if wanted.created_after is not None:
+            found.append(Sample.created_at >= wanted.created_after)
+        if wanted.created_before is not None:
+            found.append(Sample.created_at < wanted.created_before)
+        if wanted.at is not None:
+            found.append(Sample.created_at <= wanted.at)
+        return found
+
+    def _of_name(self) -> list[Condition]:
+        needle = self._wanted.name_contains
+        if needle is None:
+            return []
+        folded = func.fold_name(needle)
+        return [
+            exists().where(
+                SamplePath.sample_id == Sample.id,
+                SamplePath.grams.contains(func.needle_grams(self._dataset_id, folded)),
+                # The grams say where to look; this says what is there.
+                func.strpos(SamplePath.folded_name, folded) > 0,
+            )
+        ]
+
+    def _of_path(self) -> list[Condition]:
+        prefix = self._wanted.path_prefix
+        if prefix is None:
+            return []
+        key = collate(Sample.object_key, "C")
+        end = next_prefix(prefix)
+        return [key >= prefix] if end is None else [key >= prefix, key < end]
+
+    def _of_labelers(self) -> list[Condition]:
+        wanted = self._wanted
+        found: list[Condition] = []
+        if wanted.labeled_by:
+            now = Sample if wanted.at is None else SampleState
+            found.append(now.labeled_by.in_(wanted.labeled_by))
+        ever = exists().where(
+            _PAST.sample_id == Sample.id,
+            _PAST.annotation_count > 0,
+            *([] if wanted.at is None else [_PAST.begins_at <= wanted.at]),
+        )
+        if wanted.never_labeled is not None:
+            found.append(~ever if wanted.never_labeled else ever)
+            if wanted.never_labeled:
+                # It follows, and leads to the index of the unlabeled.
+                found.append(self._count == 0)
+        if wanted.not_labeled_by:
+            found.append(~ever.where(_PAST.labeled_by.in_(wanted.not_labeled_by)))
+        return found
+
+    def _of_objects(self) -> list[Condition]:
+        wanted = self._wanted
+        found: list[Condition] = []
+        if wanted.difficult is not None:
+            difficult = self._state_says(lambda state: state.difficult)
+            found.append(difficult if wanted.difficult else ~difficult)
+        for key, value in wanted.attributes:
+            term = array([f"{key}:{value}"])
+            found.append(self._state_says(lambda state, term=term: state.attribute_terms.contains(term)))
+        return found
+
+    def _state_says(self, says: Any) -> Condition:
+        if self._wanted.at is not None:
+            return func.coalesce(says(SampleState), False)
+        return exists().where(_PAST.sample_id == Sample.id, _PAST.ends_at.is_(None), says(_PAST))
+
+
+def _place(listed: Listed, sort: Sort) -> Place:
+    return Place(_value(listed.sample, listed.state.annotation_count, sort), listed.sample.id)
+
+
+def _value(sample: Sample, annotation_count: int, sort: Sort) -> Any:
+    return {
+        SortKey.CREATED_AT: sample.created_at,
+        SortKey.NAME: sample.name,
+        SortKey.SIZE: sample.size_bytes,
+        SortKey.ANNOTATION_COUNT: annotation_count,
+    }[sort.key]
+
+
+_PAST = aliased(SampleState)
+
+
+def _valid_at(time: datetime) -> Condition:
+    return and_(SampleState.begins_at <= time, or_(SampleState.ends_at.is_(None), SampleState.ends_at > time))
+
+
+def _has_label(*label_ids: UUID) -> Condition:
+    return exists().where(_OF_LABEL.sample_id == Sample.id, _OF_LABEL.label_id.in_(label_ids))
+
+
+def _interval(*, hours: int = 0, days: int = 0, weeks: int = 0, months: int = 0, years: int = 0) -> Any:
+    return func.make_interval(years, months, weeks, days, hours)
+
+
+_OF_LABEL = aliased(SampleLabel)
+
+
+class _Explain(Executable, ClauseElement):
+    """What the planner expects of a statement."""
+
+    inherit_cache = False
+
+    def __init__(self, statement: Select[Any]):
+        self.statement = statement
+
+
+@compiles(_Explain)
+def _compile_explain(element: _Explain, compiler: Any, **options: Any) -> str:
+    return f"EXPLAIN (FORMAT JSON) {compiler.process(element.statement, **options)}"
