@@ -10,13 +10,16 @@ from typing import get_type_hints
 import pytest
 
 from fourpoint_core.domain.geometry import Box
+from fourpoint_core.domain.labels import DeletionPolicy
 from fourpoint_core.domain.prompts import ExtremePoints, Prompt
 from fourpoint_core.ids import new_id
 from fourpoint_core.jobs.contracts import (
     INFERENCE_QUEUES,
     IO_QUEUES,
     KINDS,
+    DeleteLabel,
     InferContour,
+    MergeLabel,
     Payload,
     PrefetchSample,
     PurgeDataset,
@@ -24,11 +27,16 @@ from fourpoint_core.jobs.contracts import (
     SaveMode,
 )
 from fourpoint_worker import inference_app, io_app
+from fourpoint_worker.tasks.delete_label import DeleteLabelWork
 from fourpoint_worker.tasks.infer_contour import InferContourWork
+from fourpoint_worker.tasks.merge_label import MergeLabelWork
 from fourpoint_worker.tasks.prefetch_sample import PrefetchSampleWork
 from fourpoint_worker.tasks.purge_dataset import PurgeDatasetWork
 
-WORKS = {work.kind.name: work for work in (InferContourWork, PrefetchSampleWork, PurgeDatasetWork)}
+WORKS = {
+    work.kind.name: work
+    for work in (InferContourWork, PrefetchSampleWork, PurgeDatasetWork, MergeLabelWork, DeleteLabelWork)
+}
 CONSUMED = {**dict.fromkeys(INFERENCE_QUEUES, inference_app), **dict.fromkeys(IO_QUEUES, io_app)}
 CLICKS = ExtremePoints((50, 10), (50, 70), (20, 40), (80, 40))
 PAYLOADS: list[Payload] = [
@@ -41,9 +49,12 @@ PAYLOADS: list[Payload] = [
         new_id(),
         label_id=new_id(),
         label_name="cat",
+        redraws=True,
     ),
     PrefetchSample(new_id()),
     PurgeDataset(new_id(), delete_objects=True),
+    MergeLabel(new_id(), new_id(), new_id()),
+    DeleteLabel(new_id(), new_id(), DeletionPolicy.SAMPLES_AND_SOURCE),
 ]
 
 

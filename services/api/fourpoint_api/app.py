@@ -8,12 +8,33 @@ from fourpoint_api.clients import Clients, attach
 from fourpoint_api.resources.annotations.routes import blueprint as annotations
 from fourpoint_api.resources.contours.routes import blueprint as contours
 from fourpoint_api.resources.datasets.routes import blueprint as datasets
+from fourpoint_api.resources.drafts.routes import blueprint as drafts
+from fourpoint_api.resources.filters.routes import blueprint as filters
 from fourpoint_api.resources.health.routes import blueprint as health
+from fourpoint_api.resources.history.routes import blueprint as history
 from fourpoint_api.resources.jobs.routes import blueprint as jobs
+from fourpoint_api.resources.labels.routes import blueprint as labels
+from fourpoint_api.resources.preferences.routes import blueprint as preferences
 from fourpoint_api.resources.samples.routes import blueprint as samples
-from fourpoint_api.web import auth, openapi, problems, request_ids
+from fourpoint_api.resources.stats.routes import blueprint as stats
+from fourpoint_api.resources.trash.routes import blueprint as trash
+from fourpoint_api.web import auth, idempotency, openapi, problems, request_ids
 
-BLUEPRINTS = (health, datasets, samples, contours, annotations, jobs)
+BLUEPRINTS = (
+    health,
+    datasets,
+    labels,
+    samples,
+    filters,
+    stats,
+    contours,
+    annotations,
+    history,
+    drafts,
+    jobs,
+    trash,
+    preferences,
+)
 
 
 def create_app(clients: Clients) -> Flask:
@@ -24,6 +45,7 @@ def create_app(clients: Clients) -> Flask:
     request_ids.install(app)
     problems.install(app)
     auth.install(app)
+    idempotency.install(app)
     openapi.serve(app, _with_routes(app))
     return app
 

@@ -6,7 +6,7 @@ Each class is one public `code`, stable for ever: clients branch on it. One tabl
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,27 @@ class NameTakenError(ConflictError):
     title = "The name is taken"
 
 
+class ShortcutTakenError(ConflictError):
+    """Another label of the dataset already has this shortcut."""
+
+    code = "shortcut_taken"
+    title = "The shortcut is taken"
+
+
+class LabelDeletedError(ConflictError):
+    """What was asked for needs a label that was deleted."""
+
+    code = "label_deleted"
+    title = "A label was deleted"
+
+
+class HistoryEndError(ConflictError):
+    """There is nothing to undo, or to redo."""
+
+    code = "history_end"
+    title = "The history ends here"
+
+
 class IdTakenError(ConflictError):
     """A client-supplied id already names something else."""
 
@@ -134,15 +155,47 @@ class JobStateError(ConflictError):
     title = "The job's state does not allow this"
 
 
+class RequestInProgressError(ConflictError):
+    """A request with the same Idempotency-Key is being carried out at this moment."""
+
+    code = "request_in_progress"
+    title = "The same request is being carried out"
+
+
+class AnswerLostError(ConflictError):
+    """A request with this Idempotency-Key was carried out, and nobody knows any more what it was answered."""
+
+    code = "answer_lost"
+    title = "The request was carried out, its answer was lost"
+
+
+class IdempotencyKeyReusedError(FourpointError):
+    """The Idempotency-Key came with another request before."""
+
+    code = "idempotency_key_reused"
+    title = "The Idempotency-Key belongs to another request"
+
+
+class SignatureInvalidError(FourpointError):
+    """A signed address was changed, has run out, or is used for something else."""
+
+    code = "signature_invalid"
+    title = "The signed address is not valid"
+
+
 class StaleDocumentError(FourpointError):
-    """`If-Match` names a state that is no longer the current one."""
+    """`If-Match` names a state that is no longer the current one.
+
+    changes: what happened since, as a JSON document, where that is known.
+    """
 
     code = "stale_document"
     title = "The resource has changed"
 
-    def __init__(self, detail: str, current_etag: str):
+    def __init__(self, detail: str, current_etag: str, changes: dict[str, Any] | None = None):
         super().__init__(detail)
         self.current_etag = current_etag
+        self.changes = changes
 
 
 class PreconditionRequiredError(FourpointError):

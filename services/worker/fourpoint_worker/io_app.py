@@ -17,9 +17,19 @@ from fourpoint_worker.presence import Presence, process_name
 from fourpoint_worker.process import JobProcess, build_clients, command_line, log_as_json, register_tasks
 from fourpoint_worker.settings import WorkerSettings
 from fourpoint_worker.sweep import Sweep
+from fourpoint_worker.tasks.delete_label import DeleteLabelWork
+from fourpoint_worker.tasks.delete_samples import DeleteSamplesWork
+from fourpoint_worker.tasks.merge_label import MergeLabelWork
 from fourpoint_worker.tasks.purge_dataset import PurgeDatasetWork
+from fourpoint_worker.tasks.restore_samples import RestoreSamplesWork
 
-KINDS = (PurgeDatasetWork.kind,)
+KINDS = (
+    PurgeDatasetWork.kind,
+    MergeLabelWork.kind,
+    DeleteLabelWork.kind,
+    DeleteSamplesWork.kind,
+    RestoreSamplesWork.kind,
+)
 ROLE = "io"
 # Between the soft limit, which raises inside the job, and the hard one, which kills.
 _GRACE_SECONDS = 30
@@ -33,7 +43,13 @@ def create_app(settings: WorkerSettings) -> Celery:
 
     def child_begins(**_: Any) -> None:
         clients = build_clients(settings)
-        works = (PurgeDatasetWork(clients.sessions, clients.store),)
+        works = (
+            PurgeDatasetWork(clients.sessions, clients.store),
+            MergeLabelWork(clients.sessions),
+            DeleteLabelWork(clients.sessions, clients.store),
+            DeleteSamplesWork(clients.sessions, clients.store),
+            RestoreSamplesWork(clients.sessions),
+        )
         # Time limits are Celery's here; the watchdog for threads would only be second.
         process = JobProcess(clients, ROLE, works, stage_seconds=float("inf"))
         process.start()

@@ -14,7 +14,7 @@ from fourpoint_core.domain.geometry import Box
 from fourpoint_core.domain.prompts import Prompt
 from fourpoint_core.ids import LOCAL_USER_ID
 from fourpoint_core.store.models import Dataset, Sample
-from fourpoint_core.store.queries import annotations, datasets
+from fourpoint_core.store.queries import drafts, labels
 from fourpoint_core.store.session import Sessions, unit_of_work
 
 Add = Callable[..., TestResponse]
@@ -168,7 +168,7 @@ def test_an_id_may_be_used_on_two_images(
 FAR = 1e300
 BAD: dict[str, tuple[dict[str, object], str, str]] = {
     "no contour": ({"contour": None}, "/contour", "invalid"),
-    "two contours": ({"contour_id": str(UUID(int=1))}, "/contour", "invalid"),
+    "an edit of an unknown contour": ({"contour_id": str(UUID(int=1))}, "/contour_id", "contour_unknown"),
     "no label": ({"label": None}, "/label", "invalid"),
     "two labels": ({"label_id": str(UUID(int=1))}, "/label", "invalid"),
     "an unknown label": ({"label": None, "label_id": str(UUID(int=1))}, "/label_id", "label_unknown"),
@@ -345,9 +345,9 @@ def test_an_unknown_image_is_not_found(client: FlaskClient, unknown_id: UUID, me
 
 def test_a_draft_is_read_and_thrown_away(client: FlaskClient, sample: Sample, sessions: Sessions) -> None:
     with unit_of_work(sessions) as session:
-        label, _ = datasets.label_named(session, sample.dataset_id, "cat")
+        label, _ = labels.label_named(session, sample.dataset_id, "cat")
         entry = {"id": "1", "contour": SQUARE_JSON, "label_id": str(label.id)}
-        annotations.add_to_draft(session, sample, LOCAL_USER_ID, entry)
+        drafts.add_to_draft(session, sample, LOCAL_USER_ID, entry)
     address = f"/v1/samples/{sample.id}/draft"
     assert client.get(address).json["annotations"] == [entry]
     assert client.delete(address).status_code == 204
@@ -360,5 +360,5 @@ def test_throwing_away_no_draft_is_no_error(client: FlaskClient, sample: Sample)
 
 def test_a_draft_makes_no_image_labeled(client: FlaskClient, sample: Sample, sessions: Sessions) -> None:
     with unit_of_work(sessions) as session:
-        annotations.add_to_draft(session, sample, LOCAL_USER_ID, {"id": "1"})
+        drafts.add_to_draft(session, sample, LOCAL_USER_ID, {"id": "1"})
     assert status(client, sample) == "unlabeled"

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from fourpoint_core.errors import NoOutlineError
 from fourpoint_core.jobs.contracts import InferContour, SaveMode
 from fourpoint_core.store.models import Dataset, Job, Sample
-from fourpoint_core.store.queries import datasets
+from fourpoint_core.store.queries import datasets, labels
 from fourpoint_core.store.session import Sessions, unit_of_work
 
 
@@ -295,7 +295,7 @@ def test_the_label_of_another_dataset_is_unknown(
 ) -> None:
     with unit_of_work(sessions) as session:
         other = datasets.add_dataset(session, "Dogs", "", None, dataset.created_by)
-        label, _ = datasets.label_named(session, other.id, "cat")
+        label, _ = labels.label_named(session, other.id, "cat")
     answer = infer(client, sample, points=POINTS, save="draft", label_id=str(label.id))
     assert answer.json["errors"][0]["code"] == "label_unknown"
 

@@ -13,7 +13,7 @@ from fourpoint_core.domain.annotations import NewAnnotation
 from fourpoint_core.errors import IdTakenError, NameTakenError, NotFoundError
 from fourpoint_core.ids import LOCAL_USER_ID, new_id
 from fourpoint_core.store.models import Annotation, Dataset, Revision, Sample
-from fourpoint_core.store.queries import annotations, datasets, samples
+from fourpoint_core.store.queries import annotations, datasets, drafts, labels, samples
 from fourpoint_core.store.queries.paging import Keyset
 from fourpoint_core.store.queries.samples import Status
 from fourpoint_core.store.session import Sessions, unit_of_work
@@ -35,7 +35,7 @@ def sample(sessions: Sessions, dataset: Dataset) -> Sample:
 
 def annotate(session: Session, sample: Sample, name: str = "cat") -> UUID:
     locked = samples.get_sample(session, sample.id, lock=True)
-    label, _ = datasets.label_named(session, sample.dataset_id, name)
+    label, _ = labels.label_named(session, sample.dataset_id, name)
     new = NewAnnotation(new_id(), label.id, SQUARE)
     annotations.add_annotation(session, locked, new, LOCAL_USER_ID)
     return new.id
@@ -206,7 +206,7 @@ def test_a_save_that_fails_leaves_no_revision(sessions: Sessions, sample: Sample
 def test_an_id_is_not_used_for_two_objects(sessions: Sessions, sample: Sample) -> None:
     with unit_of_work(sessions) as session:
         taken = annotate(session, sample)
-        label, _ = datasets.label_named(session, sample.dataset_id, "dog")
+        label, _ = labels.label_named(session, sample.dataset_id, "dog")
         locked = samples.get_sample(session, sample.id, lock=True)
         with pytest.raises(IdTakenError):
             annotations.add_annotation(session, locked, NewAnnotation(taken, label.id, SQUARE), LOCAL_USER_ID)
@@ -215,7 +215,7 @@ def test_an_id_is_not_used_for_two_objects(sessions: Sessions, sample: Sample) -
 def test_a_rename_of_a_label_shows_at_once(sessions: Sessions, sample: Sample) -> None:
     with unit_of_work(sessions) as session:
         annotate(session, sample, "cat")
-        label = datasets.find_label(session, sample.dataset_id, "cat")
+        label = labels.find_label(session, sample.dataset_id, "cat")
         assert label is not None
         label.name = "feline"
     with unit_of_work(sessions) as session:
@@ -226,9 +226,9 @@ def test_a_rename_of_a_label_shows_at_once(sessions: Sessions, sample: Sample) -
 def test_a_draft_keeps_the_last_of_each_object(sessions: Sessions, sample: Sample) -> None:
     with unit_of_work(sessions) as session:
         for entry in ({"id": "1", "v": 1}, {"id": "2", "v": 1}, {"id": "1", "v": 2}):
-            annotations.add_to_draft(session, sample, LOCAL_USER_ID, entry)
+            drafts.add_to_draft(session, sample, LOCAL_USER_ID, entry)
     with unit_of_work(sessions) as session:
-        draft = annotations.get_draft(session, sample.id, LOCAL_USER_ID)
+        draft = drafts.get_draft(session, sample.id, LOCAL_USER_ID)
     assert draft is not None
     assert draft.annotations == [{"id": "2", "v": 1}, {"id": "1", "v": 2}]
 
@@ -237,7 +237,7 @@ def test_what_is_unknown_is_not_found(sessions: Sessions, dataset: Dataset, samp
     with unit_of_work(sessions) as session:
         for read in (
             lambda: datasets.get_dataset(session, NOBODY),
-            lambda: datasets.get_label(session, dataset.id, NOBODY),
+            lambda: labels.get_label(session, dataset.id, NOBODY),
             lambda: samples.get_sample(session, NOBODY),
             lambda: samples.get_sample(session, NOBODY, share=True),
             lambda: annotations.get_contour(session, sample.id, NOBODY),
@@ -246,7 +246,7 @@ def test_what_is_unknown_is_not_found(sessions: Sessions, dataset: Dataset, samp
         ):
             with pytest.raises(NotFoundError):
                 read()
-        assert annotations.get_draft(session, sample.id, NOBODY) is None
+        assert drafts.get_draft(session, sample.id, NOBODY) is None
 
 
 # Promises

@@ -17,7 +17,7 @@ from fourpoint_core.jobs.contracts import (
 )
 from fourpoint_core.storage.derived import thumbnail_key
 from fourpoint_core.store.models import Dataset, Sample, UploadIntent
-from fourpoint_core.store.queries import annotations, datasets
+from fourpoint_core.store.queries import annotations, datasets, drafts
 from fourpoint_core.store.session import unit_of_work
 from fourpoint_worker.images import ImageCache
 from fourpoint_worker.tasks import purge_dataset
@@ -67,7 +67,7 @@ def test_a_click_saved_to_the_draft_leaves_the_document_alone(scene: Scene) -> N
     result = scene.run(scene.queue_click(sample, SaveMode.DRAFT, "cat")).result
     assert result is not None
     with unit_of_work(scene.sessions) as session:
-        draft = annotations.get_draft(session, sample.id, LOCAL_USER_ID)
+        draft = drafts.get_draft(session, sample.id, LOCAL_USER_ID)
     assert draft is not None
     assert [entry["id"] for entry in draft.annotations] == [result["annotation_id"]]
     assert scene.read_sample(sample.id).annotation_count == 0

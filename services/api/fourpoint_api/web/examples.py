@@ -8,10 +8,11 @@ LABEL_ID = "01930000-0000-7000-8000-0000000000b1"
 JOB_ID = "01930000-0000-7000-8000-0000000000f1"
 CONTOUR_ID = "01930000-0000-7000-8000-0000000000c1"
 ANNOTATION_ID = "01930000-0000-7000-8000-0000000000e1"
+NEW_ANNOTATION_ID = "01930000-0000-7000-8000-0000000000e2"
 USER_ID = "01900000-0000-7000-8000-000000000001"
 TIME = "2026-01-01T12:00:00+00:00"
 
-LABEL = {"id": LABEL_ID, "name": "cat", "colour": "#3399ff", "mask_index": 1}
+LABEL = {"id": LABEL_ID, "name": "cat", "colour": "#3399ff", "shortcut": None, "mask_index": 1}
 DATASET = {
     "id": DATASET_ID,
     "name": "Cats",
@@ -63,6 +64,12 @@ ANNOTATION = {
     "contour": CONTOUR,
     "bbox": [60.0, 10.0, 280.0, 299.0],
     "area": 31790.0,
+    "attributes": {},
+    "visible": True,
+    "z_order": 0,
+    "difficult": False,
+    "occluded": False,
+    "truncated": False,
     "method": "extreme_points",
     "prompt": {"points": POINTS},
     "contour_id": CONTOUR_ID,
@@ -71,6 +78,22 @@ ANNOTATION = {
     "score": 0.93,
     "created_by": USER_ID,
     "created_at": TIME,
+    "edited_by": None,
+    "edited_at": None,
+}
+DOCUMENT = {
+    "sample_id": SAMPLE_ID,
+    "revision": 1,
+    "undo_to": 0,
+    "redo_to": None,
+    "annotations": [ANNOTATION],
+}
+REVISION = {
+    "number": 1,
+    "action": "add",
+    "author_id": USER_ID,
+    "created_at": TIME,
+    "restored_from": None,
 }
 JOB: dict[str, Any] = {
     "id": JOB_ID,

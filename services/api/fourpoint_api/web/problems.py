@@ -82,15 +82,21 @@ STATUS: dict[type[errors.FourpointError], int] = {
     errors.TokenInvalidError: 401,
     errors.InsufficientScopeError: 403,
     errors.InsufficientRoleError: 403,
+    errors.SignatureInvalidError: 403,
     errors.NotFoundError: 404,
     RouteNotFoundError: 404,
     MethodNotAllowedError: 405,
     errors.ConflictError: 409,
     errors.NameTakenError: 409,
     errors.IdTakenError: 409,
+    errors.ShortcutTakenError: 409,
+    errors.LabelDeletedError: 409,
+    errors.HistoryEndError: 409,
     errors.LastOwnerError: 409,
     errors.JobStateError: 409,
     errors.LeaseLostError: 409,
+    errors.RequestInProgressError: 409,
+    errors.AnswerLostError: 409,
     errors.CancelledError: 409,
     ObjectExistsError: 409,
     errors.ObjectMissingError: 409,
@@ -102,6 +108,7 @@ STATUS: dict[type[errors.FourpointError], int] = {
     UnsupportedMediaTypeError: 415,
     RangeNotSatisfiableError: 416,
     errors.InvalidInputError: 422,
+    errors.IdempotencyKeyReusedError: 422,
     errors.DamagedImageError: 422,
     errors.TooManyPixelsError: 422,
     errors.UploadRefusedError: 422,
@@ -147,10 +154,10 @@ def problem(
 
 
 def problem_response(code: str, title: str, detail: str, fields: list[dict[str, str]], **more: Any) -> Response:
-    """The answer for a public code; 503 says when to come again."""
+    """The answer for a public code; what passes by itself says when to come again."""
     document, status = problem(code, title, detail, fields, **more)
     response = Response(json.dumps(document), status, mimetype=MEDIA_TYPE)
-    if status == 503:
+    if status == 503 or code == errors.RequestInProgressError.code:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
 
@@ -167,6 +174,8 @@ def _answer(error: errors.FourpointError) -> Response:
     more: dict[str, Any] = {}
     if isinstance(error, errors.StaleDocumentError):
         more["current_etag"] = error.current_etag
+        if error.changes is not None:
+            more["changes"] = error.changes
     response = problem_response(error.code, error.title, error.detail, fields, **more)
     if isinstance(error, errors.StaleDocumentError):
         response.headers["ETag"] = error.current_etag

@@ -25,6 +25,29 @@ class FieldProblemSchema(Schema):
     detail = ma.fields.String(required=True)
 
 
+class RevisionSchema(Schema):
+    """One save of an annotation document: what was done, by whom and when."""
+
+    number = ma.fields.Integer(required=True)
+    action = ma.fields.String(required=True)
+    author_id = ma.fields.UUID(required=True)
+    created_at = ma.fields.AwareDateTime(required=True, format="iso")
+    restored_from = ma.fields.Integer(required=True, allow_none=True)
+
+
+class ChangesSchema(Schema):
+    """What happened to an annotation document since the revision that a request was made against."""
+
+    since = ma.fields.Integer(required=True)
+    current = ma.fields.Integer(required=True)
+    revisions = ma.fields.List(
+        ma.fields.Nested(RevisionSchema), required=True, metadata={"description": "The latest, newest first"}
+    )
+    added = ma.fields.List(ma.fields.UUID(), required=True)
+    changed = ma.fields.List(ma.fields.UUID(), required=True)
+    removed = ma.fields.List(ma.fields.UUID(), required=True)
+
+
 class ProblemSchema(Schema):
     """RFC 9457 problem details."""
 
@@ -36,6 +59,7 @@ class ProblemSchema(Schema):
     errors = ma.fields.List(ma.fields.Nested(FieldProblemSchema), required=True)
     request_id = ma.fields.String(allow_none=True)
     current_etag = ma.fields.String()
+    changes = ma.fields.Nested(ChangesSchema)
     job_id = ma.fields.UUID()
 
 

@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Any, Protocol, Self
 from uuid import UUID
 
+from fourpoint_core.domain.deletion import Selection, selection_from_json, selection_to_json
+from fourpoint_core.domain.labels import DeletionPolicy
 from fourpoint_core.domain.prompts import Prompt, prompt_from_json, prompt_to_json
 
 
@@ -50,6 +52,7 @@ class InferContour:
 
     contour_id and annotation_id are chosen by the API, so that a second try records the same thing.
     label_id or label_name is set when `save` is not none; a name that is new is added to the dataset.
+    redraws: annotation_id names an object of the document, which gets the new outline when it is saved there.
     """
 
     sample_id: UUID
@@ -59,6 +62,7 @@ class InferContour:
     annotation_id: UUID
     label_id: UUID | None = None
     label_name: str | None = None
+    redraws: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """See Payload."""
@@ -70,6 +74,7 @@ class InferContour:
             "annotation_id": str(self.annotation_id),
             "label_id": None if self.label_id is None else str(self.label_id),
             "label_name": self.label_name,
+            "redraws": self.redraws,
         }
 
     @classmethod
@@ -84,6 +89,8 @@ class InferContour:
             annotation_id=UUID(document["annotation_id"]),
             label_id=None if label_id is None else UUID(label_id),
             label_name=document["label_name"],
+            # Rows of the version before know nothing of it.
+            redraws=bool(document.get("redraws", False)),
         )
 
 
@@ -121,6 +128,107 @@ class PurgeDataset:
 
 
 @dataclass(frozen=True, slots=True)
+class MergeLabel:
+    """Give the objects of a label that was taken out of use to the one that took its place."""
+
+    dataset_id: UUID
+    label_id: UUID
+    into: UUID
+
+    def to_json(self) -> dict[str, Any]:
+        """See Payload."""
+        return {
+            "dataset_id": str(self.dataset_id),
+            "label_id": str(self.label_id),
+            "into": str(self.into),
+        }
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        """See Payload."""
+        return cls(UUID(document["dataset_id"]), UUID(document["label_id"]), UUID(document["into"]))
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteLabel:
+    """Remove what a label that was taken out of use names: its objects, or the images that show one."""
+
+    dataset_id: UUID
+    label_id: UUID
+    policy: DeletionPolicy
+
+    def to_json(self) -> dict[str, Any]:
+        """See Payload."""
+        return {
+            "dataset_id": str(self.dataset_id),
+            "label_id": str(self.label_id),
+            "policy": self.policy.value,
+        }
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        """See Payload."""
+        policy = DeletionPolicy(document["policy"])
+        return cls(UUID(document["dataset_id"]), UUID(document["label_id"]), policy)
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteSamples:
+    """Put the selected samples into the trash, or remove them for good together with their objects."""
+
+    dataset_id: UUID
+    deletion_id: UUID
+    selection: Selection
+    delete_source: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """See Payload."""
+        return {
+            "dataset_id": str(self.dataset_id),
+            "deletion_id": str(self.deletion_id),
+            "selection": selection_to_json(self.selection),
+            "delete_source": self.delete_source,
+        }
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        """See Payload."""
+        return cls(
+            dataset_id=UUID(document["dataset_id"]),
+            deletion_id=UUID(document["deletion_id"]),
+            selection=selection_from_json(document["selection"]),
+            delete_source=bool(document["delete_source"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreSamples:
+    """Take samples out of the trash: those named, or those that one deletion put there."""
+
+    dataset_id: UUID
+    ids: tuple[UUID, ...] = ()
+    deletion_id: UUID | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """See Payload."""
+        return {
+            "dataset_id": str(self.dataset_id),
+            "ids": [str(sample_id) for sample_id in self.ids],
+            "deletion_id": None if self.deletion_id is None else str(self.deletion_id),
+        }
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        """See Payload."""
+        deletion_id = document["deletion_id"]
+        return cls(
+            dataset_id=UUID(document["dataset_id"]),
+            ids=tuple(map(UUID, document["ids"])),
+            deletion_id=None if deletion_id is None else UUID(deletion_id),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class JobKind:
     """One registered kind.
 
@@ -130,7 +238,15 @@ class JobKind:
 
     name: str
     queue: Queue
-    payload: type[InferContour] | type[PrefetchSample] | type[PurgeDataset]
+    payload: (
+        type[InferContour]
+        | type[PrefetchSample]
+        | type[PurgeDataset]
+        | type[MergeLabel]
+        | type[DeleteLabel]
+        | type[DeleteSamples]
+        | type[RestoreSamples]
+    )
     max_attempts: int
     deadline_seconds: float
     stage_seconds: float
@@ -144,5 +260,20 @@ class JobKind:
 INFER_CONTOUR = JobKind("infer_contour", Queue.CLICK, InferContour, 5, 120, 30)
 PREFETCH_SAMPLE = JobKind("prefetch_sample", Queue.PREFETCH, PrefetchSample, 1, 60, 30)
 PURGE_DATASET = JobKind("purge_dataset", Queue.IO, PurgeDataset, 20, 24 * 3600, 600)
+MERGE_LABEL = JobKind("merge_label", Queue.IO, MergeLabel, 20, 24 * 3600, 600)
+DELETE_LABEL = JobKind("delete_label", Queue.IO, DeleteLabel, 20, 24 * 3600, 600)
+DELETE_SAMPLES = JobKind("delete_samples", Queue.IO, DeleteSamples, 20, 24 * 3600, 600)
+RESTORE_SAMPLES = JobKind("restore_samples", Queue.IO, RestoreSamples, 20, 24 * 3600, 600)
 
-KINDS: dict[str, JobKind] = {kind.name: kind for kind in (INFER_CONTOUR, PREFETCH_SAMPLE, PURGE_DATASET)}
+KINDS: dict[str, JobKind] = {
+    kind.name: kind
+    for kind in (
+        INFER_CONTOUR,
+        PREFETCH_SAMPLE,
+        PURGE_DATASET,
+        MERGE_LABEL,
+        DELETE_LABEL,
+        DELETE_SAMPLES,
+        RESTORE_SAMPLES,
+    )
+}

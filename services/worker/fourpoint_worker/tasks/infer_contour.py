@@ -10,7 +10,7 @@ from fourpoint_core.domain.geometry import contour_to_json
 from fourpoint_core.domain.prompts import prompt_to_json
 from fourpoint_core.jobs.contracts import INFER_CONTOUR, InferContour, SaveMode
 from fourpoint_core.store.models import InferredContour, Label, Sample
-from fourpoint_core.store.queries import annotations, datasets, samples
+from fourpoint_core.store.queries import annotations, drafts, labels, samples
 from fourpoint_core.store.session import Session, Sessions, unit_of_work
 from fourpoint_worker.images import ImageCache
 from fourpoint_worker.lease_keeper import ActiveJob
@@ -106,18 +106,37 @@ def _save(
     """Save as the request asked; what the answer says about it."""
     if payload.save is SaveMode.NONE:
         return {}
+    if payload.redraws and payload.save is SaveMode.DOCUMENT:
+        return _redraw(session, sample, payload, row, drawn, author)
     label = _label(session, sample, payload)
     if payload.save is SaveMode.DRAFT:
         entry = {"id": str(payload.annotation_id), "contour_id": str(row.id), "contour": row.contour}
-        annotations.add_to_draft(session, sample, author, entry | {"label_id": str(label.id)})
+        drafts.add_to_draft(session, sample, author, entry | {"label_id": str(label.id)})
         return {"annotation_id": str(payload.annotation_id)}
     new = NewAnnotation(payload.annotation_id, label.id, drawn.outline.contour, annotations.provenance_of(row))
     annotations.add_annotation(session, sample, new, author)
     return {"annotation_id": str(payload.annotation_id), "revision": sample.revision}
 
 
+def _redraw(
+    session: Session,
+    sample: Sample,
+    payload: InferContour,
+    row: InferredContour,
+    drawn: _Drawn,
+    author: UUID,
+) -> dict[str, Any]:
+    """Give the object that the clicks belong to its new outline; all else about it stays."""
+    found = annotations.current_annotation(session, sample.id, payload.annotation_id)
+    content = annotations.content_of(found.row).with_provenance(annotations.provenance_of(row))
+    annotations.change_annotation(
+        session, sample, found.row, content.with_contour(drawn.outline.contour), author
+    )
+    return {"annotation_id": str(payload.annotation_id), "revision": sample.revision}
+
+
 def _label(session: Session, sample: Sample, payload: InferContour) -> Label:
     if payload.label_id is not None:
-        return datasets.get_label(session, sample.dataset_id, payload.label_id)
-    label, _ = datasets.label_named(session, sample.dataset_id, payload.label_name or "")
+        return labels.get_label(session, sample.dataset_id, payload.label_id)
+    label, _ = labels.label_named(session, sample.dataset_id, payload.label_name or "")
     return label

@@ -1,113 +1,349 @@
 """What can be done with annotations; no HTTP."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 from uuid import UUID
 
-from fourpoint_core.domain.annotations import NewAnnotation, Provenance
-from fourpoint_core.domain.geometry import Contour, contour_from_json, validate_contour
+from fourpoint_api.resources.annotations.preconditions import Precondition
+from fourpoint_core.domain.annotations import Content, NewAnnotation, Traits, check_attributes
+from fourpoint_core.domain.edits import VertexEdit, moved, resized, with_edited_vertices
+from fourpoint_core.domain.geometry import Box, Contour, contour_from_json, contour_to_json, validate_contour
+from fourpoint_core.domain.history import Action, State, redo_target, undo_target
 from fourpoint_core.domain.labels import clean_label_name
-from fourpoint_core.errors import InvalidInputError, NotFoundError
+from fourpoint_core.errors import FieldError, InvalidInputError
 from fourpoint_core.ids import new_id
-from fourpoint_core.store.models import Draft, InferredContour, Label, Sample
-from fourpoint_core.store.queries import annotations, datasets, samples
+from fourpoint_core.store.models import Annotation, InferredContour, Sample
+from fourpoint_core.store.queries import annotations, drafts, history, labels, samples
 from fourpoint_core.store.queries.annotations import LabeledAnnotation
 from fourpoint_core.store.session import Session, Sessions, unit_of_work
 
-Check = Callable[[Sample], None]
+MAX_ERRORS_TOLD = 100
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
 class AnnotationRequest:
-    """An object to be added: exactly one of contour and contour_id, and one of label_id and label_name."""
+    """An object as a request has it; what is None, or missing from `traits`, was not given."""
 
-    id: UUID | None
-    contour: dict[str, Any] | None
-    contour_id: UUID | None
-    label_id: UUID | None
-    label_name: str | None
+    id: UUID | None = None
+    contour: dict[str, Any] | None = None
+    contour_id: UUID | None = None
+    label_id: UUID | None = None
+    label_name: str | None = None
+    traits: dict[str, Any] = field(default_factory=dict)
+
+    def cleaned(self, pointer: str = "") -> "AnnotationRequest":
+        """With the label's name as it is stored, and bounded attributes. Raises InvalidInputError."""
+        if "attributes" in self.traits:
+            check_attributes(self.traits["attributes"], f"{pointer}/attributes")
+        if self.label_name is None:
+            return self
+        return replace(self, label_name=clean_label_name(self.label_name, f"{pointer}/label"))
 
 
-def read_document(sessions: Sessions, sample_id: UUID) -> tuple[Sample, Sequence[LabeledAnnotation]]:
+@dataclass(frozen=True, slots=True)
+class GeometryEdit:
+    """A change of an outline on the server; at most one of the four."""
+
+    move: tuple[float, float] | None = None
+    resize: Box | None = None
+    vertices: Sequence[VertexEdit] = ()
+    reset: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The objects of a sample at one moment, and where undo and redo would lead."""
+
+    sample: Sample
+    annotations: Sequence[LabeledAnnotation]
+    state: State
+
+    @property
+    def undo_to(self) -> int | None:
+        """See history.undo_target."""
+        return undo_target(self.state)
+
+    @property
+    def redo_to(self) -> int | None:
+        """See history.redo_target."""
+        return redo_target(self.state)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the requests of one save refer to, looked up once for all of them."""
+
+    sample: Sample
+    labels_by_name: Mapping[str, UUID]
+    label_ids: Collection[UUID]
+    contours: Mapping[UUID, InferredContour]
+
+
+def read_document(sessions: Sessions, sample_id: UUID) -> Document:
     """A sample and its current annotations, of one moment. Raises NotFoundError."""
     with unit_of_work(sessions) as session:
         # Shared lock: no save comes between the revision's number and its rows.
+        return document_of(session, samples.get_sample(session, sample_id, share=True))
+
+
+def document_of(session: Session, sample: Sample) -> Document:
+    """The document of a sample that is locked."""
+    shown = annotations.current_annotations(session, sample.id)
+    return Document(sample, shown, history.state_of(session, sample.id, sample.revision))
+
+
+def read_one(sessions: Sessions, sample_id: UUID, annotation_id: UUID) -> tuple[Sample, LabeledAnnotation]:
+    """One object and its sample, of one moment. Raises NotFoundError."""
+    with unit_of_work(sessions) as session:
         sample = samples.get_sample(session, sample_id, share=True)
-        return sample, annotations.current_annotations(session, sample_id)
+        return sample, annotations.current_annotation(session, sample_id, annotation_id)
 
 
 def add(
-    sessions: Sessions, sample_id: UUID, wanted: AnnotationRequest, check: Check, author: UUID
+    sessions: Sessions, sample_id: UUID, wanted: AnnotationRequest, expected: Precondition, author: UUID
 ) -> tuple[Sample, LabeledAnnotation, bool]:
     """Add an object; returns the sample, the object, and whether anything changed.
 
-    check: the caller's precondition, called with the sample locked.
+    Raises NotFoundError, StaleDocumentError, IdTakenError, LabelDeletedError or InvalidInputError.
     """
-    name = None if wanted.label_name is None else clean_label_name(wanted.label_name)
+    wanted = wanted.cleaned()
     with unit_of_work(sessions) as session:
         sample = samples.get_sample(session, sample_id, lock=True)
-        contour, provenance = _geometry(session, sample, wanted)
-        if name is None:
-            assert wanted.label_id is not None  # noqa: S101 - the schema asks for one of the two
-            label = _existing_label(session, sample, wanted.label_id)
-        else:
-            label, _ = datasets.label_named(session, sample.dataset_id, name)
-        new = NewAnnotation(wanted.id or new_id(), label.id, contour, provenance)
+        known = _look_up(session, sample, [wanted])
+        new = _new_annotation(known, wanted)
         # Who repeats a request whose answer was lost gets the answer, though the state has moved on since.
         if not annotations.is_there(session, sample, new):
-            check(sample)
+            expected.require(session, sample)
         changed = annotations.add_annotation(session, sample, new, author)
         return sample, annotations.current_annotation(session, sample.id, new.id), changed
 
 
-def remove(sessions: Sessions, sample_id: UUID, annotation_id: UUID, check: Check, author: UUID) -> Sample:
-    """Take an object out of the document. check: as for `add`. Raises NotFoundError."""
+def replace_all(
+    sessions: Sessions,
+    sample_id: UUID,
+    wanted: Sequence[AnnotationRequest],
+    expected: Precondition,
+    author: UUID,
+) -> Document:
+    """Make this the document; saving it clears the author's draft.
+
+    A document that is there already is left as it is, whatever was expected: who repeats a save whose answer
+    was lost gets the answer. Raises as `add`, but for IdTakenError.
+    """
+    cleaned = _each(wanted, lambda item, pointer: item.cleaned(pointer))
+    _require_distinct(cleaned)
     with unit_of_work(sessions) as session:
         sample = samples.get_sample(session, sample_id, lock=True)
-        check(sample)
+        current = annotations.current_rows(session, sample.id)
+        try:
+            known = _look_up(session, sample, cleaned, current.values())
+            contents = _each(cleaned, lambda item, _: _content(known, item, current))
+        except InvalidInputError:
+            # What somebody else has removed meanwhile is no mistake of the request.
+            expected.require(session, sample)
+            raise
+        if not annotations.is_document(current, contents):
+            expected.require(session, sample)
+        annotations.replace_document(session, sample, current, contents, author)
+        drafts.discard_draft(session, sample.id, author)
+        return document_of(session, sample)
+
+
+def change(
+    sessions: Sessions,
+    sample_id: UUID,
+    annotation_id: UUID,
+    wanted: AnnotationRequest,
+    edit: GeometryEdit,
+    expected: Precondition,
+    author: UUID,
+) -> tuple[Sample, LabeledAnnotation]:
+    """Change one object; what says nothing new changes nothing.
+
+    Raises NotFoundError, StaleDocumentError, LabelDeletedError or InvalidInputError.
+    """
+    wanted = replace(wanted.cleaned(), id=annotation_id)
+    with unit_of_work(sessions) as session:
+        sample = samples.get_sample(session, sample_id, lock=True)
+        found = annotations.current_annotation(session, sample.id, annotation_id)
+        expected.require(session, sample)
+        known = _look_up(session, sample, [wanted], [found.row])
+        content = _content(known, wanted, {annotation_id: found.row})
+        contour = _edited(session, sample, found.row, edit)
+        if contour is not None:
+            content = content.with_contour(contour)
+        annotations.change_annotation(session, sample, found.row, content, author)
+        return sample, annotations.current_annotation(session, sample.id, annotation_id)
+
+
+def remove(
+    sessions: Sessions, sample_id: UUID, annotation_id: UUID, expected: Precondition, author: UUID
+) -> Sample:
+    """Take an object out of the document. Raises NotFoundError or StaleDocumentError."""
+    with unit_of_work(sessions) as session:
+        sample = samples.get_sample(session, sample_id, lock=True)
+        expected.require(session, sample)
         annotations.remove_annotation(session, sample, annotation_id, author)
         return sample
 
 
-def read_draft(sessions: Sessions, sample_id: UUID, user_id: UUID) -> Draft:
-    """A person's draft. Raises NotFoundError when there is none."""
+def remove_all(sessions: Sessions, sample_id: UUID, expected: Precondition, author: UUID) -> Sample:
+    """Take every object out of the document. Raises NotFoundError or StaleDocumentError."""
     with unit_of_work(sessions) as session:
-        samples.get_sample(session, sample_id)
-        draft = annotations.get_draft(session, sample_id, user_id)
-    if draft is None:
-        raise NotFoundError("You have no draft on this sample.")
-    return draft
+        sample = samples.get_sample(session, sample_id, lock=True)
+        if sample.annotation_count:
+            expected.require(session, sample)
+        current = annotations.current_rows(session, sample.id)
+        annotations.replace_document(session, sample, current, [], author, Action.DELETE_ALL)
+        return sample
 
 
-def discard_draft(sessions: Sessions, sample_id: UUID, user_id: UUID) -> None:
-    """Throw a person's draft away. Raises NotFoundError when there is no such sample."""
-    with unit_of_work(sessions) as session:
-        samples.get_sample(session, sample_id)
-        annotations.discard_draft(session, sample_id, user_id)
+def _each(items: Sequence[Item], step: Callable[[Item, str], Made]) -> list[Made]:
+    """What `step` makes of each item and its pointer. Raises InvalidInputError with what is wrong with any."""
+    done: list[Made] = []
+    errors: list[FieldError] = []
+    for index, item in enumerate(items):
+        pointer = f"/annotations/{index}"
+        try:
+            done.append(step(item, pointer))
+        except InvalidInputError as error:
+            errors += [_below(found, pointer) for found in error.errors]
+    if errors:
+        raise InvalidInputError(errors[0].detail, errors[:MAX_ERRORS_TOLD])
+    return done
 
 
-def _geometry(session: Session, sample: Sample, wanted: AnnotationRequest) -> tuple[Contour, Provenance | None]:
-    if wanted.contour_id is not None:
-        recorded = _recorded_contour(session, sample, wanted.contour_id)
-        return contour_from_json(recorded.contour), annotations.provenance_of(recorded)
-    contour = contour_from_json(wanted.contour or {"parts": []})
+def _below(error: FieldError, pointer: str) -> FieldError:
+    return error if error.pointer.startswith(f"{pointer}/") else error.below(pointer)
+
+
+def _require_distinct(wanted: Sequence[AnnotationRequest]) -> None:
+    seen: set[UUID] = set()
+    for index, item in enumerate(wanted):
+        if item.id in seen:
+            raise InvalidInputError.at(
+                f"/annotations/{index}/id",
+                "id_repeated",
+                f"Give each object an id of its own; {item.id} is not.",
+            )
+        if item.id is not None:
+            seen.add(item.id)
+
+
+def _look_up(
+    session: Session,
+    sample: Sample,
+    wanted: Sequence[AnnotationRequest],
+    current: Collection[Annotation] = (),
+) -> _Known:
+    names = [item.label_name for item in wanted if item.label_name is not None]
+    by_name = labels.labels_named(session, sample.dataset_id, names)
+    in_use = {row.label_id for row in current}
+    others = {item.label_id for item in wanted if item.label_id is not None} - in_use
+    held = labels.hold_labels(session, sample.dataset_id, others)
+    contour_ids = {item.contour_id for item in wanted if item.contour_id is not None}
+    contours = annotations.get_contours(session, sample.id, contour_ids)
+    return _Known(sample, by_name, in_use | held.keys(), contours)
+
+
+def _new_annotation(known: _Known, wanted: AnnotationRequest) -> NewAnnotation:
+    recorded = _recorded(known, wanted)
+    contour = _contour(known.sample, wanted, recorded)
+    if contour is None:
+        raise InvalidInputError.at("/contour", "required", "Give contour, contour_id, or both.")
+    label_id = _label_id(known, wanted)
+    if label_id is None:
+        raise InvalidInputError.at("/label", "required", "Give either label_id or label.")
+    provenance = None if recorded is None else annotations.provenance_of(recorded)
+    return NewAnnotation(wanted.id or new_id(), label_id, contour, provenance, Traits(**wanted.traits))
+
+
+def _content(known: _Known, wanted: AnnotationRequest, current: Mapping[UUID, Annotation]) -> Content:
+    """What the object is to say; what was not given stays, of an object that is there."""
+    row = None if wanted.id is None else current.get(wanted.id)
+    if row is None:
+        return _new_annotation(known, wanted).content
+    content = replace(annotations.content_of(row), **wanted.traits)
+    label_id = _label_id(known, wanted)
+    if label_id is not None:
+        content = replace(content, label_id=label_id)
+    return _with_shape(known, wanted, content)
+
+
+def _with_shape(known: _Known, wanted: AnnotationRequest, content: Content) -> Content:
+    recorded = _recorded(known, wanted)
+    if recorded is not None and recorded.id == content.contour_id:
+        # Its own: named again with the rest of the object, it takes no edit back. That is for `reset`.
+        recorded = None
+    if recorded is not None:
+        content = content.with_provenance(annotations.provenance_of(recorded))
+    same = wanted.contour is not None and _opened(wanted.contour) == content.contour
+    contour = None if same else _contour(known.sample, wanted, recorded)
+    return content if contour is None else content.with_contour(contour)
+
+
+def _opened(contour: dict[str, Any]) -> dict[str, Any]:
+    return contour_to_json(contour_from_json(contour))
+
+
+def _recorded(known: _Known, wanted: AnnotationRequest) -> InferredContour | None:
+    if wanted.contour_id is None:
+        return None
+    recorded = known.contours.get(wanted.contour_id)
+    if recorded is None:
+        raise InvalidInputError.at(
+            "/contour_id", "contour_unknown", f"The sample has no inferred contour {wanted.contour_id}."
+        )
+    return recorded
+
+
+def _contour(sample: Sample, wanted: AnnotationRequest, recorded: InferredContour | None) -> Contour | None:
+    """The outline that was given, or else the inferred one; None where there is neither."""
+    if wanted.contour is None:
+        return None if recorded is None else contour_from_json(recorded.contour)
+    contour = contour_from_json(wanted.contour)
     try:
         validate_contour(contour, sample.width, sample.height)
     except InvalidInputError as error:
         raise InvalidInputError(error.detail, [item.below("/contour") for item in error.errors]) from error
-    return contour, None
+    return contour
 
 
-def _recorded_contour(session: Session, sample: Sample, contour_id: UUID) -> InferredContour:
-    try:
-        return annotations.get_contour(session, sample.id, contour_id)
-    except NotFoundError as error:
-        raise InvalidInputError.at("/contour_id", "contour_unknown", error.detail) from error
+def _label_id(known: _Known, wanted: AnnotationRequest) -> UUID | None:
+    if wanted.label_name is not None:
+        return known.labels_by_name[wanted.label_name]
+    if wanted.label_id is not None and wanted.label_id not in known.label_ids:
+        raise InvalidInputError.at("/label_id", "label_unknown", f"The dataset has no label {wanted.label_id}.")
+    return wanted.label_id
 
 
-def _existing_label(session: Session, sample: Sample, label_id: UUID) -> Label:
-    try:
-        return datasets.get_label(session, sample.dataset_id, label_id)
-    except NotFoundError as error:
-        raise InvalidInputError.at("/label_id", "label_unknown", error.detail) from error
+def _edited(session: Session, sample: Sample, row: Annotation, edit: GeometryEdit) -> Contour | None:
+    """The outline after the edit; None where there is none. Raises InvalidInputError."""
+    if edit.reset is not None:
+        return contour_from_json(_earlier_shape(session, row, edit.reset))
+    contour = contour_from_json(row.contour)
+    if edit.move is not None:
+        return moved(contour, *edit.move, sample.width, sample.height)
+    if edit.resize is not None:
+        return resized(contour, edit.resize, sample.width, sample.height)
+    if edit.vertices:
+        return with_edited_vertices(contour, edit.vertices, sample.width, sample.height)
+    return None
+
+
+def _earlier_shape(session: Session, row: Annotation, reset: str) -> dict[str, Any]:
+    if reset == "before_edit":
+        shape = annotations.shape_before(session, row)
+        if shape is None:
+            raise InvalidInputError.at(
+                "/reset", "nothing_to_reset", "The outline was never changed; there is no earlier one."
+            )
+        return shape
+    if row.contour_id is None:
+        raise InvalidInputError.at(
+            "/reset", "nothing_to_reset", "The object was drawn by hand; there is no inferred outline."
+        )
+    return annotations.get_contour(session, row.sample_id, row.contour_id).contour

@@ -1,4 +1,4 @@
-"""Routes of annotations and drafts."""
+"""Routes of annotations."""
 
 from typing import Any
 from uuid import UUID
@@ -7,16 +7,34 @@ from flask.views import MethodView
 
 from fourpoint_api.clients import clients
 from fourpoint_api.resources.annotations import operations, schemas
-from fourpoint_api.resources.datasets.routes import render_label
+from fourpoint_api.resources.annotations.conditions import required_condition, stated_condition
+from fourpoint_api.resources.annotations.operations import AnnotationRequest, GeometryEdit
+from fourpoint_api.resources.annotations.preconditions import document_etag
+from fourpoint_api.resources.annotations.rendering import render, render_document
 from fourpoint_api.web import etags, examples
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id
 from fourpoint_api.web.documented import not_modified, problems
-from fourpoint_core.errors import IdTakenError, InvalidInputError, NotFoundError, StaleDocumentError
-from fourpoint_core.store.models import Sample
-from fourpoint_core.store.queries.annotations import LabeledAnnotation
+from fourpoint_core.domain.annotations import TRAITS
+from fourpoint_core.domain.edits import VertexEdit
+from fourpoint_core.domain.geometry import Box
+from fourpoint_core.errors import (
+    IdTakenError,
+    InvalidInputError,
+    LabelDeletedError,
+    NotFoundError,
+    PreconditionRequiredError,
+    StaleDocumentError,
+)
 
 blueprint = Blueprint("annotations", __name__, url_prefix="/v1/samples", description="Outlines and labels")
+_CHANGES = {
+    "a drag": {"value": {"move": {"dx": 12.5, "dy": -3}}},
+    "a stretch": {"value": {"resize": {"box": [60, 10, 300, 299]}}},
+    "vertices": {"value": {"vertices": [{"action": "move", "index": 2, "to": [141, 298]}]}},
+    "back to what was inferred": {"value": {"reset": "inferred"}},
+    "words": {"value": {"label": "kitten", "difficult": True, "attributes": {"pose": "asleep"}}},
+}
 
 
 @blueprint.route("/<uuid:sample_id>/annotations")
@@ -24,20 +42,48 @@ class Annotations(MethodView):
     """The annotation document of an image."""
 
     @blueprint.doc(operationId="getAnnotations")
-    @blueprint.response(
-        200,
-        schemas.DocumentSchema,
-        example={"sample_id": examples.SAMPLE_ID, "revision": 1, "annotations": [examples.ANNOTATION]},
-    )
+    @blueprint.response(200, schemas.DocumentSchema, example=examples.DOCUMENT)
     @not_modified(blueprint)
     @problems(blueprint, NotFoundError)
     def get(self, sample_id: UUID) -> Any:
         """Read all objects of an image; the ETag names the revision."""
-        sample, rows = operations.read_document(clients().sessions, sample_id)
-        if etags.is_known(document_etag(sample)):
-            return etags.not_modified(document_etag(sample))
-        body = {"sample_id": sample.id, "revision": sample.revision, "annotations": [render(r) for r in rows]}
-        return body, 200, {"ETag": document_etag(sample)}
+        document = operations.read_document(clients().sessions, sample_id)
+        tag = document_etag(document.sample, document.annotations)
+        if etags.is_known(tag):
+            return etags.not_modified(tag)
+        return render_document(document), 200, {"ETag": tag}
+
+    @blueprint.doc(operationId="replaceAnnotations")
+    @blueprint.arguments(
+        schemas.DocumentChangeSchema,
+        example={
+            "annotations": [
+                {"id": examples.ANNOTATION_ID},
+                {"id": examples.NEW_ANNOTATION_ID, "contour": examples.CONTOUR, "label": "cat"},
+            ]
+        },
+    )
+    @blueprint.response(200, schemas.DocumentSchema, example=examples.DOCUMENT)
+    @problems(
+        blueprint,
+        NotFoundError,
+        LabelDeletedError,
+        StaleDocumentError,
+        PreconditionRequiredError,
+        InvalidInputError,
+    )
+    def put(self, body: dict[str, Any], sample_id: UUID) -> Any:
+        """Save the whole document, as one revision; `If-Match` is required, and your draft is cleared.
+
+        What is not listed is deleted; what an object that exists leaves out stays as it is, so its id alone
+        keeps it. Saving again what is there already changes nothing.
+        """
+        wanted = [_wanted(item) for item in body["annotations"]]
+        document = operations.replace_all(
+            clients().sessions, sample_id, wanted, required_condition(), current_user_id()
+        )
+        tag = document_etag(document.sample, document.annotations)
+        return render_document(document), 200, {"ETag": tag}
 
     @blueprint.doc(operationId="addAnnotation")
     @blueprint.arguments(
@@ -47,21 +93,63 @@ class Annotations(MethodView):
     @blueprint.alt_response(
         200, schema=schemas.AnnotationSchema, example=examples.ANNOTATION, description="It was there already"
     )
-    @problems(blueprint, NotFoundError, IdTakenError, StaleDocumentError, InvalidInputError)
+    @problems(blueprint, NotFoundError, IdTakenError, LabelDeletedError, StaleDocumentError, InvalidInputError)
     def post(self, body: dict[str, Any], sample_id: UUID) -> Any:
         """Add one object: your own outline, or `contour_id` of one that was inferred."""
-        wanted = operations.AnnotationRequest(
-            body["id"], body["contour"], body["contour_id"], body["label_id"], body["label"]
-        )
         sample, added, changed = operations.add(
-            clients().sessions, sample_id, wanted, _check_document, current_user_id()
+            clients().sessions, sample_id, _wanted(body), stated_condition(), current_user_id()
         )
         return render(added), 201 if changed else 200, {"ETag": document_etag(sample)}
+
+    @blueprint.doc(operationId="deleteAnnotations")
+    @blueprint.response(204)
+    @problems(blueprint, NotFoundError, StaleDocumentError, PreconditionRequiredError)
+    def delete(self, sample_id: UUID) -> Any:
+        """Delete all objects of an image; `If-Match` is required, and undo brings them back."""
+        sample = operations.remove_all(clients().sessions, sample_id, required_condition(), current_user_id())
+        return None, 204, {"ETag": document_etag(sample)}
 
 
 @blueprint.route("/<uuid:sample_id>/annotations/<uuid:annotation_id>")
 class OneAnnotation(MethodView):
     """One object of an image."""
+
+    @blueprint.doc(operationId="getAnnotation")
+    @blueprint.response(200, schemas.AnnotationSchema, example=examples.ANNOTATION)
+    @problems(blueprint, NotFoundError)
+    def get(self, sample_id: UUID, annotation_id: UUID) -> Any:
+        """Read one object; the ETag is the document's."""
+        sample, found = operations.read_one(clients().sessions, sample_id, annotation_id)
+        return render(found), 200, {"ETag": document_etag(sample)}
+
+    @blueprint.doc(operationId="changeAnnotation")
+    @blueprint.arguments(schemas.AnnotationChangeSchema, examples=_CHANGES)
+    @blueprint.response(200, schemas.AnnotationSchema, example=examples.ANNOTATION)
+    @problems(
+        blueprint,
+        NotFoundError,
+        LabelDeletedError,
+        StaleDocumentError,
+        PreconditionRequiredError,
+        InvalidInputError,
+    )
+    def patch(self, body: dict[str, Any], sample_id: UUID, annotation_id: UUID) -> Any:
+        """Change one object: its label, what is said of it, or its outline.
+
+        `If-Match` is required with `contour` and `vertices`, which say nothing without the outline that they
+        were made from.
+        """
+        blind = body.keys() & {"contour", "vertices"}
+        sample, changed = operations.change(
+            clients().sessions,
+            sample_id,
+            annotation_id,
+            _wanted(body),
+            _edit(body),
+            required_condition() if blind else stated_condition(),
+            current_user_id(),
+        )
+        return render(changed), 200, {"ETag": document_etag(sample)}
 
     @blueprint.doc(operationId="deleteAnnotation")
     @blueprint.response(204)
@@ -69,63 +157,34 @@ class OneAnnotation(MethodView):
     def delete(self, sample_id: UUID, annotation_id: UUID) -> Any:
         """Delete one object; an image without objects is unlabeled again."""
         sample = operations.remove(
-            clients().sessions, sample_id, annotation_id, _check_document, current_user_id()
+            clients().sessions, sample_id, annotation_id, stated_condition(), current_user_id()
         )
         return None, 204, {"ETag": document_etag(sample)}
 
 
-@blueprint.route("/<uuid:sample_id>/draft")
-class DraftOfCaller(MethodView):
-    """What the caller has not saved yet."""
-
-    @blueprint.doc(operationId="getDraft")
-    @blueprint.response(
-        200,
-        schemas.DraftSchema,
-        example={
-            "sample_id": examples.SAMPLE_ID,
-            "base_revision": 0,
-            "annotations": [],
-            "updated_at": examples.TIME,
-        },
+def _wanted(body: dict[str, Any]) -> AnnotationRequest:
+    return AnnotationRequest(
+        id=body.get("id"),
+        contour=body.get("contour"),
+        contour_id=body.get("contour_id"),
+        label_id=body.get("label_id"),
+        label_name=body.get("label"),
+        traits={name: body[name] for name in TRAITS if name in body},
     )
-    @problems(blueprint, NotFoundError)
-    def get(self, sample_id: UUID) -> Any:
-        """Read your draft on an image."""
-        return operations.read_draft(clients().sessions, sample_id, current_user_id())
-
-    @blueprint.doc(operationId="discardDraft")
-    @blueprint.response(204)
-    @problems(blueprint, NotFoundError)
-    def delete(self, sample_id: UUID) -> None:
-        """Throw your draft on an image away."""
-        operations.discard_draft(clients().sessions, sample_id, current_user_id())
 
 
-def render(found: LabeledAnnotation) -> dict[str, Any]:
-    """An annotation as the contract shows it."""
-    row = found.row
-    return {
-        "id": row.annotation_id,
-        "label": render_label(found.label),
-        "contour": row.contour,
-        "bbox": row.bounding_box,
-        "area": row.area,
-        "method": row.method,
-        "prompt": row.prompt,
-        "contour_id": row.contour_id,
-        "engine": row.engine,
-        "model_digest": row.model_digest,
-        "score": row.score,
-        "created_by": row.created_by,
-        "created_at": row.created_at,
-    }
+def _edit(body: dict[str, Any]) -> GeometryEdit:
+    move, resize = body.get("move"), body.get("resize")
+    return GeometryEdit(
+        move=None if move is None else (move["dx"], move["dy"]),
+        resize=None if resize is None else Box(*resize["box"]),
+        vertices=[
+            VertexEdit(item["action"], item["part"], item["ring"], item["index"], _vertex(item.get("to")))
+            for item in body.get("vertices", ())
+        ],
+        reset=body.get("reset"),
+    )
 
 
-def document_etag(sample: Sample) -> str:
-    """The entity tag of a sample's annotation document."""
-    return etags.etag_of("document", sample.revision)
-
-
-def _check_document(sample: Sample) -> None:
-    etags.check_if_match(document_etag(sample))
+def _vertex(to: list[float] | None) -> tuple[float, float] | None:
+    return None if to is None else (to[0], to[1])

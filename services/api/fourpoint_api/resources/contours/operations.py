@@ -1,6 +1,6 @@
 """Asking for an outline; no HTTP."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +11,11 @@ from fourpoint_core.ids import new_id
 from fourpoint_core.jobs.contracts import INFER_CONTOUR, PREFETCH_SAMPLE, InferContour, PrefetchSample, SaveMode
 from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.store.models import Job
-from fourpoint_core.store.queries import datasets, jobs, samples
-from fourpoint_core.store.session import Sessions, unit_of_work
+from fourpoint_core.store.queries import annotations, jobs, labels, samples
+from fourpoint_core.store.session import Session, Sessions, unit_of_work
+
+
+MAX_CORRECTIONS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +42,12 @@ def queue(
     Raises NotFoundError or InvalidInputError.
     """
     name = None if wanted.label_name is None else clean_label_name(wanted.label_name)
-    prompt = prompt_from_json(wanted.prompt)
     with unit_of_work(sessions) as session:
         sample = samples.get_sample(session, sample_id)
+        redraws = wanted.prompt.keys().isdisjoint({"points", "box"})
+        if redraws:
+            wanted = _from_kept_clicks(session, sample_id, wanted)
+        prompt = prompt_from_json(wanted.prompt)
         named = isinstance(wanted.prompt.get("points"), dict)
         validate_prompt(prompt, sample.width, sample.height, named=named)
         if wanted.label_id is not None:
@@ -54,6 +60,7 @@ def queue(
             annotation_id=wanted.annotation_id or new_id(),
             label_id=wanted.label_id,
             label_name=name,
+            redraws=redraws,
         )
         job = jobs.add_job(
             session,
@@ -101,8 +108,32 @@ def read(sessions: Sessions, job_id: UUID) -> Job:
         return jobs.get_job(session, job_id)
 
 
+def _from_kept_clicks(session: Session, sample_id: UUID, wanted: ContourRequest) -> ContourRequest:
+    """The request, completed by what an annotation was made from. Raises InvalidInputError."""
+    assert wanted.annotation_id is not None  # noqa: S101 - the schema asks for it where there are no clicks
+    try:
+        row = annotations.current_annotation(session, sample_id, wanted.annotation_id).row
+    except NotFoundError as error:
+        raise InvalidInputError.at("/annotation_id", "annotation_unknown", error.detail) from error
+    if row.prompt is None:
+        raise InvalidInputError.at(
+            "/annotation_id", "no_clicks", "The annotation was drawn by hand; give points or a box."
+        )
+    corrections = {
+        name: [*row.prompt.get(name, ()), *wanted.prompt.get(name, ())] for name in ("include", "exclude")
+    }
+    for name, points in corrections.items():
+        if len(points) > MAX_CORRECTIONS:
+            raise InvalidInputError.at(
+                f"/{name}",
+                "invalid",
+                f"With those on record these are {len(points)} points; {MAX_CORRECTIONS} are the limit.",
+            )
+    return replace(wanted, prompt={**row.prompt, **corrections}, label_id=row.label_id)
+
+
 def _require_label(session: Any, dataset_id: UUID, label_id: UUID) -> None:
     try:
-        datasets.get_label(session, dataset_id, label_id)
+        labels.get_label(session, dataset_id, label_id)
     except NotFoundError as error:
         raise InvalidInputError.at("/label_id", "label_unknown", error.detail) from error

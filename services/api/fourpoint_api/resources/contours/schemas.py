@@ -4,6 +4,7 @@ from typing import Any
 
 import marshmallow as ma
 
+from fourpoint_api.resources.contours.operations import MAX_CORRECTIONS
 from fourpoint_api.web.fields import Box, Points, Vertices
 from fourpoint_api.web.schemas import ContourSchema, Schema
 from fourpoint_core.jobs.contracts import SaveMode
@@ -14,21 +15,37 @@ class ContourRequestSchema(Schema):
 
     points = Points(load_default=None)
     box = Box(load_default=None, metadata={"description": "[x0, y0, x1, y1] in pixels of the upright image"})
-    include = Vertices(load_default=list, maximum=64)
+    include = Vertices(load_default=list, maximum=MAX_CORRECTIONS)
     # marshmallow has an option of that name; it takes fields off the class before reading options.
-    exclude = Vertices(load_default=list, maximum=64)  # type: ignore[assignment]
+    exclude = Vertices(load_default=list, maximum=MAX_CORRECTIONS)  # type: ignore[assignment]
     save = ma.fields.Enum(SaveMode, by_value=True, load_default=SaveMode.NONE)
-    annotation_id = ma.fields.UUID(load_default=None)
+    annotation_id = ma.fields.UUID(
+        load_default=None,
+        metadata={
+            "description": "With points or a box: the id of the annotation to be made. Without: an annotation "
+            "that was inferred, to be inferred again from the clicks on its record, with the corrections given"
+        },
+    )
     label_id = ma.fields.UUID(load_default=None)
     label = ma.fields.String(load_default=None)
 
     @ma.validates_schema
     def _consistent(self, data: dict[str, Any], **kwargs: Any) -> None:
-        if (data["points"] is None) == (data["box"] is None):
+        if data["points"] is not None and data["box"] is not None:
             raise ma.ValidationError("Give either points or box.", "points")
+        if data["points"] is None and data["box"] is None:
+            self._must_redraw(data)
+            return
         labels = [name for name in ("label_id", "label") if data[name] is not None]
         if len(labels) > 1 or (data["save"] is not SaveMode.NONE and not labels):
             raise ma.ValidationError("To save, give either label_id or label.", "label")
+
+    def _must_redraw(self, data: dict[str, Any]) -> None:
+        if data["annotation_id"] is None:
+            raise ma.ValidationError("Give either points or box.", "points")
+        for name in ("label_id", "label"):
+            if data[name] is not None:
+                raise ma.ValidationError("An annotation that is inferred again keeps its label.", name)
 
 
 class MillisecondsSchema(Schema):

@@ -2,12 +2,11 @@
 
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
+from fourpoint_api.resources.labels.operations import LabelRequest
 from fourpoint_api.resources.samples.names import MAX_NAME_BYTES
 from fourpoint_core.domain.access import Caller
-from fourpoint_core.domain.labels import clean_label_name
 from fourpoint_core.errors import InvalidInputError
 from fourpoint_core.ids import new_id
 from fourpoint_core.jobs.contracts import PURGE_DATASET, PurgeDataset
@@ -15,22 +14,14 @@ from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.storage import derived
 from fourpoint_core.storage.local_store import MAX_SEGMENT_BYTES, RESERVED
 from fourpoint_core.storage.port import MAX_KEY_BYTES, validate_prefix
-from fourpoint_core.store.models import Dataset, Job, Label
-from fourpoint_core.store.queries import datasets, jobs
+from fourpoint_core.store.models import Dataset, Job
+from fourpoint_core.store.queries import datasets, jobs, labels, tallies
 from fourpoint_core.store.queries.paging import Keyset, Page
 from fourpoint_core.store.session import Sessions, unit_of_work
 
 # Where the service keeps what is its own.
 OWN_FOLDERS = {derived.FOLDER, RESERVED}
 MAX_PREFIX_BYTES = MAX_KEY_BYTES - MAX_NAME_BYTES
-
-
-@dataclass(frozen=True, slots=True)
-class LabelRequest:
-    """A label somebody asked for; colour None lets the palette choose."""
-
-    name: str
-    colour: str | None
 
 
 def clean_name(name: str) -> str:
@@ -43,27 +34,24 @@ def create(
     name: str,
     description: str,
     input_path: str | None,
-    labels: Sequence[LabelRequest],
+    wanted: Sequence[LabelRequest],
     author: UUID,
 ) -> Dataset:
-    """Make a dataset with its labels. Raises NameTakenError or InvalidInputError."""
+    """Make a dataset with its labels. Raises NameTakenError, ShortcutTakenError or InvalidInputError."""
     prefix = None if input_path is None else _clean_prefix(input_path)
-    cleaned = [
-        LabelRequest(clean_label_name(label.name, f"/labels/{index}/name"), label.colour)
-        for index, label in enumerate(labels)
-    ]
+    cleaned = [label.cleaned(f"/labels/{index}") for index, label in enumerate(wanted)]
     with unit_of_work(sessions) as session:
         dataset = datasets.add_dataset(session, clean_name(name), description, prefix, author)
         for label in cleaned:
-            datasets.label_named(session, dataset.id, label.name, label.colour)
+            labels.label_named(session, dataset.id, label.name, label.colour, label.shortcut)
     return dataset
 
 
-def read(sessions: Sessions, dataset_id: UUID) -> tuple[Dataset, datasets.SampleTotals]:
+def read(sessions: Sessions, dataset_id: UUID) -> tuple[Dataset, tallies.SampleTotals]:
     """A dataset and its counts. Raises NotFoundError."""
     with unit_of_work(sessions) as session:
         dataset = datasets.get_dataset(session, dataset_id)
-        return dataset, datasets.sample_totals(session, dataset_id)
+        return dataset, tallies.sample_totals(session, dataset_id)
 
 
 def listing(
@@ -120,21 +108,6 @@ def delete(
         session.refresh(job)
     dispatcher.dispatch([jobs.Message(job.id, job.kind, job.queue)])
     return job
-
-
-def labels_of(sessions: Sessions, dataset_id: UUID) -> list[Label]:
-    """The labels of a dataset. Raises NotFoundError."""
-    with unit_of_work(sessions) as session:
-        datasets.get_dataset(session, dataset_id)
-        return datasets.list_labels(session, dataset_id)
-
-
-def add_label(sessions: Sessions, dataset_id: UUID, wanted: LabelRequest) -> tuple[Label, bool]:
-    """The label of that name and whether it is new. Raises NotFoundError or InvalidInputError."""
-    name = clean_label_name(wanted.name, "/name")
-    with unit_of_work(sessions) as session:
-        datasets.get_dataset(session, dataset_id)
-        return datasets.label_named(session, dataset_id, name, wanted.colour)
 
 
 def _clean_prefix(input_path: str) -> str:

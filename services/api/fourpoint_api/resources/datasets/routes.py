@@ -1,4 +1,4 @@
-"""Routes of datasets and labels."""
+"""Routes of datasets."""
 
 from typing import Any
 from uuid import UUID
@@ -10,18 +10,25 @@ from fourpoint_api.clients import clients
 from fourpoint_api.resources.datasets import operations, schemas
 from fourpoint_api.resources.jobs.rendering import accepted
 from fourpoint_api.resources.jobs.schemas import JobSchema
+from fourpoint_api.resources.labels.operations import LabelRequest
 from fourpoint_api.web import etags, examples, paging
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_caller, current_user_id, needs, signed_in
 from fourpoint_api.web.documented import problems
 from fourpoint_api.web.schemas import PageQuerySchema
 from fourpoint_core.domain.access import Role, Scope
-from fourpoint_core.errors import InvalidInputError, NameTakenError, NotFoundError, StaleDocumentError
+from fourpoint_core.errors import (
+    InvalidInputError,
+    NameTakenError,
+    NotFoundError,
+    ShortcutTakenError,
+    StaleDocumentError,
+)
 from fourpoint_core.logs import request_id_var
-from fourpoint_core.store.models import Dataset, Label
-from fourpoint_core.store.queries.datasets import SampleTotals
+from fourpoint_core.store.models import Dataset
+from fourpoint_core.store.queries.tallies import SampleTotals
 
-blueprint = Blueprint("datasets", __name__, url_prefix="/v1/datasets", description="Datasets and labels")
+blueprint = Blueprint("datasets", __name__, url_prefix="/v1/datasets", description="Datasets")
 
 
 @blueprint.route("")
@@ -32,10 +39,10 @@ class Datasets(MethodView):
     @blueprint.doc(operationId="createDataset")
     @blueprint.arguments(schemas.NewDatasetSchema, example={"name": "Cats", "labels": [{"name": "cat"}]})
     @blueprint.response(201, schemas.DatasetSchema, example=examples.DATASET)
-    @problems(blueprint, NameTakenError, InvalidInputError)
+    @problems(blueprint, NameTakenError, ShortcutTakenError, InvalidInputError)
     def post(self, body: dict[str, Any]) -> Any:
         """Create a dataset, with its first labels if you like."""
-        labels = [operations.LabelRequest(label["name"], label["colour"]) for label in body["labels"]]
+        labels = [LabelRequest(**label) for label in body["labels"]]
         dataset = operations.create(
             clients().sessions,
             body["name"],
@@ -113,29 +120,6 @@ class OneDataset(MethodView):
         return accepted(job)
 
 
-@blueprint.route("/<uuid:dataset_id>/labels")
-class Labels(MethodView):
-    """The labels of a dataset."""
-
-    @blueprint.doc(operationId="listLabels")
-    @blueprint.response(200, schemas.LabelListSchema, example={"items": [examples.LABEL]})
-    @problems(blueprint, NotFoundError)
-    def get(self, dataset_id: UUID) -> Any:
-        """List all labels of a dataset."""
-        return {"items": [render_label(x) for x in operations.labels_of(clients().sessions, dataset_id)]}
-
-    @blueprint.doc(operationId="createLabel")
-    @blueprint.arguments(schemas.NewLabelSchema, example={"name": "cat", "colour": "#3399ff"})
-    @blueprint.response(201, schemas.LabelSchema, example=examples.LABEL)
-    @blueprint.alt_response(200, schema=schemas.LabelSchema, example=examples.LABEL, description="It exists")
-    @problems(blueprint, NotFoundError, InvalidInputError)
-    def post(self, body: dict[str, Any], dataset_id: UUID) -> Any:
-        """Make sure that a label exists: 201 when it is new, 200 when it was there."""
-        wanted = operations.LabelRequest(body["name"], body["colour"])
-        label, is_new = operations.add_label(clients().sessions, dataset_id, wanted)
-        return render_label(label), 201 if is_new else 200
-
-
 def render(dataset: Dataset) -> dict[str, Any]:
     """A dataset as the contract shows it."""
     return {
@@ -157,11 +141,6 @@ def render_totals(totals: SampleTotals) -> dict[str, int]:
         "unlabeled": totals.total - totals.labeled,
         "progress_percent": totals.labeled * 100 // totals.total if totals.total else 0,
     }
-
-
-def render_label(label: Label) -> dict[str, Any]:
-    """A label as the contract shows it."""
-    return {"id": label.id, "name": label.name, "colour": label.colour, "mask_index": label.mask_index}
 
 
 def _etag(dataset: Dataset) -> str:

@@ -1,4 +1,4 @@
-"""Bodies of datasets and labels."""
+"""Bodies of datasets."""
 
 import unicodedata
 from collections.abc import Callable
@@ -6,14 +6,8 @@ from typing import Any
 
 import marshmallow as ma
 
+from fourpoint_api.resources.labels.schemas import NewLabelSchema
 from fourpoint_api.web.schemas import Schema, page_schema
-
-_COLOUR_HINT = "Give the colour as #RRGGBB."
-# Lists and not `And`: the contract shows them. The length too: Python's `$` lets a newline pass.
-COLOUR = [
-    ma.validate.Regexp(r"^#[0-9a-fA-F]{6}$", error=_COLOUR_HINT),
-    ma.validate.Length(equal=7, error=_COLOUR_HINT),
-]
 
 
 def _visible_text(value: str) -> None:
@@ -25,28 +19,6 @@ def _visible_text(value: str) -> None:
 
 NAME: list[Callable[[str], Any]] = [ma.validate.Length(min=1, max=100), _visible_text]
 DESCRIPTION = ma.validate.Length(max=4000)
-
-
-class NewLabelSchema(Schema):
-    """A label to be made."""
-
-    name = ma.fields.String(required=True, validate=ma.validate.Length(min=1, max=256))
-    colour = ma.fields.String(load_default=None, allow_none=True, validate=COLOUR)
-
-
-class LabelSchema(Schema):
-    """What an object is called."""
-
-    id = ma.fields.UUID(required=True)
-    name = ma.fields.String(required=True)
-    colour = ma.fields.String(required=True)
-    mask_index = ma.fields.Integer(required=True)
-
-
-class LabelListSchema(Schema):
-    """All labels of a dataset."""
-
-    items = ma.fields.List(ma.fields.Nested(LabelSchema), required=True)
 
 
 class NewDatasetSchema(Schema):

@@ -1,9 +1,10 @@
 """Annotations as rows that are valid from one revision to another, and what inference recorded."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Double, ForeignKey, ForeignKeyConstraint, Index, text
+from sqlalchemy import CheckConstraint, Double, ForeignKey, ForeignKeyConstraint, Index, false, text, true
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -11,7 +12,12 @@ from fourpoint_core.store.models.base import Base, CreatedAt, Id
 
 
 class Revision(Base):
-    """One save of a sample's annotation document; never changed, never removed."""
+    """One save of a sample's annotation document; never changed, never removed.
+
+    undo_to, redo_to: the revisions whose state, contents and further undos and redos alike, come back by
+    undo and redo; only those that undid or redid say the first, see `domain.history.undo_target`.
+    restored_from: the revision whose contents a restoration brought back.
+    """
 
     __tablename__ = "revisions"
 
@@ -20,6 +26,9 @@ class Revision(Base):
     action: Mapped[str]
     author_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[CreatedAt]
+    undo_to: Mapped[int | None]
+    redo_to: Mapped[int | None]
+    restored_from: Mapped[int | None]
 
 
 class Annotation(Base):
@@ -27,6 +36,8 @@ class Annotation(Base):
 
     valid_to is NULL while the row is part of the current document. An edit closes a row and opens another
     with the same annotation_id, so any revision is one WHERE clause away.
+    created_by, created_at: of the object, kept through its edits; edited_by, edited_at: of the last of them.
+    vertex_count: NULL in rows of the version before it was counted.
     """
 
     __tablename__ = "annotations"
@@ -59,6 +70,15 @@ class Annotation(Base):
     score: Mapped[float | None] = mapped_column(Double)
     created_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[CreatedAt]
+    attributes: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    visible: Mapped[bool] = mapped_column(server_default=true())
+    z_order: Mapped[int] = mapped_column(server_default="0")
+    difficult: Mapped[bool] = mapped_column(server_default=false())
+    occluded: Mapped[bool] = mapped_column(server_default=false())
+    truncated: Mapped[bool] = mapped_column(server_default=false())
+    vertex_count: Mapped[int | None]
+    edited_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    edited_at: Mapped[datetime | None]
 
 
 class Draft(Base):

@@ -38,6 +38,9 @@ class Label(Base):
     """What an object is called.
 
     mask_index: the label's value in palette masks; given once, never reused within the dataset.
+    row_version: grows with every change; the resource's ETag.
+    deleted_at: set at once when somebody deletes it; a job then changes the annotations that refer to it.
+    merged_into: what took its place, where it was merged.
     """
 
     __tablename__ = "labels"
@@ -46,6 +49,13 @@ class Label(Base):
             "uq_labels_dataset_id_name",
             "dataset_id",
             "name",
+            unique=True,
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
+        Index(
+            "uq_labels_dataset_id_shortcut",
+            "dataset_id",
+            "shortcut",
             unique=True,
             postgresql_where=text("deleted_at IS NULL"),
         ),
@@ -59,3 +69,6 @@ class Label(Base):
     mask_index: Mapped[int]
     created_at: Mapped[CreatedAt]
     deleted_at: Mapped[datetime | None]
+    shortcut: Mapped[str | None]
+    row_version: Mapped[int] = mapped_column(server_default="1")
+    merged_into: Mapped[UUID | None] = mapped_column(ForeignKey("labels.id"))

@@ -1,4 +1,4 @@
-"""Datasets and labels."""
+"""Datasets."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -9,7 +9,6 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from fourpoint_core.domain.access import Caller, Role
-from fourpoint_core.domain.labels import colour_for
 from fourpoint_core.errors import NameTakenError, NotFoundError
 from fourpoint_core.ids import new_id
 from fourpoint_core.store.models import (
@@ -23,18 +22,10 @@ from fourpoint_core.store.models import (
     Sample,
     UploadIntent,
 )
-from fourpoint_core.store.queries import members
+from fourpoint_core.store.queries import members, tallies
 from fourpoint_core.store.queries.paging import Keyset, Page, fetch_page
 
 LIVE: ColumnElement[bool] = Dataset.deleted_at.is_(None)
-
-
-@dataclass(frozen=True, slots=True)
-class SampleTotals:
-    """How far a dataset is: `labeled` images have at least one annotation."""
-
-    total: int
-    labeled: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +109,6 @@ def mark_deleted(session: Session, dataset: Dataset) -> None:
     session.execute(update(Dataset).where(Dataset.id == dataset.id).values(deleted_at=func.clock_timestamp()))
 
 
-def sample_totals(session: Session, dataset_id: UUID) -> SampleTotals:
-    """Count the images of a dataset."""
-    total, labeled = session.execute(
-        select(func.count(), func.count().filter(Sample.annotation_count > 0)).where(
-            Sample.dataset_id == dataset_id
-        )
-    ).one()
-    return SampleTotals(total, labeled)
-
-
 def purge_some(session: Session, dataset_id: UUID, limit: int, *, condemned_by: UUID | None) -> Purged:
     """Remove up to `limit` samples of a deleted dataset with all that hangs on them.
 
@@ -163,49 +144,4 @@ def purge_rest(session: Session, dataset_id: UUID) -> None:
     session.execute(update(Job).where(Job.dataset_id == dataset_id).values(sample_id=None))
     session.execute(delete(Label).where(Label.dataset_id == dataset_id))
     session.execute(delete(Dataset).where(Dataset.id == dataset_id))
-
-
-def list_labels(session: Session, dataset_id: UUID) -> list[Label]:
-    """All labels of a dataset, in the order they were made."""
-    statement = select(Label).where(Label.dataset_id == dataset_id, Label.deleted_at.is_(None))
-    return list(session.scalars(statement.order_by(Label.mask_index)))
-
-
-def get_label(session: Session, dataset_id: UUID, label_id: UUID) -> Label:
-    """Read a label. Raises NotFoundError."""
-    label = session.scalar(
-        select(Label).where(Label.id == label_id, Label.dataset_id == dataset_id, Label.deleted_at.is_(None))
-    )
-    if label is None:
-        raise NotFoundError(f"The dataset has no label {label_id}.")
-    return label
-
-
-def find_label(session: Session, dataset_id: UUID, name: str) -> Label | None:
-    """The label of that name, if there is one."""
-    return session.scalar(
-        select(Label).where(Label.dataset_id == dataset_id, Label.name == name, Label.deleted_at.is_(None))
-    )
-
-
-def label_named(session: Session, dataset_id: UUID, name: str, colour: str | None = None) -> tuple[Label, bool]:
-    """The label of that name, made if need be. Returns it and whether it is new."""
-    found = find_label(session, dataset_id, name)
-    if found is not None:
-        return found, False
-    # Mask indexes are counted up, so makers of labels take turns, on the dataset's row.
-    get_dataset(session, dataset_id, lock=True)
-    found = find_label(session, dataset_id, name)
-    if found is not None:
-        return found, False
-    highest = session.scalar(select(func.max(Label.mask_index)).where(Label.dataset_id == dataset_id)) or 0
-    label = Label(
-        id=new_id(),
-        dataset_id=dataset_id,
-        name=name,
-        colour=colour or colour_for(highest + 1),
-        mask_index=highest + 1,
-    )
-    session.add(label)
-    session.flush()
-    return label, True
+    tallies.forget_dataset(session, dataset_id)

@@ -232,6 +232,17 @@ def report_progress(session: Session, lease: Lease, progress: dict[str, Any]) ->
     session.flush()
 
 
+def add_progress(session: Session, lease: Lease, done: dict[str, int]) -> None:
+    """Add to how far a job is, over all its tries: committed with the work that it counts.
+
+    Raises LeaseLostError.
+    """
+    job = _owned(session, lease)
+    before = job.progress or {}
+    job.progress = {name: before.get(name, 0) + count for name, count in done.items()}
+    session.flush()
+
+
 def note_overrun(session: Session, lease: Lease, reason: str) -> None:
     """Keep why the process is about to end itself; the lease is left to expire."""
     session.execute(

@@ -1,0 +1,1 @@
+"""What a person has drawn on an image and not saved yet."""

@@ -1,0 +1,1 @@
+"""Revisions of a document: read, compared, undone, redone, restored."""

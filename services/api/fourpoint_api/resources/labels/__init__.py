@@ -1,0 +1,1 @@
+"""What objects are called, in one dataset."""
