@@ -14,10 +14,14 @@ from fourpoint_api.resources.health.routes import blueprint as health
 from fourpoint_api.resources.history.routes import blueprint as history
 from fourpoint_api.resources.jobs.routes import blueprint as jobs
 from fourpoint_api.resources.labels.routes import blueprint as labels
+from fourpoint_api.resources.me.routes import blueprint as me
+from fourpoint_api.resources.members.routes import blueprint as members
 from fourpoint_api.resources.preferences.routes import blueprint as preferences
 from fourpoint_api.resources.samples.routes import blueprint as samples
 from fourpoint_api.resources.stats.routes import blueprint as stats
+from fourpoint_api.resources.tokens.routes import blueprint as tokens
 from fourpoint_api.resources.trash.routes import blueprint as trash
+from fourpoint_api.resources.users.routes import blueprint as users
 from fourpoint_api.web import auth, idempotency, openapi, problems, request_ids
 
 BLUEPRINTS = (
@@ -34,6 +38,10 @@ BLUEPRINTS = (
     jobs,
     trash,
     preferences,
+    me,
+    users,
+    tokens,
+    members,
 )
 
 

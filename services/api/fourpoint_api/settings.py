@@ -45,8 +45,31 @@ class ApiSettings(CoreSettings):
     )
     max_token_days: int = variable("FOURPOINT_MAX_TOKEN_DAYS", "longest life of an API token", 365)
 
+    oidc_issuer: str = variable(
+        "FOURPOINT_OIDC_ISSUER", "whose access tokens are accepted, exactly as in their `iss`", ""
+    )
+    oidc_audience: str = variable("FOURPOINT_OIDC_AUDIENCE", "what has to be in their `aud`", "")
+    oidc_jwks: str = variable(
+        "FOURPOINT_OIDC_JWKS", "the provider's keys: path of a file, or an http(s) URL", ""
+    )
+    oidc_sign_up: bool = variable(
+        "FOURPOINT_OIDC_SIGN_UP",
+        "whether people whom the provider knows, and we do not yet, become users",
+        True,
+    )
+    oidc_admin_claim: str = variable(
+        "FOURPOINT_OIDC_ADMIN_CLAIM", "the claim that makes admins, e.g. groups; empty: none does", ""
+    )
+    oidc_admin_value: str = variable(
+        "FOURPOINT_OIDC_ADMIN_VALUE", "what the claim has to be, or to hold when it is a list", ""
+    )
+
     def check(self) -> None:
         """See FromVariables.check."""
         super().check()
         if len(self.secret_key) < 16:
             raise SettingsError("FOURPOINT_SECRET_KEY is not set, or shorter than 16 characters")
+        if len({bool(value) for value in (self.oidc_issuer, self.oidc_audience, self.oidc_jwks)}) > 1:
+            raise SettingsError("FOURPOINT_OIDC_ISSUER, _AUDIENCE and _JWKS: set all three, or none")
+        if bool(self.oidc_admin_claim) != bool(self.oidc_admin_value):
+            raise SettingsError("FOURPOINT_OIDC_ADMIN_CLAIM and _ADMIN_VALUE: set both, or none")

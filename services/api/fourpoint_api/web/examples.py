@@ -10,8 +10,29 @@ CONTOUR_ID = "01930000-0000-7000-8000-0000000000c1"
 ANNOTATION_ID = "01930000-0000-7000-8000-0000000000e1"
 NEW_ANNOTATION_ID = "01930000-0000-7000-8000-0000000000e2"
 USER_ID = "01900000-0000-7000-8000-000000000001"
+TOKEN_ID = "01930000-0000-7000-8000-000000000071"  # noqa: S105 - names a token and opens nothing
 TIME = "2026-01-01T12:00:00+00:00"
 
+USER = {"id": USER_ID, "name": "ada", "is_admin": False, "is_disabled": False, "created_at": TIME}
+ME = {
+    "id": USER_ID,
+    "name": "ada",
+    "is_admin": False,
+    "scope": "manage",
+    "token_id": TOKEN_ID,
+    "token_expires_at": TIME,
+}
+TOKEN = {
+    "id": TOKEN_ID,
+    "user_id": USER_ID,
+    "name": "nightly export",
+    "scope": "read",
+    "created_at": TIME,
+    "expires_at": "2026-01-31T12:00:00+00:00",
+    "revoked_at": None,
+    "last_used_at": None,
+}
+MEMBER = {"user_id": USER_ID, "name": "ada", "role": "labeler", "since": TIME}
 LABEL = {"id": LABEL_ID, "name": "cat", "colour": "#3399ff", "shortcut": None, "mask_index": 1}
 DATASET = {
     "id": DATASET_ID,

@@ -75,6 +75,16 @@ class PageQuerySchema(Schema):
     )
 
 
+class UncountedPageQuerySchema(PageQuerySchema):
+    """Which part of a list that is not counted."""
+
+    class Meta:
+        """See marshmallow."""
+
+        exclude = ("count",)
+        unknown = ma.RAISE
+
+
 class PartSchema(Schema):
     """One outer ring and the holes cut out of it."""
 

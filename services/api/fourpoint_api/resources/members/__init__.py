@@ -1,0 +1,1 @@
+"""Who is what in a dataset."""

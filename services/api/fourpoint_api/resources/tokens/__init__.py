@@ -1,0 +1,1 @@
+"""Secrets that programs show instead of a password."""

@@ -1,0 +1,1 @@
+"""People: whom to share with, and who may still sign in."""
