@@ -91,6 +91,20 @@ class FailingStore:
         return getattr(self._store, name)
 
 
+class FailingDeletions:
+    """A store that does as the real one, and removes nothing."""
+
+    def __init__(self, store: ObjectStore):
+        self._store = store
+
+    def delete(self, key: str) -> None:
+        """See ObjectStore.delete."""
+        raise StorageUnavailableError("The bucket does not answer.")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
 def _answer(contour: InferredContour, payload: InferContour) -> dict[str, Any]:
     return {
         "contour_id": str(contour.id),

@@ -4,11 +4,15 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_type_hints
 
 import pytest
 
+from fourpoint_core.domain.deletion import Selection
+from fourpoint_core.domain.filters import LabelMatch, SampleFilter, Span, Status
 from fourpoint_core.domain.geometry import Box
 from fourpoint_core.domain.labels import DeletionPolicy
 from fourpoint_core.domain.prompts import ExtremePoints, Prompt
@@ -18,27 +22,56 @@ from fourpoint_core.jobs.contracts import (
     IO_QUEUES,
     KINDS,
     DeleteLabel,
+    DeleteSamples,
     InferContour,
     MergeLabel,
     Payload,
     PrefetchSample,
     PurgeDataset,
     Queue,
+    RestoreSamples,
     SaveMode,
 )
 from fourpoint_worker import inference_app, io_app
 from fourpoint_worker.tasks.delete_label import DeleteLabelWork
+from fourpoint_worker.tasks.delete_samples import DeleteSamplesWork
 from fourpoint_worker.tasks.infer_contour import InferContourWork
 from fourpoint_worker.tasks.merge_label import MergeLabelWork
 from fourpoint_worker.tasks.prefetch_sample import PrefetchSampleWork
 from fourpoint_worker.tasks.purge_dataset import PurgeDatasetWork
+from fourpoint_worker.tasks.restore_samples import RestoreSamplesWork
 
 WORKS = {
     work.kind.name: work
-    for work in (InferContourWork, PrefetchSampleWork, PurgeDatasetWork, MergeLabelWork, DeleteLabelWork)
+    for work in (
+        InferContourWork,
+        PrefetchSampleWork,
+        PurgeDatasetWork,
+        MergeLabelWork,
+        DeleteLabelWork,
+        DeleteSamplesWork,
+        RestoreSamplesWork,
+    )
 }
 CONSUMED = {**dict.fromkeys(INFERENCE_QUEUES, inference_app), **dict.fromkeys(IO_QUEUES, io_app)}
 CLICKS = ExtremePoints((50, 10), (50, 70), (20, 40), (80, 40))
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+EVERY_CONDITION = SampleFilter(
+    status=Status.LABELED,
+    label_ids=(new_id(), new_id()),
+    label_match=LabelMatch.ALL,
+    created_within=Span(1, "mo"),
+    created_after=NOON,
+    created_before=NOON,
+    name_contains="cat",
+    path_prefix="cats/",
+    labeled_by=(new_id(),),
+    never_labeled=False,
+    not_labeled_by=(new_id(),),
+    difficult=True,
+    attributes=(("colour", "red"),),
+    at=NOON,
+)
 PAYLOADS: list[Payload] = [
     InferContour(new_id(), new_id(), Prompt(points=CLICKS), SaveMode.NONE, new_id()),
     InferContour(
@@ -55,6 +88,10 @@ PAYLOADS: list[Payload] = [
     PurgeDataset(new_id(), delete_objects=True),
     MergeLabel(new_id(), new_id(), new_id()),
     DeleteLabel(new_id(), new_id(), DeletionPolicy.SAMPLES_AND_SOURCE),
+    DeleteSamples(new_id(), new_id(), Selection(ids=(new_id(),)), delete_source=True),
+    DeleteSamples(new_id(), new_id(), Selection(filter=EVERY_CONDITION, until=NOON), delete_source=False),
+    RestoreSamples(new_id(), ids=(new_id(),)),
+    RestoreSamples(new_id(), deletion_id=new_id()),
 ]
 
 
@@ -77,6 +114,11 @@ def test_the_handler_of_a_kind_takes_its_payload(name: str) -> None:
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_a_payload_survives_its_row(payload: Payload) -> None:
     assert type(payload).from_json(json.loads(json.dumps(payload.to_json()))) == payload
+
+
+def test_a_filter_in_these_tests_has_every_condition() -> None:
+    plain = SampleFilter()
+    assert all(getattr(EVERY_CONDITION, x.name) != getattr(plain, x.name) for x in fields(SampleFilter))
 
 
 def test_every_kind_has_a_payload_in_these_tests() -> None:

@@ -108,6 +108,14 @@ class CoreSettings(FromVariables):
     upload_intent_seconds: float = variable(
         "FOURPOINT_UPLOAD_INTENT_SECONDS", "an upload that has not ended by then is undone", 3600.0
     )
+    trash_days: float = variable(
+        "FOURPOINT_TRASH_DAYS",
+        "how long deleted samples can be restored; their objects stay in the bucket",
+        7.0,
+    )
+    idempotency_hours: float = variable(
+        "FOURPOINT_IDEMPOTENCY_HOURS", "how long the answer of an `Idempotency-Key` is kept", 24.0
+    )
     max_image_pixels: int = variable(
         "FOURPOINT_MAX_IMAGE_PIXELS", "images that decode to more are refused", 100_000_000
     )

@@ -16,7 +16,9 @@ from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.jobs.events import JobEvent, announce
 from fourpoint_core.settings import CoreSettings
 from fourpoint_core.storage import ObjectStore
-from fourpoint_core.store.queries import jobs, samples
+from fourpoint_core.storage.removal import remove_objects
+from fourpoint_core.storage.staging import staged_keys
+from fourpoint_core.store.queries import idempotency, jobs, sample_leases, samples, tallies, trash, uploads
 from fourpoint_core.store.queries.jobs import Message
 from fourpoint_core.store.session import Sessions, one_at_a_time, unit_of_work
 
@@ -27,7 +29,12 @@ ADVISORY_LOCK = 0x53776565
 QUEUE_DEPTH = 1000
 _JOBS_AT_ONCE = 500
 _INTENTS_AT_ONCE = 20
+_LEASES_AT_ONCE = 1000
 _SILENCE = timedelta(minutes=1)
+_TRASH_AT_ONCE = 200
+_UPLOADS_AT_ONCE = 20
+# Whoever began to write in time may go on for a while.
+_UPLOAD_GRACE = timedelta(minutes=10)
 
 
 class Sweep:
@@ -54,6 +61,11 @@ class Sweep:
                 self.settle_jobs()
                 self.publish_again()
                 self.remove_abandoned_objects()
+                self.remove_dead_uploads()
+                self.empty_trash()
+                self.forget_answers()
+                self.fold_counts()
+                self.forget_leases()
                 self.forget_silent_workers()
 
     def settle_jobs(self) -> None:
@@ -92,6 +104,42 @@ class Sweep:
             samples.forget_intents(session, keys)
         if keys:
             logger.info("abandoned objects removed", extra={"count": len(keys)})
+
+    def remove_dead_uploads(self) -> None:
+        """Remove what direct uploads left in the bucket, registered or not, once nobody can write any more."""
+        with unit_of_work(self._sessions) as session:
+            dead = uploads.run_out(session, _UPLOAD_GRACE, _UPLOADS_AT_ONCE)
+            for upload in dead:
+                for key in staged_keys(upload.id, len(upload.files)):
+                    self._store.delete(key)
+            uploads.forget(session, [upload.id for upload in dead])
+
+    def empty_trash(self) -> None:
+        """Remove for good what has lain in the trash for longer than it may; objects stay in the bucket."""
+        with unit_of_work(self._sessions) as session:
+            patience = timedelta(days=self._settings.trash_days)
+            purged = trash.purge(session, trash.run_out(patience), _TRASH_AT_ONCE, condemned_by=None)
+        # Should this be cut short, thumbnails stay that nobody asks for; the same image makes use of them.
+        remove_objects(self._store, (), purged.forgotten_digests)
+        if purged.samples:
+            logger.info("trash emptied", extra={"samples": purged.samples})
+
+    def forget_answers(self) -> None:
+        """Remove idempotency keys that have served their time."""
+        with unit_of_work(self._sessions) as session:
+            idempotency.forget_old(session, timedelta(hours=self._settings.idempotency_hours))
+
+    def fold_counts(self) -> None:
+        """Add what savers have left beside the counters to the counters, so that reading them stays cheap."""
+        while True:
+            with unit_of_work(self._sessions) as session:
+                if tallies.fold(session) < tallies.DELTAS_AT_ONCE:
+                    return
+
+    def forget_leases(self) -> None:
+        """Remove the leases of labelers who went away."""
+        with unit_of_work(self._sessions) as session:
+            sample_leases.forget_expired(session, _LEASES_AT_ONCE)
 
     def forget_silent_workers(self) -> None:
         """Remove worker processes that died without saying goodbye."""

@@ -19,8 +19,12 @@ from fourpoint_api.web.problems import MEDIA_TYPE
 from fourpoint_api.web.schemas import ProblemSchema
 from fourpoint_core.domain.prompts import ROLES
 from fourpoint_core.errors import (
+    AnswerLostError,
+    IdempotencyKeyReusedError,
     InsufficientRoleError,
     InsufficientScopeError,
+    InvalidInputError,
+    RequestInProgressError,
     TokenInvalidError,
     UnauthenticatedError,
 )
@@ -28,6 +32,16 @@ from fourpoint_core.errors import (
 JSON = "application/json"
 # What every operation may answer, unless it is open to everybody.
 REFUSALS = (UnauthenticatedError, TokenInvalidError, InsufficientScopeError, InsufficientRoleError)
+# What a key may be answered with, whatever the request is about.
+KEY_REFUSALS = (RequestInProgressError, AnswerLostError, IdempotencyKeyReusedError, InvalidInputError)
+_IDEMPOTENCY_KEY = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "required": False,
+    "description": "Names this request: sent again under the same key, it is done once and answered the same.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "example": "7f1cb4c2-53f0-4f6f-8a52-1f0c1f3b7a11",
+}
 _VERTEX = {
     "type": "array",
     "prefixItems": [{"type": "number"}, {"type": "number"}],
@@ -71,6 +85,7 @@ def contract(api: ContractApi) -> dict[str, Any]:
     """The OpenAPI 3.1 document."""
     document: dict[str, Any] = api.spec.to_dict()
     _document_access(document)
+    _document_retries(document)
     for response in _error_responses(document):
         content = response.get("content", {})
         if JSON in content:
@@ -109,6 +124,20 @@ def _document_access(document: dict[str, Any]) -> None:
             if isinstance(operation, dict) and operation.get("security") != []:
                 refusals = problem_responses(*REFUSALS)
                 operation["responses"] = dict(sorted({**refusals, **operation["responses"]}.items()))
+
+
+def _document_retries(document: dict[str, Any]) -> None:
+    """Every POST heeds `Idempotency-Key`."""
+    for path in document["paths"].values():
+        operation = path.get("post")
+        if operation is not None and operation.get("security") != []:
+            operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
+            for status, response in problem_responses(*KEY_REFUSALS).items():
+                known = operation["responses"].setdefault(status, response)
+                if "content" in known:
+                    content = known["content"].get(MEDIA_TYPE) or known["content"][JSON]
+                    content["examples"].update(response["content"][MEDIA_TYPE]["examples"])
+            operation["responses"] = dict(sorted(operation["responses"].items()))
 
 
 def _error_responses(document: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,12 +1,13 @@
 """Sessions and the unit of work: the only commit in the code base."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
-from sqlalchemy import URL, Engine, create_engine, func, make_url, select
+from sqlalchemy import URL, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import ORMExecuteState, Session, sessionmaker
 
 from fourpoint_core.errors import DatabaseUnavailableError
 from fourpoint_core.settings import CoreSettings
@@ -15,7 +16,9 @@ __all__ = [
     "Session",  # so that whoever works inside a unit of work need not know SQLAlchemy
     "Sessions",
     "connect",
+    "effect_var",
     "one_at_a_time",
+    "preparation",
     "sessions_for",
     "unhurried_commit",
     "unit_of_work",
@@ -24,6 +27,9 @@ __all__ = [
 
 Sessions = sessionmaker[Session]
 _AWAY = (OperationalError, InterfaceError, PoolTimeoutError, PendingRollbackError)
+# What is to be committed together with a change, by whoever asked for the change: see `unit_of_work`.
+effect_var: ContextVar[Callable[[Session], None] | None] = ContextVar("effect", default=None)
+_CHANGED = "changed"
 _SAY_AGAIN = "The database did not answer; try again."
 
 
@@ -62,9 +68,25 @@ def sessions_for(engine: Engine) -> Sessions:
 def unit_of_work(sessions: Sessions) -> Iterator[Session]:
     """One transaction: committed when the block ends, rolled back when it raises.
 
+    Where `effect_var` is set and the block changed something, that is called last, in the same transaction.
     Raises DatabaseUnavailableError where PostgreSQL did not answer, or where this process has no connection
     to spare; what was asked may then be tried again.
     """
+    effect = effect_var.get()
+    with _outages_named(), sessions() as session:
+        if effect is not None:
+            _note_changes(session)
+        yield session
+        if effect is not None:
+            session.flush()
+            if _CHANGED in session.info:
+                effect(session)
+        session.commit()
+
+
+@contextmanager
+def preparation(sessions: Sessions) -> Iterator[Session]:
+    """A transaction that is not yet, or no longer, what was asked for: promises, and what clears them away."""
     with _outages_named(), sessions() as session:
         yield session
         session.commit()
@@ -73,9 +95,23 @@ def unit_of_work(sessions: Sessions) -> Iterator[Session]:
 @contextmanager
 def unhurried_commit(sessions: Sessions) -> Iterator[Session]:
     """A transaction whose loss would cost nothing but a repetition: it does not wait for the disk."""
-    with unit_of_work(sessions) as session:
+    with preparation(sessions) as session:
         session.connection().exec_driver_sql("SET LOCAL synchronous_commit = off")
         yield session
+
+
+def _note_changes(session: Session) -> None:
+    """Have the session remember whether it wrote anything."""
+
+    def executed(state: ORMExecuteState) -> None:
+        if state.is_insert or state.is_update or state.is_delete:
+            session.info[_CHANGED] = True
+
+    def flushed(*_: object) -> None:
+        session.info[_CHANGED] = True
+
+    event.listen(session, "do_orm_execute", executed)
+    event.listen(session, "after_flush", flushed)
 
 
 @contextmanager

@@ -3,23 +3,41 @@
 from fourpoint_core.store.models.annotations import Annotation, Draft, InferredContour, Revision
 from fourpoint_core.store.models.base import Base
 from fourpoint_core.store.models.datasets import Dataset, Label
+from fourpoint_core.store.models.filters import SampleLease, SavedFilter
+from fourpoint_core.store.models.idempotency import IdempotencyKey
 from fourpoint_core.store.models.jobs import Job, JobAttempt, WorkerProcess
-from fourpoint_core.store.models.samples import Sample, UploadIntent
+from fourpoint_core.store.models.preferences import Preference
+from fourpoint_core.store.models.sample_states import SampleLabel, SamplePath, SampleState
+from fourpoint_core.store.models.samples import PRESENT, ForgottenObject, Sample, UploadIntent
+from fourpoint_core.store.models.tallies import Tally, TallyDelta
+from fourpoint_core.store.models.uploads import DirectUpload
 from fourpoint_core.store.models.users import ApiToken, DatasetMember, User
 
 __all__ = [
+    "PRESENT",
     "Annotation",
     "ApiToken",
     "Base",
     "Dataset",
     "DatasetMember",
+    "DirectUpload",
     "Draft",
+    "ForgottenObject",
+    "IdempotencyKey",
     "InferredContour",
     "Job",
     "JobAttempt",
     "Label",
+    "Preference",
     "Revision",
     "Sample",
+    "SampleLabel",
+    "SampleLease",
+    "SamplePath",
+    "SampleState",
+    "SavedFilter",
+    "Tally",
+    "TallyDelta",
     "UploadIntent",
     "User",
     "WorkerProcess",

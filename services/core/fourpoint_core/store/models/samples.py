@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, text
+from sqlalchemy import BigInteger, ColumnElement, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fourpoint_core.store.models.base import Base, CreatedAt, Id
@@ -16,6 +16,7 @@ class Sample(Base):
     width, height: pixels of the upright image (EXIF orientation applied).
     revision: number of the current revision of its annotation document, 0 before the first save.
     annotation_count: objects in that revision; an image with none is unlabeled.
+    trashed_at: since when it lies in the trash, by trashed_by in the deletion deletion_id; see PRESENT.
     """
 
     __tablename__ = "samples"
@@ -35,9 +36,24 @@ class Sample(Base):
             "id",
             postgresql_where=text("annotation_count = 0"),
         ),
+        # Of names and keys by code points (COLLATE "C"), which a comparison of schemas does not see.
+        Index("ix_samples_name", "dataset_id", "name", "id"),
+        Index("ix_samples_size", "dataset_id", "size_bytes", "id"),
+        Index("ix_samples_annotation_count", "dataset_id", "annotation_count", "id"),
+        Index("ix_samples_labeled_by", "dataset_id", "labeled_by", "created_at", "id"),
+        Index("ix_samples_key", "dataset_id", "object_key"),
         Index("uq_samples_dataset_id_object_key", "dataset_id", "object_key", unique=True),
         Index("ix_samples_object_key", "object_key"),
         Index("ix_samples_digest", "digest"),
+        Index(
+            "ix_samples_trash",
+            "dataset_id",
+            "trashed_at",
+            "id",
+            postgresql_where=text("trashed_at IS NOT NULL"),
+        ),
+        Index("ix_samples_trashed_at", "trashed_at", postgresql_where=text("trashed_at IS NOT NULL")),
+        Index("ix_samples_deletion_id", "deletion_id", postgresql_where=text("deletion_id IS NOT NULL")),
     )
 
     id: Mapped[Id]
@@ -56,6 +72,23 @@ class Sample(Base):
     annotation_count: Mapped[int] = mapped_column(server_default="0")
     labeled_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
     labeled_at: Mapped[datetime | None]
+    trashed_at: Mapped[datetime | None]
+    trashed_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    deletion_id: Mapped[UUID | None]
+
+
+# What everybody but the trash means by "the samples of a dataset": lists, counts, readers and writers alike.
+PRESENT: ColumnElement[bool] = Sample.trashed_at.is_(None)
+
+
+class ForgottenObject(Base):
+    """An object in the bucket whose sample was deleted without it: no synchronisation brings it back."""
+
+    __tablename__ = "forgotten_objects"
+
+    dataset_id: Mapped[UUID] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True)
+    object_key: Mapped[str] = mapped_column(primary_key=True)
+    forgotten_at: Mapped[CreatedAt]
 
 
 class UploadIntent(Base):

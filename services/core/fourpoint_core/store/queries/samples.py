@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import delete, func, select
@@ -10,34 +9,17 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from fourpoint_core.errors import NotFoundError
-from fourpoint_core.store.models import Dataset, Sample, UploadIntent
+from fourpoint_core.store.models import PRESENT, Dataset, Sample, UploadIntent
 from fourpoint_core.store.queries.datasets import LIVE
-from fourpoint_core.store.queries.paging import Keyset, Page, fetch_page
-
-
-class Status(StrEnum):
-    """The tabs of a sample list."""
-
-    ALL = "all"
-    LABELED = "labeled"
-    UNLABELED = "unlabeled"
-
-
-_OF_STATUS = {
-    Status.ALL: (),
-    Status.LABELED: (Sample.annotation_count > 0,),
-    Status.UNLABELED: (Sample.annotation_count == 0,),
-}
 
 
 def get_sample(session: Session, sample_id: UUID, *, lock: bool = False, share: bool = False) -> Sample:
-    """Read a sample of a live dataset. Raises NotFoundError.
+    """Read a sample of a live dataset, and not of its trash. Raises NotFoundError.
 
     lock: hold it against other saves; share: keep saves out while its document is read.
     """
-    statement = (
-        select(Sample).join(Dataset, Dataset.id == Sample.dataset_id).where(Sample.id == sample_id, LIVE)
-    )
+    found = select(Sample).join(Dataset, Dataset.id == Sample.dataset_id)
+    statement = found.where(Sample.id == sample_id, LIVE, PRESENT)
     if lock:
         statement = statement.with_for_update(of=Sample, key_share=True)
     elif share:
@@ -46,20 +28,6 @@ def get_sample(session: Session, sample_id: UUID, *, lock: bool = False, share: 
     if sample is None:
         raise NotFoundError(f"There is no sample {sample_id}.")
     return sample
-
-
-def list_samples(
-    session: Session, dataset_id: UUID, status: Status, after: Keyset | None, limit: int
-) -> Page[Sample]:
-    """A page of samples in the order they came."""
-    statement = select(Sample).where(Sample.dataset_id == dataset_id, *_OF_STATUS[status])
-    return fetch_page(session, statement, Sample, after, limit)
-
-
-def count_samples(session: Session, dataset_id: UUID, status: Status) -> int:
-    """How many samples the list holds."""
-    statement = select(func.count()).select_from(Sample)
-    return session.scalar(statement.where(Sample.dataset_id == dataset_id, *_OF_STATUS[status])) or 0
 
 
 def reserve_key(session: Session, upload_id: UUID, key: str) -> bool:

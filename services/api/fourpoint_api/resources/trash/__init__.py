@@ -1,0 +1,1 @@
+"""Deleting images, and taking that back."""

@@ -1,0 +1,171 @@
+"""Deleting and restoring samples; no HTTP."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from fourpoint_core.domain.access import Caller
+from fourpoint_core.domain.deletion import Selection
+from fourpoint_core.errors import InvalidInputError, StorageUnavailableError
+from fourpoint_core.ids import new_id
+from fourpoint_core.jobs.contracts import (
+    DELETE_SAMPLES,
+    RESTORE_SAMPLES,
+    DeleteSamples,
+    JobKind,
+    Payload,
+    RestoreSamples,
+)
+from fourpoint_core.jobs.dispatch import Dispatcher
+from fourpoint_core.settings import CoreSettings
+from fourpoint_core.storage import ObjectStore
+from fourpoint_core.storage.removal import remove_objects
+from fourpoint_core.store.models import Job, Sample
+from fourpoint_core.store.queries import datasets, jobs, samples, trash
+from fourpoint_core.store.queries.paging import Keyset, Page
+from fourpoint_core.store.queries.trash import Forecast, Purged
+from fourpoint_core.store.session import Session, Sessions, preparation, unit_of_work
+
+# More than a person picks by hand; what goes on longer is a job, which can be watched and cancelled.
+AT_ONCE = 100
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """What was deleted, or would be.
+
+    id: None where nothing was done. not_found: ids that name no sample of the dataset, or one in the trash.
+    objects_removed: files that go. restorable_until: None where there is nothing to restore.
+    """
+
+    id: UUID | None
+    forecast: Forecast
+    not_found: Sequence[UUID] = ()
+    objects_removed: int = 0
+    restorable_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Who asks, and in which request."""
+
+    caller: Caller
+    request_id: str | None
+
+
+def foresee(sessions: Sessions, dataset_id: UUID, selection: Selection, order: Order) -> Deletion:
+    """What deleting these samples would do; does nothing. Raises NotFoundError."""
+    with unit_of_work(sessions) as session:
+        datasets.get_dataset(session, dataset_id)
+        forecast, missing = _look(session, dataset_id, selection, order.caller)
+    return Deletion(None, forecast, missing)
+
+
+def delete(
+    sessions: Sessions,
+    store: ObjectStore,
+    dispatcher: Dispatcher,
+    settings: CoreSettings,
+    dataset_id: UUID,
+    selection: Selection,
+    order: Order,
+    *,
+    delete_source: bool,
+) -> Deletion | Job:
+    """Delete a few samples now; of many, the job that does. Raises NotFoundError."""
+    deletion_id = new_id()
+    with unit_of_work(sessions) as session:
+        datasets.get_dataset(session, dataset_id)
+        ids = trash.selected(dataset_id, selection)
+        if trash.count_up_to(session, ids, AT_ONCE + 1) > AT_ONCE:
+            # What comes later was not meant.
+            bounded = selection.as_of(trash.now(session))
+            payload = DeleteSamples(dataset_id, deletion_id, bounded, delete_source)
+            job = _queue(session, DELETE_SAMPLES, payload, dataset_id, order)
+        else:
+            forecast, missing = _look(session, dataset_id, selection, order.caller)
+            if not delete_source:
+                trash.throw_away(session, ids, deletion_id, order.caller.user_id, AT_ONCE)
+                until = trash.now(session) + timedelta(days=settings.trash_days)
+                return Deletion(deletion_id, forecast, missing, restorable_until=until)
+            purged = trash.purge(session, ids, AT_ONCE, condemned_by=deletion_id)
+            job = None
+    if job is not None:
+        dispatcher.dispatch([jobs.Message(job.id, job.kind, job.queue)])
+        return job
+    _remove(sessions, store, purged)
+    return Deletion(deletion_id, forecast, missing, objects_removed=len(purged.condemned_keys))
+
+
+def restore(
+    sessions: Sessions,
+    dispatcher: Dispatcher,
+    dataset_id: UUID,
+    ids: Sequence[UUID] | None,
+    deletion_id: UUID | None,
+    order: Order,
+) -> int | Job:
+    """Take a few samples out of the trash now; of many, the job that does.
+
+    Returns how many came back: those that are not in the trash are left out. Raises NotFoundError or
+    InvalidInputError.
+    """
+    if ids and deletion_id is not None:
+        raise InvalidInputError.at("/deletion_id", "selection_ambiguous", "Give `ids` or `deletion_id`.")
+    if not ids and deletion_id is None:
+        raise InvalidInputError.at("/ids", "selection_empty", "Name at least one sample, or a deletion.")
+    payload = RestoreSamples(dataset_id, tuple(dict.fromkeys(ids or ())), deletion_id)
+    with unit_of_work(sessions) as session:
+        datasets.get_dataset(session, dataset_id)
+        found = trash.trashed(dataset_id, payload.ids, deletion_id)
+        if trash.count_up_to(session, found, AT_ONCE + 1) <= AT_ONCE:
+            return len(trash.take_back(session, found, AT_ONCE).taken)
+        job = _queue(session, RESTORE_SAMPLES, payload, dataset_id, order)
+    dispatcher.dispatch([jobs.Message(job.id, job.kind, job.queue)])
+    return job
+
+
+def listing(sessions: Sessions, dataset_id: UUID, after: Keyset | None, limit: int) -> Page[Sample]:
+    """A page of a dataset's trash. Raises NotFoundError."""
+    with unit_of_work(sessions) as session:
+        datasets.get_dataset(session, dataset_id)
+        return trash.list_trash(session, dataset_id, after, limit)
+
+
+def _look(
+    session: Session, dataset_id: UUID, selection: Selection, caller: Caller
+) -> tuple[Forecast, list[UUID]]:
+    ids = trash.selected(dataset_id, selection)
+    present = trash.present_among(session, ids) if selection.filter is None else set()
+    missing = [sample_id for sample_id in selection.ids if sample_id not in present]
+    return trash.forecast(session, dataset_id, ids, caller), missing
+
+
+def _queue(session: Session, kind: JobKind, payload: Payload, dataset_id: UUID, order: Order) -> Job:
+    job = jobs.add_job(
+        session,
+        kind,
+        payload,
+        job_id=new_id(),
+        author=order.caller.user_id,
+        dataset_id=dataset_id,
+        sample_id=None,
+        request_id=order.request_id,
+    )
+    # The caller shows the deadline, which the database has computed.
+    session.refresh(job)
+    return job
+
+
+def _remove(sessions: Sessions, store: ObjectStore, purged: Purged) -> None:
+    try:
+        remove_objects(store, purged.condemned_keys, purged.forgotten_digests)
+    except StorageUnavailableError as error:
+        # The samples are gone, and their objects are promised to the sweep.
+        logger.warning("objects not removed; the sweep will", extra={"reason": error.detail})
+        return
+    with preparation(sessions) as session:
+        samples.forget_intents(session, purged.condemned_keys)

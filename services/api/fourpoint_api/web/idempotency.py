@@ -1,0 +1,143 @@
+"""`Idempotency-Key` on every POST: one effect, and the first answer again.
+
+The key is taken before the view runs, and redeemed by the transaction that does what was asked for, so that
+both are committed or neither. An answer is kept for a request that had an effect, and for one that was
+refused; one that had none and failed, or that only looked, may be sent again under the same key.
+
+Between the effect and the keeping of its answer the process may die. Views marked `repeatable` find what they
+did before, and are run again; for the others the answer is that it was done (`answer_lost`).
+"""
+
+import hashlib
+import logging
+import re
+from collections.abc import Callable
+from contextvars import Token
+from datetime import timedelta
+from functools import partial
+from typing import Any, TypeVar
+
+from flask import Flask, Response, current_app, g, request
+
+from fourpoint_api.clients import clients
+from fourpoint_api.web.auth import current_user_id
+from fourpoint_core.errors import DatabaseUnavailableError, InvalidInputError
+from fourpoint_core.ids import new_id
+from fourpoint_core.store.queries import idempotency
+from fourpoint_core.store.queries.idempotency import Answer, Attempt, Redeemed
+from fourpoint_core.store.session import effect_var, preparation
+
+View = TypeVar("View", bound=Callable[..., Any])
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotency-Replayed"
+# Longer than a request takes; after it, whoever held a key without a word is thought dead.
+PATIENCE = timedelta(seconds=60)
+_KEPT_HEADERS = ("Content-Type", "Location", "ETag", "Link")
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_TOO_MANY = 429
+logger = logging.getLogger(__name__)
+
+
+def install(app: Flask) -> None:
+    """Heed the header; after `auth.install`, because keys are a person's own."""
+    app.before_request(_begin)
+    app.after_request(_end)
+    app.teardown_request(_forget)
+
+
+def repeatable(view: View) -> View:
+    """A view that, sent the same request again, finds what it did and answers as before."""
+    view._repeatable = True  # type: ignore[attr-defined]
+    return view
+
+
+def begin(content: str) -> Response | None:
+    """Take the request's key, if it has one; the answer it got before, if it has got one.
+
+    content: a digest of what the request says. Raises as `idempotency.take`.
+    """
+    key = request.headers.get(HEADER)
+    if key is None:
+        return None
+    if not _KEY.fullmatch(key):
+        raise InvalidInputError.at(
+            "", "idempotency_key_invalid", f"Give {HEADER} as 1 to 255 visible ASCII characters, as a UUID is."
+        )
+    attempt = Attempt(current_user_id(), key, new_id())
+    fingerprint = _digest(request.full_path.encode(), content.encode())
+    redeemed = Redeemed.REPEAT if _is_repeatable() else Redeemed.REFUSE
+    with preparation(clients().sessions) as session:
+        answer = idempotency.take(session, attempt, fingerprint, PATIENCE, redeemed)
+    if answer is not None:
+        return _replay(answer)
+    g.attempt = attempt
+    g.effect_token = effect_var.set(partial(_redeem, attempt))
+    return None
+
+
+def _begin() -> Response | None:
+    if request.method != "POST" or "caller" not in g or request.mimetype == "multipart/form-data":
+        # A form has another boundary each time it is sent: whoever reads one begins with what is in it.
+        return None
+    if HEADER not in request.headers:
+        return None
+    return begin(_digest(request.mimetype.encode(), request.get_data()))
+
+
+def _redeem(attempt: Attempt, session: Any) -> None:
+    idempotency.redeem(session, attempt)
+
+
+def _end(response: Response) -> Response:
+    attempt: Attempt | None = g.pop("attempt", None)
+    if attempt is None:
+        return response
+    try:
+        with preparation(clients().sessions) as session:
+            is_redeemed = idempotency.is_redeemed(session, attempt)
+            if _is_final(response, is_redeemed):
+                idempotency.keep(session, attempt, _answer(response))
+            else:
+                idempotency.give_back(session, attempt)
+    except DatabaseUnavailableError as error:
+        logger.warning("an answer is not kept", extra={"reason": error.detail})
+    return response
+
+
+def _is_final(response: Response, is_redeemed: bool) -> bool:
+    if response.status_code >= 500 or response.status_code == _TOO_MANY:
+        return False
+    return is_redeemed or response.status_code >= 400
+
+
+def _forget(error: BaseException | None) -> None:
+    token: Token[Any] | None = g.pop("effect_token", None)
+    if token is not None:
+        effect_var.reset(token)
+
+
+def _answer(response: Response) -> Answer:
+    headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+    return Answer(response.status_code, headers, response.get_data())
+
+
+def _replay(answer: Answer) -> Response:
+    response = Response(answer.body, answer.status)
+    # Not by the constructor, which would add a type of its own to an empty body.
+    response.headers.pop("Content-Type", None)
+    response.headers.extend(answer.headers)
+    response.headers[REPLAYED] = "true"
+    return response
+
+
+def _is_repeatable() -> bool:
+    view: Any = current_app.view_functions[request.endpoint or ""]
+    handler = getattr(getattr(view, "view_class", None), "post", view)
+    return getattr(handler, "_repeatable", False)
+
+
+def _digest(*parts: bytes) -> str:
+    made = hashlib.sha256()
+    for part in parts:
+        made.update(len(part).to_bytes(8) + part)
+    return made.hexdigest()

@@ -1,0 +1,142 @@
+"""Requests that name themselves: one effect, and the first answer again.
+
+A key is taken before the request is carried out, redeemed in the transaction of its effect, and answered
+after it. Whoever dies before the redemption has changed nothing, and the next attempt carries the request
+out; whoever dies behind it leaves a key that says so, and nobody does the same thing twice. An attempt that
+was thought dead and comes back finds that the key is no longer its own, and its effect is rolled back.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from fourpoint_core.errors import AnswerLostError, IdempotencyKeyReusedError, RequestInProgressError
+from fourpoint_core.store.models import IdempotencyKey
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The right to carry a request out, as long as the id is the row's."""
+
+    user_id: UUID
+    key: str
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request was answered with. headers: those that belong to the answer, and not to its journey."""
+
+    status: int
+    headers: dict[str, Any]
+    body: bytes
+
+
+class Redeemed(Enum):
+    """What to do about a request whose effect is there, and whose answer nobody kept."""
+
+    REFUSE = "refuse"
+    REPEAT = "repeat"
+
+
+def take(
+    session: Session, attempt: Attempt, fingerprint: str, patience: timedelta, redeemed: Redeemed
+) -> Answer | None:
+    """Take the key for an attempt, or return the answer that it got before.
+
+    patience: how long an attempt may be silent until another one takes its place.
+    Raises IdempotencyKeyReusedError for another request, RequestInProgressError while somebody is at it,
+    and AnswerLostError where the effect is there, the answer is not, and repeating is no way to find it.
+    """
+    row = _taken(session, attempt, fingerprint, patience)
+    if row.fingerprint != fingerprint:
+        raise IdempotencyKeyReusedError(
+            "This Idempotency-Key came with another request before; give each request a key of its own."
+        )
+    if row.status is not None:
+        return Answer(row.status, row.headers or {}, row.body or b"")
+    if row.attempt == attempt.id:
+        return None
+    if session.scalar(select(row.attempt_expires_at > func.clock_timestamp())):
+        raise RequestInProgressError("A request with this Idempotency-Key is being carried out; wait for it.")
+    if row.redeemed_at is not None and redeemed is Redeemed.REFUSE:
+        raise AnswerLostError(
+            "This request was carried out, and its answer was lost on the way; read the resource to see it."
+        )
+    row.attempt = attempt.id
+    row.attempt_expires_at = func.clock_timestamp() + patience
+    session.flush()
+    return None
+
+
+def redeem(session: Session, attempt: Attempt) -> None:
+    """Bind what this transaction does to the attempt. Raises RequestInProgressError where it lost its key."""
+    kept = session.scalar(
+        update(IdempotencyKey)
+        .where(*_held(attempt))
+        .values(redeemed_at=func.coalesce(IdempotencyKey.redeemed_at, func.clock_timestamp()))
+        .returning(IdempotencyKey.key)
+        .execution_options(synchronize_session=False)
+    )
+    if kept is None:
+        raise RequestInProgressError(
+            "This attempt took too long, and another one with the same Idempotency-Key took its place."
+        )
+
+
+def is_redeemed(session: Session, attempt: Attempt) -> bool:
+    """Whether the request has had its effect."""
+    redeemed_at = session.scalar(select(IdempotencyKey.redeemed_at).where(*_held(attempt)))
+    return redeemed_at is not None
+
+
+def keep(session: Session, attempt: Attempt, answer: Answer) -> None:
+    """Keep the answer for whoever asks again."""
+    values = {"status": answer.status, "headers": answer.headers, "body": answer.body}
+    session.execute(update(IdempotencyKey).where(*_held(attempt)).values(values))
+
+
+def give_back(session: Session, attempt: Attempt) -> None:
+    """Let the same request be carried out again at once; it had no effect."""
+    session.execute(
+        update(IdempotencyKey).where(*_held(attempt)).values(attempt_expires_at=func.clock_timestamp())
+    )
+
+
+def forget_old(session: Session, after: timedelta) -> None:
+    """Remove keys that have served their time."""
+    session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < func.clock_timestamp() - after))
+
+
+def _taken(session: Session, attempt: Attempt, fingerprint: str, patience: timedelta) -> IdempotencyKey:
+    """The key's row, locked; of requests that come at once, one makes it and the others wait here."""
+    session.execute(
+        insert(IdempotencyKey)
+        .values(
+            user_id=attempt.user_id,
+            key=attempt.key,
+            fingerprint=fingerprint,
+            attempt=attempt.id,
+            attempt_expires_at=func.clock_timestamp() + patience,
+        )
+        .on_conflict_do_nothing()
+    )
+    return session.scalars(
+        select(IdempotencyKey)
+        .where(IdempotencyKey.user_id == attempt.user_id, IdempotencyKey.key == attempt.key)
+        .with_for_update()
+    ).one()
+
+
+def _held(attempt: Attempt) -> tuple[Any, ...]:
+    return (
+        IdempotencyKey.user_id == attempt.user_id,
+        IdempotencyKey.key == attempt.key,
+        IdempotencyKey.attempt == attempt.id,
+    )

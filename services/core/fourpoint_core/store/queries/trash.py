@@ -1,0 +1,242 @@
+"""Deleting samples: into the trash and back, and for good.
+
+A sample in the trash keeps its row, its document and its key; `PRESENT` is the condition by which everybody
+else overlooks it. What is removed for good goes with all that hangs on it, and objects that go too are
+promised first, as uploads are, so that whoever dies in between leaves them to the sweep.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, delete, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session, aliased
+
+from fourpoint_core.domain.access import Caller
+from fourpoint_core.domain.deletion import Selection
+from fourpoint_core.store.models import (
+    PRESENT,
+    Annotation,
+    Dataset,
+    Draft,
+    ForgottenObject,
+    InferredContour,
+    Revision,
+    Sample,
+    UploadIntent,
+)
+from fourpoint_core.store.queries import members, sample_filters
+from fourpoint_core.store.queries.paging import Keyset, Page
+
+TRASHED: ColumnElement[bool] = Sample.trashed_at.is_not(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """A dataset, and how many of the selected samples have an object that it shows as well.
+
+    name: None where the caller may not see the dataset.
+    """
+
+    dataset_id: UUID
+    name: str | None
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a deletion would do. annotations: objects in the current documents of the samples."""
+
+    samples: int
+    annotations: int
+    sharing: list[Sharing]
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Part of a selection. seen: how many were looked at, 0 at the end; taken: those that were changed."""
+
+    seen: int
+    taken: Sequence[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """seen: how many were looked at, 0 at the end. samples: how many were removed for good.
+
+    condemned_keys: objects to be removed, which no sample refers to any more; shared_keys: those that another
+    one does, and that stay. forgotten_digests: contents that no sample has any more.
+    """
+
+    seen: int
+    samples: int
+    condemned_keys: list[str]
+    shared_keys: list[str]
+    forgotten_digests: list[str]
+
+
+def selected(dataset_id: UUID, selection: Selection) -> Select[Any]:
+    """The ids of the samples of a dataset that are selected and present."""
+    if selection.filter is None:
+        statement = select(Sample.id).where(
+            Sample.dataset_id == dataset_id, PRESENT, Sample.id.in_(selection.ids)
+        )
+    else:
+        statement = sample_filters.matching_ids(dataset_id, selection.filter).where(PRESENT)
+    if selection.until is not None:
+        statement = statement.where(Sample.created_at <= selection.until)
+    return statement
+
+
+def count_up_to(session: Session, ids: Select[Any], limit: int) -> int:
+    """How many there are; `limit` where there are as many or more."""
+    return session.scalar(select(func.count()).select_from(ids.limit(limit).subquery())) or 0
+
+
+def present_among(session: Session, ids: Select[Any]) -> set[UUID]:
+    """Those ids that there are."""
+    return set(session.scalars(ids))
+
+
+def forecast(session: Session, dataset_id: UUID, ids: Select[Any], caller: Caller) -> Forecast:
+    """What deleting these samples would do, and which datasets show the same objects."""
+    wanted = ids.subquery()
+    mine = aliased(Sample)
+    samples, annotations = session.execute(
+        select(func.count(), func.coalesce(func.sum(mine.annotation_count), 0)).join(
+            wanted, wanted.c.id == mine.id
+        )
+    ).one()
+    other = aliased(Sample)
+    may_see = members.visible(caller, Dataset.id)
+    rows = session.execute(
+        select(Dataset.id, Dataset.name, may_see, func.count())
+        .select_from(mine)
+        .join(wanted, wanted.c.id == mine.id)
+        .join(other, (other.object_key == mine.object_key) & (other.dataset_id != dataset_id))
+        .join(Dataset, Dataset.id == other.dataset_id)
+        .group_by(Dataset.id)
+        .order_by(Dataset.id)
+    )
+    sharing = [Sharing(found, name if seen else None, count) for found, name, seen, count in rows]
+    return Forecast(samples, annotations, sharing)
+
+
+def throw_away(session: Session, ids: Select[Any], deletion_id: UUID, author: UUID, limit: int) -> Slice:
+    """Put up to `limit` samples into the trash."""
+    seen, taken = _hold(session, ids, limit)
+    _move(session, taken, trashed_at=func.clock_timestamp(), trashed_by=author, deletion_id=deletion_id)
+    return Slice(seen, taken)
+
+
+def trashed(dataset_id: UUID, ids: Collection[UUID] = (), deletion_id: UUID | None = None) -> Select[Any]:
+    """The ids of the samples in a dataset's trash that were named, or that one deletion put there."""
+    named = Sample.id.in_(ids) if deletion_id is None else Sample.deletion_id == deletion_id
+    return select(Sample.id).where(Sample.dataset_id == dataset_id, TRASHED, named)
+
+
+def take_back(session: Session, ids: Select[Any], limit: int) -> Slice:
+    """Restore up to `limit` samples of the trash, as they were."""
+    seen, taken = _hold(session, ids, limit)
+    _move(session, taken, trashed_at=None, trashed_by=None, deletion_id=None)
+    return Slice(seen, taken)
+
+
+def list_trash(session: Session, dataset_id: UUID, after: Keyset | None, limit: int) -> Page[Sample]:
+    """A page of a dataset's trash, in the order things were thrown away."""
+    order = (Sample.trashed_at, Sample.id)
+    statement = select(Sample).where(Sample.dataset_id == dataset_id, TRASHED)
+    if after is not None:
+        statement = statement.where(tuple_(*order) > tuple_(after.created_at, after.id))
+    rows = session.scalars(statement.order_by(*order).limit(limit + 1)).all()
+    page = rows[:limit]
+    more = len(rows) > limit
+    last = page[-1] if page else None
+    return Page(page, Keyset(last.trashed_at, last.id) if more and last and last.trashed_at else None)
+
+
+def run_out(after: timedelta) -> Select[Any]:
+    """The ids of samples that have lain in the trash for longer."""
+    return select(Sample.id).where(Sample.trashed_at < func.clock_timestamp() - after)
+
+
+def purge(session: Session, ids: Select[Any], limit: int, *, condemned_by: UUID | None) -> Purged:
+    """Remove up to `limit` samples for good, with all that hangs on them.
+
+    condemned_by: who will remove their objects; None leaves them in the bucket, and has it remembered that
+    they were left on purpose.
+    """
+    candidates = session.scalars(ids.limit(limit)).all()
+    keys = select(Sample.object_key).where(Sample.id.in_(candidates))
+    # All samples of these objects, in one order: of two deletions that share an object, the second one finds
+    # itself alone with it, and removes it.
+    owners = session.execute(
+        select(Sample.id, Sample.dataset_id, Sample.object_key, Sample.digest)
+        .where(Sample.object_key.in_(keys))
+        .order_by(Sample.id)
+        .with_for_update()
+    ).all()
+    chosen = _still(session, ids, candidates)
+    gone = [row for row in owners if row.id in chosen]
+    shared = {row.object_key for row in gone} & {row.object_key for row in owners if row.id not in chosen}
+    condemned = set() if condemned_by is None else {row.object_key for row in gone} - shared
+    _remove_rows(session, [row.id for row in gone])
+    if condemned_by is None:
+        _remember_left(session, {(row.dataset_id, row.object_key) for row in gone})
+    else:
+        _condemn(session, condemned, condemned_by)
+    digests = {row.digest for row in gone}
+    digests -= set(session.scalars(select(Sample.digest).where(Sample.digest.in_(digests))))
+    return Purged(len(candidates), len(gone), sorted(condemned), sorted(shared), sorted(digests))
+
+
+def now(session: Session) -> datetime:
+    """The database's time, by which samples come and go."""
+    time: datetime = session.scalars(select(func.clock_timestamp())).one()
+    return time
+
+
+def _hold(session: Session, ids: Select[Any], limit: int) -> tuple[int, Sequence[UUID]]:
+    """How many were found, and those that are still meant once nobody else can change them."""
+    candidates = session.scalars(ids.limit(limit)).all()
+    # In one order, so that two deletions that overlap wait for each other and never both ways.
+    session.execute(
+        select(Sample.id).where(Sample.id.in_(candidates)).order_by(Sample.id).with_for_update(key_share=True)
+    )
+    return len(candidates), sorted(_still(session, ids, candidates))
+
+
+def _still(session: Session, ids: Select[Any], candidates: Sequence[UUID]) -> set[UUID]:
+    # Somebody may have labeled one since, or deleted it: a statement of its own sees that.
+    return set(session.scalars(ids.where(Sample.id.in_(candidates))))
+
+
+def _move(session: Session, ids: Sequence[UUID], **values: Any) -> None:
+    if ids:
+        session.execute(
+            update(Sample)
+            .where(Sample.id.in_(ids))
+            .values(**values)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _remove_rows(session: Session, ids: Sequence[UUID]) -> None:
+    for model in (Annotation, Revision, Draft, InferredContour):
+        session.execute(delete(model).where(model.sample_id.in_(ids)))
+    session.execute(delete(Sample).where(Sample.id.in_(ids)).execution_options(synchronize_session=False))
+
+
+def _remember_left(session: Session, places: Collection[tuple[UUID, str]]) -> None:
+    if places:
+        rows = [{"dataset_id": dataset_id, "object_key": key} for dataset_id, key in sorted(places)]
+        session.execute(insert(ForgottenObject).values(rows).on_conflict_do_nothing())
+
+
+def _condemn(session: Session, keys: Collection[str], by: UUID) -> None:
+    if keys:
+        intents = [{"object_key": key, "upload_id": by} for key in sorted(keys)]
+        session.execute(insert(UploadIntent).values(intents).on_conflict_do_nothing())
