@@ -86,6 +86,11 @@ class Load:
         wanted = len(self.accepted) + more
         self.wait_for(lambda: len(self.accepted) >= wanted)
 
+    def wait_for_success(self) -> None:
+        """Wait until one more job has ended well. Raises AssertionError when none does."""
+        before = self._succeeded()
+        self.wait_for(lambda: self._succeeded() > before, seconds=20)
+
     def job_ids(self) -> set[UUID]:
         """All jobs of this load, whoever heard of them."""
         return {job.id for job in self._jobs()}
@@ -137,6 +142,9 @@ class Load:
         if response.status_code != 503 and code not in HONEST_FAILURES:
             self.unexpected.append(response.text)
         time.sleep(0.05)
+
+    def _succeeded(self) -> int:
+        return sum(job.state == "succeeded" for job in self._jobs())
 
     def _jobs(self) -> list[Any]:
         with unit_of_work(self.sessions) as session:

@@ -136,6 +136,22 @@ def test_redis_is_emptied_and_restarted_with_jobs_queued(
     assert result.states == {"succeeded": sum(result.states.values())}
 
 
+def test_redis_is_away_for_a_while_with_jobs_in_hand(
+    stack: Stack, load: Load, chance: random.Random, report: list[Reckoning]
+) -> None:
+    for _ in range(KILLS):
+        load.wait_for_accepted(2)
+        # Long enough for every job in hand to end, and to find nobody who takes its acknowledgement.
+        with stack.without(REDIS):
+            time.sleep(chance.uniform(0.5, 2))
+        worker = stack.pids[INFERENCE]
+        load.wait_for_success()
+        assert stack.pids[INFERENCE] == worker, "the worker had to be started again"
+    result = load.reckon()
+    report.append(result)
+    assert result.states == {"succeeded": sum(result.states.values())}
+
+
 def test_postgresql_is_restarted_under_load(
     stack: Stack, load: Load, chance: random.Random, report: list[Reckoning]
 ) -> None:

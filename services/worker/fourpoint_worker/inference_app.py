@@ -16,6 +16,7 @@ from fourpoint_core.jobs.contracts import INFERENCE_QUEUES, JobKind
 from fourpoint_worker.images import ImageCache
 from fourpoint_worker.presence import Presence, process_name
 from fourpoint_worker.process import (
+    TRANSPORT,
     Clients,
     JobProcess,
     build_clients,
@@ -52,6 +53,7 @@ class InferenceProcess:
 def create_app(settings: WorkerSettings) -> Celery:
     """The Celery application; everything else is built when the worker starts."""
     app = celery_app(settings, "fourpoint-inference")
+    app.conf.broker_transport = TRANSPORT
     running: list[InferenceProcess] = []
 
     def warm_up(**_: Any) -> None:

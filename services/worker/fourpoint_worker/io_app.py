@@ -14,7 +14,14 @@ from fourpoint_core.jobs.contracts import IO_QUEUES, JobKind
 from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_worker.periodic import Periodic
 from fourpoint_worker.presence import Presence, process_name
-from fourpoint_worker.process import JobProcess, build_clients, command_line, log_as_json, register_tasks
+from fourpoint_worker.process import (
+    TRANSPORT,
+    JobProcess,
+    build_clients,
+    command_line,
+    log_as_json,
+    register_tasks,
+)
 from fourpoint_worker.settings import WorkerSettings
 from fourpoint_worker.sweep import Sweep
 from fourpoint_worker.tasks.delete_label import DeleteLabelWork
@@ -38,6 +45,7 @@ _GRACE_SECONDS = 30
 def create_app(settings: WorkerSettings) -> Celery:
     """The Celery application; clients are built when the worker starts, in the parent and in each child."""
     app = celery_app(settings, "fourpoint-io")
+    app.conf.broker_transport = TRANSPORT
     in_child: list[JobProcess] = []
     in_parent: list[Periodic | Presence] = []
 
