@@ -204,6 +204,20 @@ def migrate() -> None:
     click.echo("The database has this version's schema.")
 
 
+@main.command()
+@_database
+@click.option("--dataset", "dataset_id", type=click.UUID, help="Only this one  [default: all]")
+def recount(database_url: str, dataset_id: "UUID | None") -> None:
+    """Count images and objects again, correct what differs and say so. People may go on labeling."""
+    from fourpoint_standalone.recounting import recount  # noqa: PLC0415
+
+    findings = 0
+    for finding in recount(database_url, dataset_id):
+        findings += 1
+        click.echo(finding)
+    click.echo("Every count was right." if not findings else f"{findings} findings, corrected.")
+
+
 @main.group()
 def user() -> None:
     """People: of the stack that runs on a data directory, or of FOURPOINT_DATABASE_URL."""

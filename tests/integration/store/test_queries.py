@@ -14,8 +14,6 @@ from fourpoint_core.errors import IdTakenError, NameTakenError, NotFoundError
 from fourpoint_core.ids import LOCAL_USER_ID, new_id
 from fourpoint_core.store.models import Annotation, Dataset, Revision, Sample
 from fourpoint_core.store.queries import annotations, datasets, drafts, labels, samples
-from fourpoint_core.store.queries.paging import Keyset
-from fourpoint_core.store.queries.samples import Status
 from fourpoint_core.store.session import Sessions, unit_of_work
 
 NOBODY = UUID("01930000-0000-7000-8000-00000000dead")
@@ -39,60 +37,6 @@ def annotate(session: Session, sample: Sample, name: str = "cat") -> UUID:
     new = NewAnnotation(new_id(), label.id, SQUARE)
     annotations.add_annotation(session, locked, new, LOCAL_USER_ID)
     return new.id
-
-
-# Pages
-
-
-def test_pages_of_two_cover_a_list_once(sessions: Sessions, dataset: Dataset) -> None:
-    made = [make_sample(sessions, dataset).id for _ in range(5)]
-    seen: list[UUID] = []
-    after: Keyset | None = None
-    with unit_of_work(sessions) as session:
-        while True:
-            page = samples.list_samples(session, dataset.id, Status.ALL, after, 2)
-            seen += [row.id for row in page.rows]
-            after = page.next
-            if after is None:
-                break
-    assert seen == made
-
-
-def test_rows_of_one_moment_are_told_apart_by_their_ids(sessions: Sessions, dataset: Dataset) -> None:
-    first = make_sample(sessions, dataset)
-    for _ in range(3):
-        make_sample(sessions, dataset, created_at=first.created_at)
-    with unit_of_work(sessions) as session:
-        one = samples.list_samples(session, dataset.id, Status.ALL, None, 2)
-        two = samples.list_samples(session, dataset.id, Status.ALL, one.next, 2)
-    assert len({row.id for row in (*one.rows, *two.rows)}) == 4
-    assert two.next is None
-
-
-@pytest.mark.parametrize(("status", "expected"), [(Status.ALL, 3), (Status.LABELED, 1), (Status.UNLABELED, 2)])
-def test_counts_agree_with_lists(sessions: Sessions, dataset: Dataset, status: Status, expected: int) -> None:
-    for count in (0, 0, 4):
-        make_sample(sessions, dataset, annotation_count=count)
-    with unit_of_work(sessions) as session:
-        listed = samples.list_samples(session, dataset.id, status, None, 10).rows
-        assert len(listed) == samples.count_samples(session, dataset.id, status) == expected
-
-
-def test_a_page_is_read_from_the_index(sessions: Sessions, dataset: Dataset) -> None:
-    for _ in range(3):
-        make_sample(sessions, dataset)
-    with unit_of_work(sessions) as session:
-        after = samples.list_samples(session, dataset.id, Status.ALL, None, 1).next
-        assert after is not None
-        session.connection().exec_driver_sql("SET LOCAL enable_seqscan = off")
-        plan = session.connection().exec_driver_sql(
-            "EXPLAIN SELECT * FROM samples WHERE dataset_id = %s AND (created_at, id) > (%s, %s)"
-            " ORDER BY created_at, id LIMIT 2",
-            (str(dataset.id), after.created_at, str(after.id)),
-        )
-        text = "\n".join(row[0] for row in plan)
-    assert "ix_samples_dataset_id_created_at_id" in text
-    assert "Sort" not in text
 
 
 # Datasets

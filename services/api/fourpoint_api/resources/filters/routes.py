@@ -9,7 +9,7 @@ from flask.views import MethodView
 from fourpoint_api.clients import clients
 from fourpoint_api.resources.filters import operations, schemas
 from fourpoint_api.resources.labels.routes import render_label
-from fourpoint_api.web import etags, examples, paging
+from fourpoint_api.web import etags, examples, paging, plain_json
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id
 from fourpoint_api.web.documented import not_modified, problems
@@ -54,13 +54,15 @@ class SearchConditions(MethodView):
     def get(self, query: dict[str, Any], dataset_id: UUID) -> Any:
         """Read what a filter form can offer: labels and labelers with counts, directories, spans."""
         found = operations.conditions(clients().sessions, dataset_id, query["path_prefix"])
-        return {
-            "labels": [render_label_count(one) for one in found.labels],
-            "labelers": [render_labeler_count(one) for one in found.labelers],
-            "path_prefixes": found.path_prefixes,
-            "created_within": _CONDITIONS["created_within"],
-            "sorts": _CONDITIONS["sorts"],
-        }
+        return plain_json.answer(
+            {
+                "labels": [render_label_count(one) for one in found.labels],
+                "labelers": [render_labeler_count(one) for one in found.labelers],
+                "path_prefixes": found.path_prefixes,
+                "created_within": _CONDITIONS["created_within"],
+                "sorts": _CONDITIONS["sorts"],
+            }
+        )
 
 
 @blueprint.route("/filters")

@@ -131,8 +131,9 @@ def filter_of(data: Mapping[str, Any]) -> SampleFilter:
 
 def filter_json(data: Mapping[str, Any]) -> dict[str, Any]:
     """What SampleFilterSchema loaded, as JSON: what is not asked is left out."""
-    dumped: dict[str, Any] = SampleFilterSchema().dump(data)
-    plain = SampleFilterSchema().dump(SampleFilterSchema().load({}))
+    schema = SampleFilterSchema()
+    dumped: dict[str, Any] = schema.dump(data)
+    plain = schema.dump(schema.load({}))
     return {name: value for name, value in dumped.items() if value != plain[name]}
 
 

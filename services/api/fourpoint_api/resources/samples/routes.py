@@ -1,5 +1,7 @@
 """Routes of samples: list, upload, read, bytes, thumbnails."""
 
+from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -7,8 +9,13 @@ from flask import Response, request
 from flask.views import MethodView
 
 from fourpoint_api.clients import clients
-from fourpoint_api.resources.samples import operations, schemas, uploads
-from fourpoint_api.web import etags, examples, paging
+from fourpoint_api.resources.filters.schemas import (
+    SampleFilterSchema,
+    SortedFilterSchema,
+    filter_of,
+)
+from fourpoint_api.resources.samples import operations, schemas, upload_rendering, uploads
+from fourpoint_api.web import etags, examples, idempotency, paging, plain_json
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id, needs
 from fourpoint_api.web.documented import not_modified, problems
@@ -16,6 +23,7 @@ from fourpoint_api.web.media import immutable_bytes, stream_object
 from fourpoint_api.web.problems import RangeNotSatisfiableError, UnsupportedMediaTypeError
 from fourpoint_api.web.strict_json import escaped
 from fourpoint_core.domain.access import Role
+from fourpoint_core.domain.filters import SORTS, SampleFilter, Sort, SortKey
 from fourpoint_core.errors import (
     BatchTooLargeError,
     DamagedImageError,
@@ -29,6 +37,7 @@ from fourpoint_core.errors import (
     UploadRefusedError,
 )
 from fourpoint_core.store.models import Sample
+from fourpoint_core.store.queries.sample_filters import DocumentState, Place
 
 # What multipart adds to the files: boundaries, headers and names.
 ENVELOPE_BYTES = 512 * 1024
@@ -39,6 +48,7 @@ def _binary(*types: str) -> dict[str, Any]:
     return {name: {"schema": schema} for name in types or ("image/jpeg", "image/png", "image/bmp")}
 
 
+_EVERYTHING = SampleFilterSchema().load({})
 blueprint = Blueprint("samples", __name__, url_prefix="/v1", description="Images")
 
 
@@ -53,18 +63,20 @@ class Samples(MethodView):
     )
     @problems(blueprint, NotFoundError, InvalidInputError)
     def get(self, query: dict[str, Any], dataset_id: UUID) -> Any:
-        """List images in the order they came: all, labeled or unlabeled."""
-        scope = f"samples {dataset_id} {query['status'].value}"
+        """List images: those of a tab, those that match a filter, in the order asked for."""
+        wanted, sort = filter_of(query), SORTS[query["sort"]]
+        scope = _scope(dataset_id, wanted, sort)
         page, total = operations.listing(
             clients().sessions,
             dataset_id,
-            query["status"],
-            paging.read_cursor(query["cursor"], scope),
+            wanted,
+            sort,
+            paging.open_cursor(query["cursor"], scope, lambda value, row_id: _place(sort, value, row_id)),
             query["limit"],
-            count=query["count"] is not None,
+            count=query["count"],
         )
-        body, headers = paging.page_body(page, scope, render, total)
-        return body, 200, headers
+        items = [render(listed.sample, listed.state) for listed in page.rows]
+        return plain_json.answer(*paging.list_body(items, scope, _place_values(page.next), total))
 
     @needs(Role.OWNER)
     @blueprint.doc(
@@ -88,8 +100,13 @@ class Samples(MethodView):
             },
         },
     )
-    @blueprint.response(
-        201, schemas.UploadSchema, example={"items": [{**examples.SAMPLE, "original_name": "cat.png"}]}
+    @blueprint.arguments(schemas.UploadQuerySchema, location="query")
+    @blueprint.response(201, schemas.UploadSchema, example={"items": [upload_rendering.EXAMPLE]})
+    @blueprint.alt_response(
+        200,
+        schema=schemas.UploadReportSchema,
+        example=upload_rendering.REPORT_EXAMPLE,
+        description="With `validate_only`: what would become of each file",
     )
     @problems(
         blueprint,
@@ -104,14 +121,93 @@ class Samples(MethodView):
         InvalidInputError,
         StorageUnavailableError,
     )
-    def post(self, dataset_id: UUID) -> Any:
-        """Upload images (fields named `files`): JPEG, PNG or BMP by content. All are stored, or none."""
+    def post(self, query: dict[str, Any], dataset_id: UUID) -> Any:
+        """Upload images (fields named `files`): JPEG, PNG or BMP by content. All are stored, or none.
+
+        `validate_only=true` stores nothing, and says for each file what would become of it.
+        """
         files = _read_files()
-        rows = uploads.upload(
-            clients().sessions, clients().store, clients().settings, dataset_id, files, current_user_id()
-        )
-        items = [{**render(row), "original_name": file.name} for row, file in zip(rows, files, strict=True)]
+        held = clients()
+        if query["validate_only"]:
+            found = uploads.report(held.sessions, held.store, held.settings, dataset_id, files)
+            return Response(upload_rendering.report_json(found, held.settings), mimetype="application/json")
+        before = idempotency.begin_with_files([x.name for x in files], [x.data for x in files])
+        if before is not None:
+            return before
+        earlier = idempotency.earlier()
+        if earlier is not None:
+            stored = uploads.stored_before(held.sessions, earlier)
+        else:
+            stored = uploads.upload(
+                held.sessions, held.store, held.settings, dataset_id, files, current_user_id()
+            )
+        items = [
+            {**render(item.sample), **upload_rendering.about(item, file.name)}
+            for item, file in zip(stored, files, strict=False)
+        ]
         return {"items": items}, 201
+
+
+@blueprint.route("/datasets/<uuid:dataset_id>/samples/next")
+class NextSample(MethodView):
+    """The image to be labeled next."""
+
+    @blueprint.doc(operationId="takeNextSample")
+    @blueprint.arguments(schemas.NextSampleRequestSchema, example={"lease_seconds": 600})
+    @blueprint.response(
+        200, schemas.NextSampleSchema, example={"sample": examples.SAMPLE, "expires_at": examples.TIME}
+    )
+    @problems(blueprint, NotFoundError, InvalidInputError)
+    def post(self, body: dict[str, Any], dataset_id: UUID) -> Any:
+        """Take the next unlabeled image: nobody else is given it until you save, or until the lease ends.
+
+        Asked again, you get the same image, for longer. What you `skip` is given back.
+        """
+        wanted = {**_EVERYTHING, **(body["filter"] or {})}
+        lease = operations.take_next(
+            clients().sessions,
+            dataset_id,
+            filter_of(wanted),
+            SORTS[body["sort"]],
+            current_user_id(),
+            timedelta(seconds=body["lease_seconds"]),
+            body["skip"],
+        )
+        if lease is None:
+            return {"sample": None, "expires_at": None}
+        return {"sample": render(lease.sample), "expires_at": lease.expires_at}
+
+
+@blueprint.route("/samples/<uuid:sample_id>/lease")
+class SampleLeases(MethodView):
+    """That an image is yours to label."""
+
+    @blueprint.doc(operationId="releaseSampleLease")
+    @blueprint.response(204)
+    @problems(blueprint, NotFoundError)
+    def delete(self, sample_id: UUID) -> Response:
+        """Give an image back that you took; nothing happens when it is not yours."""
+        operations.release(clients().sessions, sample_id, current_user_id())
+        return Response(status=204)
+
+
+@blueprint.route("/samples/<uuid:sample_id>/neighbours")
+class SampleNeighbours(MethodView):
+    """What lies around an image in a list."""
+
+    @blueprint.doc(operationId="getSampleNeighbours")
+    @blueprint.arguments(SortedFilterSchema, location="query")
+    @blueprint.response(200, schemas.NeighboursSchema, example={"previous": None, "next": examples.SAMPLE_ID})
+    @problems(blueprint, NotFoundError, InvalidInputError)
+    def get(self, query: dict[str, Any], sample_id: UUID) -> Any:
+        """Read which images come before and after this one, under the filter and sort of a list.
+
+        The image itself need not match: it may just have left the tab that it was opened from.
+        """
+        before, after = operations.neighbours(
+            clients().sessions, sample_id, filter_of(query), SORTS[query["sort"]]
+        )
+        return {"previous": before, "next": after}
 
 
 @blueprint.route("/samples/<uuid:sample_id>")
@@ -166,8 +262,9 @@ class SampleThumbnail(MethodView):
         return immutable_bytes(data, f"{sample.digest}-{query['size']}", "image/jpeg")
 
 
-def render(sample: Sample) -> dict[str, Any]:
-    """A sample as the contract shows it."""
+def render(sample: Sample, state: DocumentState | None = None) -> dict[str, Any]:
+    """A sample as the contract shows it. state: of its document, where a list shows another than today's."""
+    shown = state or sample
     return {
         "id": sample.id,
         "dataset_id": sample.dataset_id,
@@ -178,14 +275,31 @@ def render(sample: Sample) -> dict[str, Any]:
         "size_bytes": sample.size_bytes,
         "width": sample.width,
         "height": sample.height,
-        "status": "labeled" if sample.annotation_count else "unlabeled",
-        "annotation_count": sample.annotation_count or 0,
-        "revision": sample.revision or 0,
-        "labeled_by": sample.labeled_by,
-        "labeled_at": sample.labeled_at,
+        "status": "labeled" if shown.annotation_count else "unlabeled",
+        "annotation_count": shown.annotation_count or 0,
+        "revision": shown.revision or 0,
+        "labeled_by": shown.labeled_by,
+        "labeled_at": shown.labeled_at,
         "created_by": sample.created_by,
         "created_at": sample.created_at,
     }
+
+
+def _scope(dataset_id: UUID, wanted: SampleFilter, sort: Sort) -> str:
+    return f"samples {dataset_id} {sha256(f'{wanted} {sort}'.encode()).hexdigest()[:32]}"
+
+
+def _place(sort: Sort, value: Any, row_id: Any) -> Place:
+    if sort.key is SortKey.CREATED_AT:
+        value = datetime.fromisoformat(value)
+    return Place(value, UUID(row_id))
+
+
+def _place_values(place: Place | None) -> tuple[Any, str] | None:
+    if place is None:
+        return None
+    value = place.value.isoformat() if isinstance(place.value, datetime) else place.value
+    return value, str(place.id)
 
 
 def _read_files() -> list[uploads.UploadedFile]:

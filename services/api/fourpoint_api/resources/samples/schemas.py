@@ -3,7 +3,7 @@
 import marshmallow as ma
 
 from fourpoint_api.resources.filters.schemas import SortedFilterSchema, UnlabeledFilterSchema
-from fourpoint_api.web.schemas import PageQuerySchema, Schema, page_schema
+from fourpoint_api.web.schemas import FieldProblemSchema, PageQuerySchema, Schema, page_schema
 from fourpoint_core.domain.filters import SORTS
 
 THUMBNAIL_SIZES = (128, 256, 512)
@@ -76,16 +76,64 @@ class NextSampleSchema(Schema):
     expires_at = ma.fields.AwareDateTime(required=True, allow_none=True, format="iso")
 
 
+class UploadQuerySchema(Schema):
+    """Whether files are to be stored."""
+
+    validate_only = ma.fields.Boolean(
+        load_default=False, metadata={"description": "Say what would become of each file, and store nothing"}
+    )
+
+
+class DuplicateSchema(Schema):
+    """An image of the dataset with the same bytes."""
+
+    sample_id = ma.fields.UUID(required=True)
+    name = ma.fields.String(required=True)
+
+
+_DUPLICATES = {"description": "Images of the dataset with the same bytes, oldest first, at most ten"}
+
+
 class UploadedSampleSchema(SampleSchema):
     """A new sample, and what its file was called."""
 
     original_name = ma.fields.String(required=True)
+    duplicates = ma.fields.List(ma.fields.Nested(DuplicateSchema), required=True, metadata=_DUPLICATES)
 
 
 class UploadSchema(Schema):
     """What an upload stored."""
 
     items = ma.fields.List(ma.fields.Nested(UploadedSampleSchema), required=True)
+
+
+class FileReportSchema(Schema):
+    """What would become of one file; where `error` is not null, what cannot be known is null."""
+
+    original_name = ma.fields.String(required=True)
+    size_bytes = ma.fields.Integer(required=True)
+    name = ma.fields.String(required=True, allow_none=True, metadata={"description": "As it would be stored"})
+    media_type = ma.fields.String(required=True, allow_none=True)
+    digest = ma.fields.String(required=True, allow_none=True)
+    width = ma.fields.Integer(required=True, allow_none=True)
+    height = ma.fields.Integer(required=True, allow_none=True)
+    thumbnail = ma.fields.String(
+        required=True, allow_none=True, metadata={"description": "A small upright JPEG as data URI"}
+    )
+    duplicates = ma.fields.List(ma.fields.Nested(DuplicateSchema), required=True, metadata=_DUPLICATES)
+    same_as = ma.fields.List(
+        ma.fields.Integer(), required=True, metadata={"description": "Places of earlier files with the same bytes"}
+    )
+    error = ma.fields.Nested(FieldProblemSchema, required=True, allow_none=True)
+
+
+class UploadReportSchema(Schema):
+    """What would become of an upload. errors: what is wrong with it as a whole."""
+
+    acceptable = ma.fields.Boolean(required=True)
+    size_bytes = ma.fields.Integer(required=True)
+    files = ma.fields.List(ma.fields.Nested(FileReportSchema), required=True)
+    errors = ma.fields.List(ma.fields.Nested(FieldProblemSchema), required=True)
 
 
 class ThumbnailQuerySchema(Schema):

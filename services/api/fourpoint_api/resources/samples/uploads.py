@@ -7,10 +7,11 @@ leaves promises, and the sweep removes the objects that nothing refers to.
 
 import hashlib
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from fourpoint_api.resources.samples.names import alternatives, safe_name
@@ -27,12 +28,17 @@ from fourpoint_core.errors import (
 )
 from fourpoint_core.ids import new_id
 from fourpoint_core.imaging.inspect import ImageFacts, inspect_image
+from fourpoint_core.imaging.upright import thumbnail_jpeg
 from fourpoint_core.storage import ObjectExistsError, ObjectStore
 from fourpoint_core.store.models import Dataset, Sample
 from fourpoint_core.store.queries import datasets, samples
-from fourpoint_core.store.session import Sessions, unit_of_work
+from fourpoint_core.store.queries import uploads as direct_uploads
+from fourpoint_core.store.session import Session, Sessions, note_result, preparation, unit_of_work
 
 MAX_FILES = 1000
+PREVIEW_SIZE = 128
+# Of many copies, a few say enough.
+MAX_DUPLICATES = 10
 logger = logging.getLogger(__name__)
 
 
@@ -45,11 +51,40 @@ class UploadedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class _Checked:
+class Checked:
+    """A file that may be stored. read: its bytes, whenever they are needed; digest: SHA-256 of them, hex."""
+
     name: str
-    data: bytes
     facts: ImageFacts
+    size: int
+    digest: str
+    read: Callable[[], bytes]
     key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A new sample, and those of the dataset that had the same bytes before."""
+
+    sample: Sample
+    duplicates: list[Sample]
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """What would become of one file.
+
+    error: why it would be refused; checked and preview are None then. preview: a small upright JPEG.
+    duplicates: samples of the dataset with the same bytes; same_as: places of earlier files with them.
+    """
+
+    original_name: str
+    size: int
+    error: FieldError | None = None
+    checked: Checked | None = None
+    preview: bytes | None = None
+    duplicates: list[Sample] = field(default_factory=list)
+    same_as: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +95,7 @@ class _Placed:
     """
 
     upload_id: UUID
-    files: list[_Checked]
+    files: list[Checked]
     doubtful: set[str] = field(default_factory=set)
 
 
@@ -71,68 +106,150 @@ def upload(
     dataset_id: UUID,
     files: Sequence[UploadedFile],
     author: UUID,
-) -> list[Sample]:
+) -> list[Stored]:
     """Store the files as new samples, in their order.
 
     Raises an error that names every bad file; nothing is stored then.
     """
     with unit_of_work(sessions) as session:
         dataset = datasets.get_dataset(session, dataset_id)
-    placed = _promise(sessions, store, dataset, new_id(), _check(files, settings))
+    checked = _check(files, settings)
+    with unit_of_work(sessions) as session:
+        known = direct_uploads.duplicates(session, dataset_id, {item.digest for item in checked})
+
+    def remember(session: Session, rows: list[Sample]) -> None:
+        note_result(session, {"samples": [[str(row.id), *_ids(known, row)] for row in rows]})
+
+    rows = store_checked(sessions, store, dataset, checked, author, remember)
+    return [Stored(row, known.get(row.digest, [])[:MAX_DUPLICATES]) for row in rows]
+
+
+def stored_before(sessions: Sessions, result: dict[str, Any]) -> list[Stored]:
+    """What an upload stored whose answer was lost. result: what it noted."""
+    ids = [[UUID(text) for text in entry] for entry in result["samples"]]
+    with unit_of_work(sessions) as session:
+        found = samples.samples_by_id(session, [one for entry in ids for one in entry])
+    return [
+        Stored(found[first], [found[one] for one in others if one in found])
+        for first, *others in ids
+        if first in found
+    ]
+
+
+def report(
+    sessions: Sessions,
+    store: ObjectStore,
+    settings: ApiSettings,
+    dataset_id: UUID,
+    files: Sequence[UploadedFile],
+) -> list[FileReport]:
+    """What `upload` would do with each file; stores nothing. Raises NotFoundError."""
+    _check_count(len(files))
+    with unit_of_work(sessions) as session:
+        dataset = datasets.get_dataset(session, dataset_id)
+    found = [examine(index, file, settings) for index, file in enumerate(files)]
+    digests = {checked.digest for checked in found if isinstance(checked, Checked)}
+    with unit_of_work(sessions) as session:
+        known = direct_uploads.duplicates(session, dataset_id, digests)
+    reports: list[FileReport] = []
+    taken: set[str] = set()
+    for file, checked in zip(files, found, strict=True):
+        if not isinstance(checked, Checked):
+            reports.append(FileReport(file.name, len(file.data), checked[1]))
+            continue
+        named = replace(checked, name=_free_name(store, dataset, checked.name, taken))
+        earlier = [i for i, one in enumerate(reports) if one.checked and one.checked.digest == checked.digest]
+        preview = thumbnail_jpeg(file.data, PREVIEW_SIZE)
+        duplicates = known.get(checked.digest, [])[:MAX_DUPLICATES]
+        reports.append(FileReport(file.name, len(file.data), None, named, preview, duplicates, earlier))
+    return reports
+
+
+def store_checked(
+    sessions: Sessions,
+    store: ObjectStore,
+    dataset: Dataset,
+    checked: Sequence[Checked],
+    author: UUID,
+    finish: Callable[[Session, list[Sample]], None],
+) -> list[Sample]:
+    """Make samples of files, all or none. finish: what else belongs to the transaction that adds them."""
+    placed = _promise(sessions, store, dataset, new_id(), checked)
     with _undone_on_failure(sessions, store, placed) as etags:
         for item in placed.files:
             etags[item.key] = _write(store, item, placed)
         rows = [_row(dataset, item, etags[item.key], author) for item in placed.files]
         with unit_of_work(sessions) as session:
             # It may have been deleted meanwhile.
-            datasets.get_dataset(session, dataset_id)
+            datasets.get_dataset(session, dataset.id)
             if samples.redeem_keys(session, placed.upload_id) != {item.key for item in placed.files}:
                 raise StorageUnavailableError("The upload took too long and was undone; upload again.")
             samples.add_samples(session, rows)
+            finish(session, rows)
     return rows
 
 
-def _check(files: Sequence[UploadedFile], settings: ApiSettings) -> list[_Checked]:
-    if not 1 <= len(files) <= MAX_FILES:
-        raise InvalidInputError.at("/files", "files_count", f"Send 1 to {MAX_FILES} files in fields `files`.")
+def examine(
+    index: int, file: UploadedFile, settings: ApiSettings
+) -> Checked | tuple[FourpointError, FieldError]:
+    """The file, or why it is refused. index: its place in the request."""
+    try:
+        if len(file.data) > settings.max_file_bytes:
+            raise FileTooLargeError(
+                f"The file has {len(file.data):,} bytes; the limit is {settings.max_file_bytes:,}."
+            )
+        facts = inspect_image(file.data, settings.max_image_pixels)
+    except FourpointError as error:
+        return error, FieldError(f"/files/{index}", error.code, f"{file.name}: {error.detail}")
+    digest = hashlib.sha256(file.data).hexdigest()
+    return Checked(
+        safe_name(file.name, facts.media_type), facts, len(file.data), digest, lambda: file.data
+    )
+
+
+def require_all(found: Sequence[Checked | tuple[FourpointError, FieldError]]) -> list[Checked]:
+    """The files, if every one may be stored. Raises an error that names every bad one."""
+    refusals = [item for item in found if not isinstance(item, Checked)]
+    if refusals:
+        kinds = {type(error) for error, _ in refusals}
+        kind = kinds.pop() if len(kinds) == 1 else UploadRefusedError
+        raise kind("Nothing was stored: " + refusals[0][1].detail, [field for _, field in refusals])
+    return [item for item in found if isinstance(item, Checked)]
+
+
+def _check(files: Sequence[UploadedFile], settings: ApiSettings) -> list[Checked]:
+    _check_count(len(files))
     total = sum(len(file.data) for file in files)
     if total > settings.max_batch_bytes:
         raise BatchTooLargeError(
             f"The files have {total:,} bytes in all; send at most {settings.max_batch_bytes:,} at once."
         )
-    checked: list[_Checked] = []
-    refusals: list[tuple[FourpointError, FieldError]] = []
-    for index, file in enumerate(files):
-        try:
-            facts = _inspect(file, settings)
-            checked.append(_Checked(safe_name(file.name, facts.media_type), file.data, facts))
-        except FourpointError as error:
-            refusals.append((error, FieldError(f"/files/{index}", error.code, f"{file.name}: {error.detail}")))
-    if refusals:
-        _refuse(refusals)
-    return checked
+    return require_all([examine(index, file, settings) for index, file in enumerate(files)])
 
 
-def _inspect(file: UploadedFile, settings: ApiSettings) -> ImageFacts:
-    if len(file.data) > settings.max_file_bytes:
-        raise FileTooLargeError(
-            f"The file has {len(file.data):,} bytes; the limit is {settings.max_file_bytes:,}."
-        )
-    return inspect_image(file.data, settings.max_image_pixels)
+def _check_count(count: int) -> None:
+    if not 1 <= count <= MAX_FILES:
+        raise InvalidInputError.at("/files", "files_count", f"Send 1 to {MAX_FILES} files in fields `files`.")
 
 
-def _refuse(refusals: Sequence[tuple[FourpointError, FieldError]]) -> None:
-    kinds = {type(error) for error, _ in refusals}
-    kind = kinds.pop() if len(kinds) == 1 else UploadRefusedError
-    raise kind("Nothing was stored: " + refusals[0][1].detail, [field for _, field in refusals])
+def _ids(known: dict[str, list[Sample]], row: Sample) -> list[str]:
+    return [str(other.id) for other in known.get(row.digest, [])[:MAX_DUPLICATES]]
+
+
+def _free_name(store: ObjectStore, dataset: Dataset, wanted: str, taken: set[str]) -> str:
+    for name in alternatives(wanted):
+        if name not in taken and not store.exists(dataset.input_path + name):
+            taken.add(name)
+            return name
+    raise AssertionError("alternatives are endless")
 
 
 def _promise(
-    sessions: Sessions, store: ObjectStore, dataset: Dataset, upload_id: UUID, checked: Sequence[_Checked]
+    sessions: Sessions, store: ObjectStore, dataset: Dataset, upload_id: UUID, checked: Sequence[Checked]
 ) -> _Placed:
     """Give every file a key that nobody has, in the database or in the bucket."""
     files = list(checked)
-    with unit_of_work(sessions) as session:
+    with preparation(sessions) as session:
         # By name: two uploads that want the same names then wait for each other, and never both ways.
         for index in sorted(range(len(files)), key=lambda one: files[one].name):
             for name in alternatives(files[index].name):
@@ -145,10 +262,10 @@ def _promise(
     return _Placed(upload_id, files)
 
 
-def _write(store: ObjectStore, item: _Checked, placed: _Placed) -> str:
+def _write(store: ObjectStore, item: Checked, placed: _Placed) -> str:
     placed.doubtful.add(item.key)
     try:
-        written = store.put(item.key, item.data, content_type=item.facts.media_type, if_absent=True)
+        written = store.put(item.key, item.read(), content_type=item.facts.media_type, if_absent=True)
     except ObjectExistsError as error:
         # Somebody wrote to the bucket past us, between our look and our write. It is theirs.
         placed.doubtful.discard(item.key)
@@ -173,7 +290,7 @@ def _undone_on_failure(sessions: Sessions, store: ObjectStore, placed: _Placed) 
 
 def _undo(sessions: Sessions, store: ObjectStore, placed: _Placed, written: Collection[str]) -> None:
     try:
-        with unit_of_work(sessions) as session:
+        with preparation(sessions) as session:
             # Only under promises that still stand: keys that the sweep took back may be others' by now.
             promised = set(samples.promised_keys(session, placed.upload_id))
             for key in promised.intersection(written):
@@ -184,16 +301,16 @@ def _undo(sessions: Sessions, store: ObjectStore, placed: _Placed, written: Coll
         logger.warning("upload not undone; the sweep will", extra={"reason": str(error)})
 
 
-def _row(dataset: Dataset, item: _Checked, etag: str, author: UUID) -> Sample:
+def _row(dataset: Dataset, item: Checked, etag: str, author: UUID) -> Sample:
     return Sample(
         id=new_id(),
         dataset_id=dataset.id,
         name=item.name,
         object_key=item.key,
         object_etag=etag,
-        digest=hashlib.sha256(item.data).hexdigest(),
+        digest=item.digest,
         media_type=item.facts.media_type,
-        size_bytes=len(item.data),
+        size_bytes=item.size,
         width=item.facts.width,
         height=item.facts.height,
         created_by=author,

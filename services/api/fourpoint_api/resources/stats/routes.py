@@ -14,7 +14,7 @@ from fourpoint_api.resources.filters.routes import (
     render_labeler_count,
 )
 from fourpoint_api.resources.stats import operations, schemas
-from fourpoint_api.web import examples
+from fourpoint_api.web import examples, plain_json
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.documented import problems
 from fourpoint_core.errors import InvalidInputError, NotFoundError
@@ -39,9 +39,11 @@ class DatasetStats(MethodView):
     def get(self, query: dict[str, Any], dataset_id: UUID) -> Any:
         """Count images and objects: in all, per label, per labeler, per labeler and day."""
         stats = operations.read(clients().sessions, dataset_id, query["first_day"], query["last_day"])
-        return {
-            "samples": render_totals(stats.totals),
-            "labels": [render_label_count(one) for one in stats.labels],
-            "labelers": [render_labeler_count(one) for one in stats.labelers],
-            "days": [{**render_labeler_count(one), "day": one.day} for one in stats.days],
-        }
+        return plain_json.answer(
+            {
+                "samples": render_totals(stats.totals),
+                "labels": [render_label_count(one) for one in stats.labels],
+                "labelers": [render_labeler_count(one) for one in stats.labelers],
+                "days": [{**render_labeler_count(one), "day": one.day} for one in stats.days],
+            }
+        )

@@ -20,8 +20,9 @@ class Tally(Base):
 
     dataset_id: Mapped[UUID] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(primary_key=True)
-    subject: Mapped[UUID] = mapped_column(primary_key=True)
+    # Before the subject: the days that are asked for then lie together in the index.
     day: Mapped[date] = mapped_column(primary_key=True)
+    subject: Mapped[UUID] = mapped_column(primary_key=True)
     images: Mapped[int] = mapped_column(BigInteger)
     objects: Mapped[int] = mapped_column(BigInteger)
 

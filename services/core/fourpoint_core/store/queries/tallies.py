@@ -22,9 +22,11 @@ _SUMS = text(
     """
     SELECT subject, day, sum(images)::bigint AS images, sum(objects)::bigint AS objects
     FROM (
-        SELECT subject, day, images, objects FROM tallies WHERE dataset_id = :dataset_id AND kind = :kind
+        SELECT subject, day, images, objects FROM tallies
+        WHERE dataset_id = :dataset_id AND kind = :kind AND day BETWEEN :first AND :last
         UNION ALL
-        SELECT subject, day, images, objects FROM tally_deltas WHERE dataset_id = :dataset_id AND kind = :kind
+        SELECT subject, day, images, objects FROM tally_deltas
+        WHERE dataset_id = :dataset_id AND kind = :kind AND day BETWEEN :first AND :last
     ) parts
     GROUP BY subject, day
     HAVING sum(images) <> 0 OR sum(objects) <> 0
@@ -50,8 +52,8 @@ _FOLD = text(
     ), folded AS (
         INSERT INTO tallies (dataset_id, kind, subject, day, images, objects)
         SELECT dataset_id, kind, subject, day, sum(images), sum(objects) FROM taken
-        GROUP BY dataset_id, kind, subject, day ORDER BY dataset_id, kind, subject, day
-        ON CONFLICT (dataset_id, kind, subject, day) DO UPDATE
+        GROUP BY dataset_id, kind, subject, day ORDER BY dataset_id, kind, day, subject
+        ON CONFLICT (dataset_id, kind, day, subject) DO UPDATE
         SET images = tallies.images + excluded.images, objects = tallies.objects + excluded.objects
     )
     SELECT count(*) FROM taken
@@ -175,7 +177,7 @@ def by_labeler(session: Session, dataset_id: UUID) -> list[LabelerCount]:
 
 def by_day(session: Session, dataset_id: UUID, first: date, last: date) -> list[LabelerCount]:
     """Per labeler and day, in the order of days; both ends are included."""
-    sums = [one for one in _sums(session, dataset_id, "labeler_day") if first <= one[1] <= last]
+    sums = _sums(session, dataset_id, "labeler_day", first, last)
     found = [LabelerCount(user, day, count) for user, day, count in _of_people(session, sums)]
     return sorted(found, key=lambda one: (one.day or _NO_DAY, one.user.name))
 
@@ -238,8 +240,10 @@ def dataset_ids(session: Session) -> Sequence[UUID]:
     ).all()
 
 
-def _sums(session: Session, dataset_id: UUID, kind: str) -> list[tuple[UUID, date, Count]]:
-    rows = session.execute(_SUMS, {"dataset_id": dataset_id, "kind": kind})
+def _sums(
+    session: Session, dataset_id: UUID, kind: str, first: date = _NO_DAY, last: date = _NO_DAY
+) -> list[tuple[UUID, date, Count]]:
+    rows = session.execute(_SUMS, {"dataset_id": dataset_id, "kind": kind, "first": first, "last": last})
     return [(row.subject, row.day, Count(row.images, row.objects)) for row in rows]
 
 

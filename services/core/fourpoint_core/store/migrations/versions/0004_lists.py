@@ -360,7 +360,7 @@ def _create_tables() -> None:
     op.create_table(
         "tallies",
         *_counter_columns(),
-        sa.PrimaryKeyConstraint("dataset_id", "kind", "subject", "day", name=op.f("pk_tallies")),
+        sa.PrimaryKeyConstraint("dataset_id", "kind", "day", "subject", name=op.f("pk_tallies")),
     )
     op.create_table(
         "tally_deltas",
