@@ -89,10 +89,10 @@ class OneLabel(MethodView):
     @needs(Role.OWNER)
     @blueprint.doc(operationId="deleteLabel")
     @blueprint.arguments(schemas.LabelDeletionSchema, location="query")
-    @blueprint.response(202, JobSchema, example=_DELETION_JOB)
-    @blueprint.alt_response(
-        200, schema=schemas.LabelUsesSchema, example=_USES, description="With `dry_run`: what would go"
+    @blueprint.response(
+        200, schemas.LabelUsesSchema, example=_USES, description="With `dry_run`: what would go"
     )
+    @blueprint.alt_response(202, schema=JobSchema, example=_DELETION_JOB, description="The job goes on")
     @problems(blueprint, NotFoundError, StaleDocumentError, InvalidInputError)
     def delete(self, query: dict[str, Any], dataset_id: UUID, label_id: UUID) -> Any:
         """Delete a label. It is out of use at once; a job removes what it named, revision by revision.
@@ -114,10 +114,10 @@ class Merge(MethodView):
     @needs(Role.OWNER)
     @blueprint.doc(operationId="mergeLabel")
     @blueprint.arguments(schemas.LabelMergeSchema, example={"into": examples.LABEL_ID})
-    @blueprint.response(202, JobSchema, example=_MERGE_JOB)
-    @blueprint.alt_response(
-        200, schema=schemas.LabelUsesSchema, example=_USES, description="With `dry_run`: what would change"
+    @blueprint.response(
+        200, schemas.LabelUsesSchema, example=_USES, description="With `dry_run`: what would change"
     )
+    @blueprint.alt_response(202, schema=JobSchema, example=_MERGE_JOB, description="The job goes on")
     @problems(blueprint, NotFoundError, InvalidInputError)
     def post(self, body: dict[str, Any], dataset_id: UUID, label_id: UUID) -> Any:
         """Merge a label into another one. It is out of use at once; a job gives its objects to the other."""

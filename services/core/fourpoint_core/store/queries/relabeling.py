@@ -38,7 +38,7 @@ def delete_some(session: Session, label_id: UUID, limit: int, author: UUID) -> S
     return _settle(session, saves, Action.DELETE_LABEL, author)
 
 
-def samples_with(dataset_id: UUID, label_id: UUID) -> Select[tuple[UUID]]:
+def samples_with(dataset_id: UUID, label_id: UUID) -> Select[UUID]:
     """The ids of the samples of a dataset whose current document shows an object of the label."""
     shows = exists().where(
         Annotation.sample_id == Sample.id, Annotation.label_id == label_id, Annotation.valid_to.is_(None)
