@@ -188,7 +188,7 @@ def test_the_same_bytes_under_two_names_keep_their_order(
     data = image_bytes()
     files = [uploads.UploadedFile(name, data) for name in ("b.png", "a.png", "b.png")]
     rows = uploads.upload(sessions, object_store, api_clients.settings, dataset.id, files, dataset.created_by)
-    assert [row.name for row in rows] == ["b.png", "a.png", "b-2.png"]
+    assert [row.sample.name for row in rows] == ["b.png", "a.png", "b-2.png"]
 
 
 def test_somebody_elses_object_of_that_name_is_left_alone(

@@ -4,30 +4,32 @@ The key is taken before the view runs, and redeemed by the transaction that does
 both are committed or neither. An answer is kept for a request that had an effect, and for one that was
 refused; one that had none and failed, or that only looked, may be sent again under the same key.
 
-Between the effect and the keeping of its answer the process may die. Views marked `repeatable` find what they
-did before, and are run again; for the others the answer is that it was done (`answer_lost`).
+Between the effect and the keeping of its answer the process may die. Where the transaction noted what it made
+(`note_result`), the view finds that by `earlier` and answers from it; else the answer is that it was done
+(`answer_lost`).
 """
 
 import hashlib
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextvars import Token
 from datetime import timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, g, json, request
 
 from fourpoint_api.clients import clients
 from fourpoint_api.web.auth import current_user_id
+from fourpoint_api.web.problems import MEDIA_TYPE as PROBLEM
 from fourpoint_core.errors import DatabaseUnavailableError, InvalidInputError
 from fourpoint_core.ids import new_id
+from fourpoint_core.logs import request_id_var
 from fourpoint_core.store.queries import idempotency
-from fourpoint_core.store.queries.idempotency import Answer, Attempt, Redeemed
+from fourpoint_core.store.queries.idempotency import Answer, Attempt
 from fourpoint_core.store.session import effect_var, preparation
 
-View = TypeVar("View", bound=Callable[..., Any])
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 # Longer than a request takes; after it, whoever held a key without a word is thought dead.
@@ -45,10 +47,10 @@ def install(app: Flask) -> None:
     app.teardown_request(_forget)
 
 
-def repeatable(view: View) -> View:
-    """A view that, sent the same request again, finds what it did and answers as before."""
-    view._repeatable = True  # type: ignore[attr-defined]
-    return view
+def earlier() -> dict[str, Any] | None:
+    """What this request made when it was sent before, and its answer was lost; None: it is new."""
+    result: dict[str, Any] | None = g.get("earlier")
+    return result
 
 
 def begin(content: str) -> Response | None:
@@ -65,14 +67,20 @@ def begin(content: str) -> Response | None:
         )
     attempt = Attempt(current_user_id(), key, new_id())
     fingerprint = _digest(request.full_path.encode(), content.encode())
-    redeemed = Redeemed.REPEAT if _is_repeatable() else Redeemed.REFUSE
     with preparation(clients().sessions) as session:
-        answer = idempotency.take(session, attempt, fingerprint, PATIENCE, redeemed)
-    if answer is not None:
-        return _replay(answer)
+        found = idempotency.take(session, attempt, fingerprint, PATIENCE)
+    if isinstance(found, Answer):
+        return _replay(found)
     g.attempt = attempt
+    g.earlier = None if found is None else found.result
     g.effect_token = effect_var.set(partial(_redeem, attempt))
     return None
+
+
+def begin_with_files(names: Sequence[str], contents: Sequence[bytes]) -> Response | None:
+    """As `begin`, for a form: under another boundary it is the same request."""
+    parts = [part for pair in zip(names, contents, strict=True) for part in (pair[0].encode(), pair[1])]
+    return begin(_digest(*parts)) if HEADER in request.headers else None
 
 
 def _begin() -> Response | None:
@@ -122,18 +130,16 @@ def _answer(response: Response) -> Answer:
 
 
 def _replay(answer: Answer) -> Response:
-    response = Response(answer.body, answer.status)
+    body = answer.body
+    if answer.headers.get("Content-Type") == PROBLEM:
+        # The request id leads to the logs, and there it is this request that is looked for.
+        body = json.dumps({**json.loads(body), "request_id": request_id_var.get()}).encode()
+    response = Response(body, answer.status)
     # Not by the constructor, which would add a type of its own to an empty body.
     response.headers.pop("Content-Type", None)
     response.headers.extend(answer.headers)
     response.headers[REPLAYED] = "true"
     return response
-
-
-def _is_repeatable() -> bool:
-    view: Any = current_app.view_functions[request.endpoint or ""]
-    handler = getattr(getattr(view, "view_class", None), "post", view)
-    return getattr(handler, "_repeatable", False)
 
 
 def _digest(*parts: bytes) -> str:

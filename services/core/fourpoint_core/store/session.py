@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError
@@ -17,6 +18,8 @@ __all__ = [
     "Sessions",
     "connect",
     "effect_var",
+    "note_result",
+    "noted_result",
     "one_at_a_time",
     "preparation",
     "sessions_for",
@@ -30,6 +33,7 @@ _AWAY = (OperationalError, InterfaceError, PoolTimeoutError, PendingRollbackErro
 # What is to be committed together with a change, by whoever asked for the change: see `unit_of_work`.
 effect_var: ContextVar[Callable[[Session], None] | None] = ContextVar("effect", default=None)
 _CHANGED = "changed"
+_RESULT = "result"
 _SAY_AGAIN = "The database did not answer; try again."
 
 
@@ -98,6 +102,16 @@ def unhurried_commit(sessions: Sessions) -> Iterator[Session]:
     with preparation(sessions) as session:
         session.connection().exec_driver_sql("SET LOCAL synchronous_commit = off")
         yield session
+
+
+def note_result(session: Session, result: dict[str, Any]) -> None:
+    """Say what the transaction made, as JSON, for whoever commits it together with something else."""
+    session.info[_RESULT] = result
+
+
+def noted_result(session: Session) -> dict[str, Any] | None:
+    """What the transaction made, if anybody said."""
+    return session.info.get(_RESULT)
 
 
 def _note_changes(session: Session) -> None:

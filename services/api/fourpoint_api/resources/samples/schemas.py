@@ -122,7 +122,9 @@ class FileReportSchema(Schema):
     )
     duplicates = ma.fields.List(ma.fields.Nested(DuplicateSchema), required=True, metadata=_DUPLICATES)
     same_as = ma.fields.List(
-        ma.fields.Integer(), required=True, metadata={"description": "Places of earlier files with the same bytes"}
+        ma.fields.Integer(),
+        required=True,
+        metadata={"description": "Places of earlier files with the same bytes"},
     )
     error = ma.fields.Nested(FieldProblemSchema, required=True, allow_none=True)
 

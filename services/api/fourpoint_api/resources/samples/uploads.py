@@ -202,9 +202,7 @@ def examine(
     except FourpointError as error:
         return error, FieldError(f"/files/{index}", error.code, f"{file.name}: {error.detail}")
     digest = hashlib.sha256(file.data).hexdigest()
-    return Checked(
-        safe_name(file.name, facts.media_type), facts, len(file.data), digest, lambda: file.data
-    )
+    return Checked(safe_name(file.name, facts.media_type), facts, len(file.data), digest, lambda: file.data)
 
 
 def require_all(found: Sequence[Checked | tuple[FourpointError, FieldError]]) -> list[Checked]:

@@ -16,6 +16,7 @@ class IdempotencyKey(Base):
 
     fingerprint: SHA-256 of the request, hex. attempt: who carries it out, until attempt_expires_at.
     redeemed_at: when its effect was committed, in the effect's own transaction; NULL: there was none.
+    result: what that transaction made, where the request can be answered again from it.
     status, headers, body: the answer; NULL until it is known.
     """
 
@@ -28,6 +29,7 @@ class IdempotencyKey(Base):
     attempt_expires_at: Mapped[datetime]
     created_at: Mapped[CreatedAt] = mapped_column(index=True)
     redeemed_at: Mapped[datetime | None]
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     status: Mapped[int | None]
     headers: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     body: Mapped[bytes | None] = mapped_column(LargeBinary)

@@ -8,7 +8,6 @@ was thought dead and comes back finds that the key is no longer its own, and its
 
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from fourpoint_core.errors import AnswerLostError, IdempotencyKeyReusedError, RequestInProgressError
 from fourpoint_core.store.models import IdempotencyKey
+from fourpoint_core.store.session import noted_result
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +38,19 @@ class Answer:
     body: bytes
 
 
-class Redeemed(Enum):
-    """What to do about a request whose effect is there, and whose answer nobody kept."""
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """An effect whose answer nobody kept. result: what it made."""
 
-    REFUSE = "refuse"
-    REPEAT = "repeat"
+    result: dict[str, Any]
 
 
-def take(
-    session: Session, attempt: Attempt, fingerprint: str, patience: timedelta, redeemed: Redeemed
-) -> Answer | None:
-    """Take the key for an attempt, or return the answer that it got before.
+def take(session: Session, attempt: Attempt, fingerprint: str, patience: timedelta) -> Answer | Earlier | None:
+    """Take the key for an attempt, or return the answer that it got before; or what the answer is made of.
 
     patience: how long an attempt may be silent until another one takes its place.
     Raises IdempotencyKeyReusedError for another request, RequestInProgressError while somebody is at it,
-    and AnswerLostError where the effect is there, the answer is not, and repeating is no way to find it.
+    and AnswerLostError where the effect is there, and nothing tells what was answered.
     """
     row = _taken(session, attempt, fingerprint, patience)
     if row.fingerprint != fingerprint:
@@ -65,14 +63,14 @@ def take(
         return None
     if session.scalar(select(row.attempt_expires_at > func.clock_timestamp())):
         raise RequestInProgressError("A request with this Idempotency-Key is being carried out; wait for it.")
-    if row.redeemed_at is not None and redeemed is Redeemed.REFUSE:
+    if row.redeemed_at is not None and row.result is None:
         raise AnswerLostError(
             "This request was carried out, and its answer was lost on the way; read the resource to see it."
         )
     row.attempt = attempt.id
     row.attempt_expires_at = func.clock_timestamp() + patience
     session.flush()
-    return None
+    return None if row.result is None else Earlier(row.result)
 
 
 def redeem(session: Session, attempt: Attempt) -> None:
@@ -80,7 +78,10 @@ def redeem(session: Session, attempt: Attempt) -> None:
     kept = session.scalar(
         update(IdempotencyKey)
         .where(*_held(attempt))
-        .values(redeemed_at=func.coalesce(IdempotencyKey.redeemed_at, func.clock_timestamp()))
+        .values(
+            redeemed_at=func.coalesce(IdempotencyKey.redeemed_at, func.clock_timestamp()),
+            result=noted_result(session),
+        )
         .returning(IdempotencyKey.key)
         .execution_options(synchronize_session=False)
     )

@@ -30,6 +30,11 @@ def get_sample(session: Session, sample_id: UUID, *, lock: bool = False, share: 
     return sample
 
 
+def samples_by_id(session: Session, ids: Collection[UUID]) -> dict[UUID, Sample]:
+    """Those of the samples that are there, the trash included."""
+    return {row.id: row for row in session.scalars(select(Sample).where(Sample.id.in_(ids)))}
+
+
 def reserve_key(session: Session, upload_id: UUID, key: str) -> bool:
     """Promise `key` to an upload, unless a sample or another upload has it."""
     promised = session.scalar(

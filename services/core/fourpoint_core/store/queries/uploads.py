@@ -45,13 +45,6 @@ def get_upload(session: Session, dataset_id: UUID, upload_id: UUID, *, lock: boo
     return upload
 
 
-def registered_samples(session: Session, upload: DirectUpload) -> list[Sample]:
-    """The samples that an upload became, in its order; without those that were deleted since."""
-    ids = [UUID(sample_id) for sample_id in upload.sample_ids or ()]
-    found = {row.id: row for row in session.scalars(select(Sample).where(Sample.id.in_(ids)))}
-    return [found[sample_id] for sample_id in ids if sample_id in found]
-
-
 def run_out(session: Session, grace: timedelta, limit: int) -> Sequence[DirectUpload]:
     """Uploads that nobody can write to any more, locked against being registered at this moment."""
     return session.scalars(

@@ -1,0 +1,276 @@
+"""`Idempotency-Key`: one effect, and the first answer again, whatever dies in between."""
+
+import io
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select, update
+from tests.factories import image_bytes
+from tests.integration.api.checked_client import CheckedClient
+from tests.integration.api.conftest import PersonMaker
+from tests.integration.api.inventory import Inventory
+from werkzeug.test import TestResponse
+
+from fourpoint_api.resources.datasets import operations as dataset_operations
+from fourpoint_core.errors import DatabaseUnavailableError
+from fourpoint_core.store.models import Dataset, IdempotencyKey, Sample
+from fourpoint_core.store.queries import idempotency as queries
+from fourpoint_core.store.session import Sessions, unit_of_work
+
+KEY = "5b0f3c3e-7a43-4c51-9f1f-6a1d4a0f4a11"
+
+
+def post(
+    client: FlaskClient, body: dict[str, Any], key: str | None = KEY, path: str = "/v1/datasets"
+) -> TestResponse:
+    return client.post(path, json=body, headers={} if key is None else {"Idempotency-Key": key})
+
+
+def change(sessions: Sessions, **values: Any) -> None:
+    with unit_of_work(sessions) as session:
+        session.execute(update(IdempotencyKey).values(**values))
+
+
+def kept(sessions: Sessions) -> IdempotencyKey:
+    with unit_of_work(sessions) as session:
+        return session.scalars(select(IdempotencyKey)).one()
+
+
+def datasets_named(sessions: Sessions, name: str) -> int:
+    with unit_of_work(sessions) as session:
+        counted = select(func.count()).select_from(Dataset).where(Dataset.name == name)
+        return session.scalar(counted) or 0
+
+
+def test_the_same_request_is_answered_the_same(client: FlaskClient, sessions: Sessions) -> None:
+    first, second = (post(client, {"name": "Cats"}) for _ in range(2))
+    assert first.status_code == second.status_code == 201
+    assert first.data == second.data
+    for header in ("Location", "ETag", "Content-Type"):
+        assert first.headers[header] == second.headers[header]
+    assert datasets_named(sessions, "Cats") == 1
+
+
+def test_an_answer_given_again_says_so(client: FlaskClient) -> None:
+    assert "Idempotency-Replayed" not in post(client, {"name": "Cats"}).headers
+    assert post(client, {"name": "Cats"}).headers["Idempotency-Replayed"] == "true"
+
+
+def test_without_a_key_a_request_is_a_new_one(client: FlaskClient) -> None:
+    assert post(client, {"name": "Cats"}, key=None).status_code == 201
+    assert post(client, {"name": "Cats"}, key=None).json["code"] == "name_taken"
+
+
+def test_a_refusal_is_given_again(client: FlaskClient, dataset: Dataset) -> None:
+    assert [post(client, {"name": dataset.name}).json["code"] for _ in range(2)] == ["name_taken"] * 2
+
+
+def test_a_key_with_another_body_is_refused(client: FlaskClient, sessions: Sessions) -> None:
+    post(client, {"name": "Cats"})
+    answer = post(client, {"name": "Dogs"})
+    assert (answer.status_code, answer.json["code"]) == (422, "idempotency_key_reused")
+    assert datasets_named(sessions, "Dogs") == 0
+
+
+def test_a_key_at_another_address_is_refused(client: FlaskClient, dataset: Dataset) -> None:
+    post(client, {"name": "cat"}, path=f"/v1/datasets/{dataset.id}/labels")
+    assert post(client, {"name": "cat"}).json["code"] == "idempotency_key_reused"
+
+
+def test_a_key_is_a_persons_own(
+    client: FlaskClient, dataset: Dataset, person: PersonMaker, sessions: Sessions
+) -> None:
+    assert post(client, {"name": "Cats 2"}).status_code == 201
+    assert post(person(), {"name": "Dogs"}).status_code == 201
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "ä", "x" * 256])
+def test_what_is_no_key_is_refused(client: FlaskClient, sessions: Sessions, key: str) -> None:
+    answer = post(client, {"name": "Cats"}, key)
+    assert answer.status_code == 422
+    assert answer.json["errors"][0]["code"] == "idempotency_key_invalid"
+    assert datasets_named(sessions, "Cats") == 0
+
+
+def test_whoever_may_not_ask_takes_no_key(nobody: FlaskClient, inventory: Inventory) -> None:
+    before = inventory.rows()["idempotency_keys"]
+    assert post(nobody, {"name": "Cats"}).status_code == 401
+    assert inventory.rows()["idempotency_keys"] == before
+
+
+def test_a_request_that_only_looked_is_carried_out_again(
+    client: FlaskClient, dataset: Dataset, sample: Sample, sessions: Sessions
+) -> None:
+    path = f"/v1/datasets/{dataset.id}/samples/delete"
+    body = {"ids": [str(sample.id)], "dry_run": True}
+    assert post(client, body, path=path).json["samples"] == 1
+    client.post(path, json={"ids": [str(sample.id)]})
+    assert post(client, body, path=path).json["samples"] == 0
+
+
+def test_while_one_is_carried_out_the_other_is_told_to_wait(
+    app: Flask, client: FlaskClient, admin_token: str, monkeypatch: pytest.MonkeyPatch, sessions: Sessions
+) -> None:
+    inside, go_on = threading.Event(), threading.Event()
+
+    def slow(name: str) -> str:
+        inside.set()
+        assert go_on.wait(30)
+        return name
+
+    monkeypatch.setattr(dataset_operations, "clean_name", slow)
+    answers: list[TestResponse] = []
+    thread = threading.Thread(
+        target=lambda: answers.append(post(CheckedClient(app, admin_token), {"name": "Cats"}))
+    )
+    thread.start()
+    assert inside.wait(30)
+    meanwhile = post(client, {"name": "Cats"})
+    go_on.set()
+    thread.join()
+    assert (meanwhile.status_code, meanwhile.json["code"]) == (409, "request_in_progress")
+    assert int(meanwhile.headers["Retry-After"]) > 0
+    assert post(client, {"name": "Cats"}).data == answers[0].data
+    assert datasets_named(sessions, "Cats") == 1
+
+
+def test_of_many_at_once_one_is_carried_out(app: Flask, admin_token: str, sessions: Sessions) -> None:
+    answers: list[int] = []
+    clients = [CheckedClient(app, admin_token) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda one=one: answers.append(post(one, {"name": "Cats"}).status_code))
+        for one in clients
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(answers) <= {201, 409} and 201 in answers
+    assert datasets_named(sessions, "Cats") == 1
+
+
+# Who dies where
+
+
+def dies(*_: Any, **__: Any) -> None:
+    raise DatabaseUnavailableError("The process ends here.")
+
+
+def test_who_dies_before_the_effect_is_followed_by_another(
+    client: FlaskClient, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(queries, "redeem", dies)
+        patched.setattr(queries, "give_back", dies)
+        assert post(client, {"name": "Cats"}).status_code == 503
+    assert datasets_named(sessions, "Cats") == 0
+    assert post(client, {"name": "Cats"}).json["code"] == "request_in_progress"
+    change(sessions, attempt_expires_at=func.clock_timestamp())
+    assert post(client, {"name": "Cats"}).status_code == 201
+
+
+def test_who_dies_behind_the_effect_has_it_done_once(
+    client: FlaskClient, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(queries, "keep", dies)
+        assert post(client, {"name": "Cats"}).status_code == 201
+    change(sessions, attempt_expires_at=func.clock_timestamp())
+    answer = post(client, {"name": "Cats"})
+    assert (answer.status_code, answer.json["code"]) == (409, "answer_lost")
+    assert datasets_named(sessions, "Cats") == 1
+
+
+def test_effect_and_key_are_committed_together(client: FlaskClient, sessions: Sessions) -> None:
+    post(client, {"name": "Cats"})
+    redeemed_at = kept(sessions).redeemed_at
+    assert redeemed_at is not None
+
+
+def test_an_attempt_that_was_thought_dead_changes_nothing(
+    app: Flask, admin_token: str, client: FlaskClient, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # While the first one sleeps, its patience runs out, and the second one does the work.
+    answers: list[TestResponse] = []
+    real: Callable[[str], str] = dataset_operations.clean_name
+
+    def second() -> None:
+        change(sessions, attempt_expires_at=func.clock_timestamp())
+        answers.append(post(CheckedClient(app, admin_token), {"name": "Cats"}))
+
+    def overslept(name: str) -> str:
+        monkeypatch.setattr(dataset_operations, "clean_name", real)
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join()
+        return f"{name} again"
+
+    monkeypatch.setattr(dataset_operations, "clean_name", overslept)
+    late = post(client, {"name": "Cats"})
+    assert answers[0].status_code == 201
+    assert (late.status_code, late.json["code"]) == (409, "request_in_progress")
+    assert datasets_named(sessions, "Cats again") == 0
+    assert post(client, {"name": "Cats"}).data == answers[0].data
+
+
+def test_a_failure_of_the_service_may_be_tried_again(
+    client: FlaskClient, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(dataset_operations, "clean_name", dies)
+        assert post(client, {"name": "Cats"}).status_code == 503
+    assert post(client, {"name": "Cats"}).status_code == 201
+
+
+def test_a_key_serves_its_time_and_no_longer(client: FlaskClient, sessions: Sessions) -> None:
+    post(client, {"name": "Cats"})
+    with unit_of_work(sessions) as session:
+        queries.forget_old(session, timedelta(hours=1))
+    assert post(client, {"name": "Cats"}).status_code == 201
+    change(sessions, created_at=func.clock_timestamp() - timedelta(hours=2))
+    with unit_of_work(sessions) as session:
+        queries.forget_old(session, timedelta(hours=1))
+    assert post(client, {"name": "Cats"}).json["code"] == "name_taken"
+
+
+def upload(client: FlaskClient, dataset: Dataset, name: str) -> TestResponse:
+    form = {"files": [(io.BytesIO(image_bytes()), name)]}
+    path = f"/v1/datasets/{dataset.id}/samples"
+    return client.post(path, data=form, headers={"Idempotency-Key": KEY})
+
+
+def test_a_form_is_the_same_request_under_another_boundary(
+    client: FlaskClient, dataset: Dataset, inventory: Inventory
+) -> None:
+    first, second = (upload(client, dataset, "a.png") for _ in range(2))
+    assert first.status_code == 201
+    assert first.data == second.data
+    assert inventory.rows()["samples"] == 1
+
+
+def test_a_key_with_other_files_is_refused(client: FlaskClient, dataset: Dataset) -> None:
+    upload(client, dataset, "a.png")
+    assert upload(client, dataset, "b.png").json["code"] == "idempotency_key_reused"
+
+
+def test_an_upload_whose_answer_was_lost_is_answered_from_what_it_stored(
+    client: FlaskClient,
+    dataset: Dataset,
+    sample: Sample,
+    sessions: Sessions,
+    inventory: Inventory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(queries, "keep", dies)
+        first = upload(client, dataset, "a.png")
+    change(sessions, attempt_expires_at=func.clock_timestamp())
+    stored = inventory()
+    assert upload(client, dataset, "a.png").json == first.json
+    assert inventory() == stored
+    assert first.json["items"][0]["duplicates"] == [{"sample_id": str(sample.id), "name": sample.name}]
