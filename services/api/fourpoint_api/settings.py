@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from fourpoint_core.errors import SettingsError
 from fourpoint_core.settings import MEBIBYTE, CoreSettings, variable
+
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 class Auth(StrEnum):
@@ -71,5 +74,8 @@ class ApiSettings(CoreSettings):
             raise SettingsError("FOURPOINT_SECRET_KEY is not set, or shorter than 16 characters")
         if len({bool(value) for value in (self.oidc_issuer, self.oidc_audience, self.oidc_jwks)}) > 1:
             raise SettingsError("FOURPOINT_OIDC_ISSUER, _AUDIENCE and _JWKS: set all three, or none")
+        if self.oidc_jwks.startswith("http://") and urlsplit(self.oidc_jwks).hostname not in LOOPBACK:
+            # Who can answer in the provider's place could sign in as anybody.
+            raise SettingsError("FOURPOINT_OIDC_JWKS: https:// only, or the path of a file")
         if bool(self.oidc_admin_claim) != bool(self.oidc_admin_value):
             raise SettingsError("FOURPOINT_OIDC_ADMIN_CLAIM and _ADMIN_VALUE: set both, or none")

@@ -9,10 +9,12 @@ import time
 from uuid import UUID
 
 from fourpoint_api.settings import ApiSettings, Auth
+from fourpoint_api.web.oidc import Identity, Verifier
 from fourpoint_core.domain.access import TOKEN_PREFIX, Caller, Scope
 from fourpoint_core.errors import TokenInvalidError, UnauthenticatedError
 from fourpoint_core.ids import LOCAL_USER_ID
-from fourpoint_core.store.queries import tokens
+from fourpoint_core.store.models import User
+from fourpoint_core.store.queries import tokens, users
 from fourpoint_core.store.session import Sessions, unhurried_commit, unit_of_work
 
 LOCAL = Caller(LOCAL_USER_ID, "local", True, Scope.ADMIN)
@@ -28,9 +30,13 @@ class SignIn:
         self._settings = settings
         self._sessions = sessions
         self._kept = _Kept(settings.auth_cache_seconds)
+        self._verifier = Verifier(settings) if settings.oidc_issuer else None
 
     def caller(self, authorization: str | None) -> Caller:
-        """Who sends a request with this `Authorization`. Raises UnauthenticatedError or TokenInvalidError."""
+        """Who sends a request with this `Authorization`.
+
+        Raises UnauthenticatedError, TokenInvalidError or IdentityProviderUnavailableError.
+        """
         if self._settings.auth is Auth.OFF:
             return LOCAL
         if not authorization:
@@ -41,7 +47,7 @@ class SignIn:
 
     def _recognise(self, token: str) -> Caller:
         if not token.startswith(TOKEN_PREFIX):
-            raise TokenInvalidError(f"Send a token of this service; it begins with {TOKEN_PREFIX!r}.")
+            return self._recognise_identity(token)
         with unit_of_work(self._sessions) as session:
             found = tokens.find_caller(session, token)
         if found is None:
@@ -50,6 +56,29 @@ class SignIn:
         if use_is_unnoted and caller.token_id is not None:
             self._note_use(caller.token_id)
         return caller
+
+    def _recognise_identity(self, token: str) -> Caller:
+        if self._verifier is None:
+            raise TokenInvalidError(f"Send a token of this service; it begins with {TOKEN_PREFIX!r}.")
+        identity = self._verifier.identity(token)
+        user = self._user_of(identity)
+        if user.disabled_at is not None:
+            raise TokenInvalidError("The user is disabled; ask an admin.")
+        is_admin = user.is_admin or identity.is_admin
+        scope = Scope.ADMIN if is_admin else Scope.MANAGE
+        return Caller(user.id, user.name, is_admin, scope, token_expires_at=identity.expires_at)
+
+    def _user_of(self, identity: Identity) -> User:
+        issuer = self._settings.oidc_issuer
+        with unit_of_work(self._sessions) as session:
+            user = users.find_by_identity(session, issuer, identity.subject)
+            if user is None and self._settings.oidc_sign_up:
+                user = users.sign_up(session, issuer, identity.subject, identity.name)
+        if user is None:
+            raise TokenInvalidError(
+                "The identity provider knows you, and this service does not; ask an admin to add you."
+            )
+        return user
 
     def _note_use(self, token_id: UUID) -> None:
         with unhurried_commit(self._sessions) as session:

@@ -45,7 +45,8 @@ SCOPE_OF_ROLE = {Role.VIEWER: Scope.READ, Role.LABELER: Scope.LABEL, Role.OWNER:
 class Caller:
     """Who sends a request, and with what.
 
-    token_id, token_expires_at: of the API token that the request came with; None for other ways to sign in.
+    token_id: of the API token that the request came with; None for other ways to sign in.
+    token_expires_at: when what it came with ends; None: never.
     """
 
     user_id: UUID

@@ -100,7 +100,7 @@ class JobEvents(MethodView):
 class JobCancellation(MethodView):
     """The wish that a job ends."""
 
-    @needs(Role.OWNER)
+    @needs(Role.OWNER, scope=Scope.LABEL)
     @blueprint.doc(operationId="cancelJob")
     @blueprint.response(200, schemas.JobSchema, example={**examples.JOB, "state": "cancelled"})
     @problems(blueprint, NotFoundError, JobStateError)
@@ -114,7 +114,7 @@ class JobCancellation(MethodView):
 class JobRetry(MethodView):
     """Another chance for a job."""
 
-    @needs(Role.OWNER)
+    @needs(Role.OWNER, scope=Scope.LABEL)
     @blueprint.doc(operationId="retryJob")
     @blueprint.response(202, schemas.JobSchema, example=examples.JOB)
     @problems(blueprint, NotFoundError, JobStateError)

@@ -64,6 +64,7 @@ def _whose(caller: Caller, user_id: UUID | None) -> UUID:
 
 def _within_own(caller: Caller, lifetime: timedelta) -> timedelta:
     # Else who finds a token that ends tomorrow makes one that ends next year, and revoking is in vain.
-    if caller.token_expires_at is None or caller.acts_as_admin:
+    # Access tokens of an identity provider live for minutes, and who signs in there may well make one.
+    if caller.token_expires_at is None or caller.token_id is None or caller.acts_as_admin:
         return lifetime
     return min(lifetime, caller.token_expires_at - datetime.now(UTC))

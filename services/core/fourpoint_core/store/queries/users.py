@@ -48,6 +48,22 @@ def find_by_identity(session: Session, issuer: str, subject: str) -> User | None
     return session.scalar(select(User).where(User.oidc_issuer == issuer, User.oidc_subject == subject))
 
 
+def sign_up(session: Session, issuer: str, subject: str, name: str) -> User:
+    """The person whom an identity provider means, whom nobody has seen here before.
+
+    name: what the provider says; with something behind it where somebody else has it.
+    """
+    user_id = new_id()
+    for wanted in (name, f"{name} {user_id}"):
+        values = {"id": user_id, "name": wanted, "oidc_issuer": issuer, "oidc_subject": subject}
+        made: User | None = session.scalar(insert(User).values(values).on_conflict_do_nothing().returning(User))
+        # Nothing was made: the name is somebody's, or this person's other request was quicker.
+        found = made or find_by_identity(session, issuer, subject)
+        if found is not None:
+            return found
+    raise NameTakenError(f"There is already a user named {name!r}.")
+
+
 def list_users(session: Session, after: Keyset | None, limit: int) -> Page[User]:
     """A page of people, oldest first."""
     return fetch_page(session, select(User), User, after, limit)
