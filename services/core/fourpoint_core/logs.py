@@ -18,6 +18,10 @@ job_id_var: ContextVar[str | None] = ContextVar("job_id", default=None)
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
+# They say at every task, and at every look at the schema, what our own lines say once.
+_CHATTY = ("celery.worker.strategy", "celery.app.trace", "alembic.runtime.migration")
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line; whatever is passed as `extra` becomes a key."""
 
@@ -44,6 +48,8 @@ def configure_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    for chatty in _CHATTY:
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
 
 
 @contextmanager

@@ -97,13 +97,13 @@ class CoreSettings(FromVariables):
     storage_region: str = variable("FOURPOINT_STORAGE_REGION", "region of the bucket", "us-east-1")
 
     lease_seconds: float = variable(
-        "FOURPOINT_LEASE_SECONDS", "how long a worker owns a job without renewing", 15.0
+        "FOURPOINT_LEASE_SECONDS", "how long a worker owns a job without renewing", 6.0
     )
-    sweep_seconds: float = variable("FOURPOINT_SWEEP_SECONDS", "pause between two sweeps", 5.0)
+    sweep_seconds: float = variable("FOURPOINT_SWEEP_SECONDS", "pause between two sweeps", 2.0)
     redispatch_seconds: float = variable(
         "FOURPOINT_REDISPATCH_SECONDS",
         "a queued job is published again after this, then ever more slowly",
-        20.0,
+        3.0,
     )
     upload_intent_seconds: float = variable(
         "FOURPOINT_UPLOAD_INTENT_SECONDS", "an upload that has not ended by then is undone", 3600.0

@@ -11,6 +11,7 @@ from typing import Any
 
 from celery import Celery, signals
 
+from fourpoint_core.imaging.memory import give_freed_memory_back
 from fourpoint_core.jobs.broker import celery_app
 from fourpoint_core.jobs.contracts import INFERENCE_QUEUES, JobKind
 from fourpoint_worker.images import ImageCache
@@ -88,6 +89,7 @@ def create_app(settings: WorkerSettings) -> Celery:
 
 def main() -> None:
     """Consume until told to stop."""
+    give_freed_memory_back()
     settings = WorkerSettings.from_mapping(os.environ)
     arguments = command_line("threads", settings.inference_threads, [queue.value for queue in INFERENCE_QUEUES])
     sys.exit(create_app(settings).worker_main(arguments))

@@ -84,8 +84,9 @@ def create_app(settings: WorkerSettings) -> Celery:
     signals.worker_shutdown.connect(shut_down, weak=False)
     log_as_json(settings)
     for kind in KINDS:
-        soft = kind.stage_seconds
-        register_tasks(app, [kind], handle, soft_time_limit=soft, time_limit=soft + _GRACE_SECONDS)
+        soft = kind.try_seconds
+        hard = None if soft is None else soft + _GRACE_SECONDS
+        register_tasks(app, [kind], handle, soft_time_limit=soft, time_limit=hard)
     return app
 
 

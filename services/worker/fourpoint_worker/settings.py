@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from fourpoint_core.errors import SettingsError
 from fourpoint_core.settings import MEBIBYTE, CoreSettings, variable
 
 
@@ -19,10 +18,3 @@ class WorkerSettings(CoreSettings):
     image_cache_bytes: int = variable(
         "FOURPOINT_IMAGE_CACHE_BYTES", "memory for decoded images, per inference process", 512 * MEBIBYTE
     )
-
-    def check(self) -> None:
-        """See FromVariables.check."""
-        super().check()
-        for name in ("inference_threads", "io_processes", "stage_seconds"):
-            if getattr(self, name) <= 0:
-                raise SettingsError(f"FOURPOINT_{name.upper()}: must be above zero")

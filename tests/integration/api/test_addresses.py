@@ -74,7 +74,7 @@ def test_a_defect_answers_500_and_leaks_nothing(
     def defect(*args: object, **kwargs: object) -> None:
         raise ZeroDivisionError("secret of the house")
 
-    monkeypatch.setattr("fourpoint_api.resources.datasets.operations.labels_of", defect)
+    monkeypatch.setattr("fourpoint_api.resources.labels.operations.listing", defect)
     answer = client.get("/v1/datasets/01930000-0000-7000-8000-00000000dead/labels")
     assert (answer.status_code, answer.json["code"]) == (500, "internal_error")
     assert "secret" not in answer.text

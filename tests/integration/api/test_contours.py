@@ -326,3 +326,9 @@ def test_who_finds_all_seats_taken_gets_the_job_at_once(
 ) -> None:
     answer = infer(crowded_client, sample, "wait=20", points=POINTS)
     assert (answer.status_code, answer.json["state"]) == (202, "queued")
+
+
+def test_a_label_for_a_contour_that_is_not_saved_is_refused(client: FlaskClient, sample: Sample) -> None:
+    response = client.post(f"/v1/samples/{sample.id}/contours", json={"points": POINTS, "label": "cat"})
+    assert response.status_code == 422
+    assert response.json["errors"][0]["pointer"] == "/label"

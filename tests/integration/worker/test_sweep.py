@@ -5,17 +5,18 @@ from datetime import timedelta
 import pytest
 from celery import Celery
 from redis import Redis
-from sqlalchemy import func, update
+from sqlalchemy import func, select, update
 from tests.integration.worker.scenes import Scene
 
+from fourpoint_core.domain.filters import SampleFilter, Sort
 from fourpoint_core.domain.jobs import JobState
-from fourpoint_core.ids import new_id
+from fourpoint_core.ids import LOCAL_USER_ID, new_id
 from fourpoint_core.jobs.broker import celery_app
 from fourpoint_core.jobs.contracts import Queue
 from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.settings import CoreSettings
-from fourpoint_core.store.models import Job, UploadIntent, WorkerProcess
-from fourpoint_core.store.queries import jobs, samples
+from fourpoint_core.store.models import Job, SampleLease, TallyDelta, UploadIntent, WorkerProcess
+from fourpoint_core.store.queries import jobs, sample_leases, samples, tallies
 from fourpoint_core.store.session import one_at_a_time, unit_of_work
 from fourpoint_worker import sweep as sweep_module
 from fourpoint_worker.sweep import Sweep
@@ -63,14 +64,14 @@ def test_a_job_of_this_moment_is_left_to_its_api(scene: Scene, sweep: Sweep) -> 
 
 def test_a_message_that_is_probably_lost_is_published_again(scene: Scene, sweep: Sweep) -> None:
     job_id = scene.queue_click(scene.sample())
-    change(scene, job_id, dispatched_at=ago(seconds=25), dispatches=1)
+    change(scene, job_id, dispatched_at=ago(seconds=4), dispatches=1)
     sweep.run()
     assert waiting(scene.redis) == 1
 
 
 def test_the_pause_doubles_with_every_publication(scene: Scene, sweep: Sweep) -> None:
     job_id = scene.queue_click(scene.sample())
-    change(scene, job_id, dispatched_at=ago(seconds=25), dispatches=2)
+    change(scene, job_id, dispatched_at=ago(seconds=4), dispatches=2)
     sweep.run()
     assert waiting(scene.redis) == 0
 
@@ -190,3 +191,22 @@ def test_a_worker_that_fell_silent_is_forgotten(scene: Scene, sweep: Sweep) -> N
     sweep.run()
     with unit_of_work(scene.sessions) as session:
         assert [worker.name for worker in jobs.workers_seen(session, timedelta(days=1))] == ["here"]
+
+
+def test_counts_are_folded_and_stay(scene: Scene, sweep: Sweep) -> None:
+    with unit_of_work(scene.sessions) as session:
+        before = tallies.sample_totals(session, scene.sample.dataset_id)
+    sweep.run()
+    with unit_of_work(scene.sessions) as session:
+        assert session.scalar(select(func.count()).select_from(TallyDelta)) == 0
+        assert tallies.sample_totals(session, scene.sample.dataset_id) == before
+        assert before.total > 0
+
+
+def test_the_lease_of_a_labeler_who_went_away_is_forgotten(scene: Scene, sweep: Sweep) -> None:
+    with unit_of_work(scene.sessions) as session:
+        wanted, sort, gone = SampleFilter(), Sort(), timedelta(seconds=-1)
+        sample_leases.take_next(session, scene.sample.dataset_id, wanted, sort, LOCAL_USER_ID, gone)
+    sweep.run()
+    with unit_of_work(scene.sessions) as session:
+        assert session.scalar(select(func.count()).select_from(SampleLease)) == 0

@@ -23,7 +23,7 @@ def refusal(**changes: str) -> str:
 
 def test_what_is_needed_is_enough() -> None:
     settings = CoreSettings.from_mapping(NEEDED)
-    assert (settings.storage_url, settings.lease_seconds) == ("file:///data", 15.0)
+    assert (settings.storage_url, settings.lease_seconds) == ("file:///data", 6.0)
 
 
 def test_every_missing_variable_is_named_with_its_meaning() -> None:

@@ -39,7 +39,12 @@ class Parser(FlaskParser):
         """See webargs. Raises UnsupportedMediaTypeError, MalformedJsonError or InvalidInputError."""
         if not req.is_json:
             raise UnsupportedMediaTypeError("Send the body as JSON, with Content-Type: application/json.")
-        return strict_json.loads(req.get_data(cache=True))
+        body = req.get_data(cache=True)
+        limit = req.max_content_length
+        # A body of unknown length is cut at the limit without a word; what reaches it may have been longer.
+        if req.content_length is None and limit is not None and len(body) >= limit:
+            raise BodyTooLargeError(f"Send less than {limit:,} bytes to this address.")
+        return strict_json.loads(body)
 
     def handle_error(
         self,

@@ -44,11 +44,14 @@ class Vertices(fields.Field[list[list[float]]]):
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> list[list[float]]:
         if not isinstance(value, list) or not self.minimum <= len(value) <= self.maximum:
-            raise ValidationError(f"Give a list of {self.minimum} to {self.maximum} points.")
+            raise ValidationError(f"Give a list of {self._how_many()} points, each [x, y].")
         problems = {index: [text] for index, item in enumerate(value) if (text := _vertex_problem(item))}
         if problems:
             raise ValidationError(problems)
         return [[float(x), float(y)] for x, y in value]
+
+    def _how_many(self) -> str:
+        return str(self.minimum) if self.minimum == self.maximum else f"{self.minimum} to {self.maximum}"
 
 
 class Box(fields.Field[list[float]]):

@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 from flask import Flask, Response, json, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from fourpoint_core import errors
 from fourpoint_core.logs import request_id_var
@@ -200,14 +200,24 @@ def _answer_http(error: HTTPException) -> Response:
         return Response(status=error.code, headers=error.get_headers())
     status = error.code or 500
     kind = _OF_HTTP.get(status, BadRequestError if status < 500 else errors.InternalError)
-    detail = error.description or kind.title
-    if isinstance(error, RequestEntityTooLarge):
-        detail = f"Send at most {request.max_content_length:,} bytes to this address."
+    detail = _remedy(error) or error.description or kind.title
     response = problem_response(kind.code, kind.title, detail, [])
     for name, value in error.get_headers():
         if name.lower() == "allow":
             response.headers[name] = value
     return response
+
+
+def _remedy(error: HTTPException) -> str | None:
+    """What to do, where the framework's words do not say it."""
+    if isinstance(error, RequestEntityTooLarge):
+        return f"Send at most {request.max_content_length:,} bytes to this address."
+    if isinstance(error, NotFound):
+        return f"There is nothing at {request.path}; compare it with /openapi.json (ids are UUIDs)."
+    if isinstance(error, MethodNotAllowed):
+        allowed = ", ".join(sorted(error.valid_methods or ()))
+        return f"{request.path} does not do {request.method}; use one of {allowed}."
+    return None
 
 
 def _answer_unexpected(error: Exception) -> Response:

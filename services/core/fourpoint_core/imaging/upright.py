@@ -32,7 +32,7 @@ def decode_upright(data: bytes) -> Image.Image:
 def to_rgb8(image: Image.Image) -> Image.Image:
     """Grey, palette, CMYK, 16-bit and transparent images as 8-bit RGB.
 
-    Deep images are stretched from their own darkest to their own brightest value: cameras and microscopes
+    Deep grey images are stretched from their own darkest to their own brightest value: cameras and microscopes
     fill 12 of 16 bits, and cut to the upper 8 they would be black.
     """
     if image.mode in _DEEP_MODES:
@@ -41,8 +41,9 @@ def to_rgb8(image: Image.Image) -> Image.Image:
         return image
     if image.has_transparency_data:
         layer = image.convert("RGBA")
-        ground = Image.new("RGBA", layer.size, (*_BEHIND_TRANSPARENCY, 255))
-        return Image.alpha_composite(ground, layer).convert("RGB")
+        ground = Image.new("RGB", layer.size, _BEHIND_TRANSPARENCY)
+        ground.paste(layer, mask=layer)
+        return ground
     return image.convert("RGB")
 
 

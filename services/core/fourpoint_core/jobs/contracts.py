@@ -232,8 +232,8 @@ class RestoreSamples:
 class JobKind:
     """One registered kind.
 
-    deadline_seconds counts from the request; stage_seconds bounds one stage of one try, after which the
-    watchdog ends the process (threads cannot be interrupted from outside).
+    deadline_seconds counts from the request. try_seconds bounds one try in the io process; None where jobs
+    run in threads, which nothing can interrupt: there the worker's watchdog bounds every stage.
     """
 
     name: str
@@ -249,7 +249,7 @@ class JobKind:
     )
     max_attempts: int
     deadline_seconds: float
-    stage_seconds: float
+    try_seconds: float | None
 
     @property
     def task_name(self) -> str:
@@ -257,8 +257,8 @@ class JobKind:
         return f"fourpoint.{self.name}"
 
 
-INFER_CONTOUR = JobKind("infer_contour", Queue.CLICK, InferContour, 5, 120, 30)
-PREFETCH_SAMPLE = JobKind("prefetch_sample", Queue.PREFETCH, PrefetchSample, 1, 60, 30)
+INFER_CONTOUR = JobKind("infer_contour", Queue.CLICK, InferContour, 5, 120, None)
+PREFETCH_SAMPLE = JobKind("prefetch_sample", Queue.PREFETCH, PrefetchSample, 1, 60, None)
 PURGE_DATASET = JobKind("purge_dataset", Queue.IO, PurgeDataset, 20, 24 * 3600, 600)
 MERGE_LABEL = JobKind("merge_label", Queue.IO, MergeLabel, 20, 24 * 3600, 600)
 DELETE_LABEL = JobKind("delete_label", Queue.IO, DeleteLabel, 20, 24 * 3600, 600)

@@ -14,7 +14,6 @@ from fourpoint_core.store.models import Job
 from fourpoint_core.store.queries import annotations, jobs, labels, samples
 from fourpoint_core.store.session import Session, Sessions, unit_of_work
 
-
 MAX_CORRECTIONS = 64
 
 

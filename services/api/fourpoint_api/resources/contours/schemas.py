@@ -39,6 +39,8 @@ class ContourRequestSchema(Schema):
         labels = [name for name in ("label_id", "label") if data[name] is not None]
         if len(labels) > 1 or (data["save"] is not SaveMode.NONE and not labels):
             raise ma.ValidationError("To save, give either label_id or label.", "label")
+        if labels and data["save"] is SaveMode.NONE:
+            raise ma.ValidationError("Nothing is saved: say save=draft or save=document.", labels[0])
 
     def _must_redraw(self, data: dict[str, Any]) -> None:
         if data["annotation_id"] is None:

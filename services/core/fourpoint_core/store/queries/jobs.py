@@ -338,7 +338,7 @@ def due_for_dispatch(
 def settle_stranded(session: Session, limit: int) -> Sequence[Job]:
     """Queue again, or end, the jobs that nobody runs any more; those it changed are returned.
 
-    A running job whose lease has expired, and a queued one that was cancelled or ran out of time.
+    A running job whose lease has expired, and a queued one whose time is up.
     """
     now = func.clock_timestamp()
     stranded = session.scalars(
@@ -355,9 +355,7 @@ def settle_stranded(session: Session, limit: int) -> Sequence[Job]:
     for job in stranded:
         verdict = judge(_situation(job), _now(session))
         if verdict is Verdict.RUN:
-            _close_attempt(
-                session, _lease_of(job), AttemptOutcome.LEASE_EXPIRED, "the worker stopped renewing its lease"
-            )
+            _close_attempt(session, _lease_of(job), AttemptOutcome.LEASE_EXPIRED, _STOPPED_RENEWING)
             _requeue(job)
         else:
             _end_without_right(session, job, verdict)
