@@ -194,19 +194,21 @@ def test_a_worker_that_fell_silent_is_forgotten(scene: Scene, sweep: Sweep) -> N
 
 
 def test_counts_are_folded_and_stay(scene: Scene, sweep: Sweep) -> None:
+    scene.sample()
     with unit_of_work(scene.sessions) as session:
-        before = tallies.sample_totals(session, scene.sample.dataset_id)
+        before = tallies.sample_totals(session, scene.dataset_id)
     sweep.run()
     with unit_of_work(scene.sessions) as session:
         assert session.scalar(select(func.count()).select_from(TallyDelta)) == 0
-        assert tallies.sample_totals(session, scene.sample.dataset_id) == before
+        assert tallies.sample_totals(session, scene.dataset_id) == before
         assert before.total > 0
 
 
 def test_the_lease_of_a_labeler_who_went_away_is_forgotten(scene: Scene, sweep: Sweep) -> None:
+    scene.sample()
     with unit_of_work(scene.sessions) as session:
         wanted, sort, gone = SampleFilter(), Sort(), timedelta(seconds=-1)
-        sample_leases.take_next(session, scene.sample.dataset_id, wanted, sort, LOCAL_USER_ID, gone)
+        sample_leases.take_next(session, scene.dataset_id, wanted, sort, LOCAL_USER_ID, gone)
     sweep.run()
     with unit_of_work(scene.sessions) as session:
         assert session.scalar(select(func.count()).select_from(SampleLease)) == 0
