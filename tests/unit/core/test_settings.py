@@ -2,7 +2,7 @@
 
 import pytest
 
-from fourpoint_api.settings import ApiSettings
+from fourpoint_api.settings import ApiSettings, Auth
 from fourpoint_core.errors import SettingsError
 from fourpoint_core.settings import CoreSettings
 
@@ -87,3 +87,40 @@ def test_the_limits_are_those_of_the_contract() -> None:
 def test_a_message_is_not_delivered_again_while_a_lease_may_live(lease_seconds: float) -> None:
     settings = CoreSettings.from_mapping({**NEEDED, "FOURPOINT_LEASE_SECONDS": str(lease_seconds)})
     assert settings.visibility_timeout_seconds > lease_seconds
+
+
+def api_refusal(**changes: str) -> str:
+    with pytest.raises(SettingsError) as refused:
+        ApiSettings.from_mapping({**NEEDED, **SECRET, **changes})
+    return str(refused.value)
+
+
+def test_callers_must_sign_in_unless_told_otherwise() -> None:
+    assert ApiSettings.from_mapping({**NEEDED, **SECRET}).auth is Auth.REQUIRED
+    assert ApiSettings.from_mapping({**NEEDED, **SECRET, "FOURPOINT_AUTH": "off"}).auth is Auth.OFF
+
+
+@pytest.mark.parametrize("text", ["OFF", "false", "none", "0", "optional"])
+def test_nobody_turns_signing_in_off_by_accident(text: str) -> None:
+    assert "FOURPOINT_AUTH" in api_refusal(FOURPOINT_AUTH=text)
+
+
+def test_half_an_identity_provider_is_none() -> None:
+    assert "set all three" in api_refusal(FOURPOINT_OIDC_ISSUER="https://login.example")
+
+
+PROVIDER = {"FOURPOINT_OIDC_ISSUER": "https://login.example", "FOURPOINT_OIDC_AUDIENCE": "fourpoint"}
+
+
+@pytest.mark.parametrize("jwks", ["https://login.example/jwks", "/etc/jwks.json", "http://localhost:1/jwks"])
+def test_an_identity_provider_has_an_issuer_an_audience_and_keys(jwks: str) -> None:
+    settings = ApiSettings.from_mapping({**NEEDED, **SECRET, **PROVIDER, "FOURPOINT_OIDC_JWKS": jwks})
+    assert settings.oidc_jwks == jwks
+
+
+def test_the_keys_of_an_identity_provider_travel_encrypted() -> None:
+    assert "FOURPOINT_OIDC_JWKS" in api_refusal(**PROVIDER, FOURPOINT_OIDC_JWKS="http://login.example/jwks")
+
+
+def test_a_claim_that_makes_admins_needs_its_value() -> None:
+    assert "FOURPOINT_OIDC_ADMIN_CLAIM" in api_refusal(FOURPOINT_OIDC_ADMIN_CLAIM="groups")
