@@ -139,6 +139,7 @@ def test_a_merge_into_what_was_merged_since_ends_up_there(scene: Scene) -> None:
 def test_a_merge_into_what_was_deleted_since_says_so(scene: Scene) -> None:
     sample = annotated(scene, 1, "kat")
     source, target = label(scene, "kat"), label(scene, "cat")
+    take_out_of_use(scene, source, target)
     take_out_of_use(scene, target)
     job_id = scene.queue(MERGE_LABEL, MergeLabel(scene.dataset_id, source.id, target.id))
     job = scene.run(job_id, MergeLabelWork(scene.sessions))
@@ -193,6 +194,15 @@ def test_nobody_can_use_a_label_behind_the_back_of_its_deletion(scene: Scene) ->
         new = NewAnnotation(new_id(), gone.id, SQUARE)
         with pytest.raises(Exception, match="was deleted"):
             annotations.add_annotation(session, locked, new, LOCAL_USER_ID)
+
+
+@pytest.mark.parametrize("policy", DeletionPolicy)
+def test_a_label_that_was_brought_back_keeps_what_it_has(scene: Scene, policy: DeletionPolicy) -> None:
+    sample, kept = annotated(scene, 1, "cat"), label(scene, "cat")
+    job_id = scene.queue(DELETE_LABEL, DeleteLabel(scene.dataset_id, kept.id, policy))
+    job = scene.run(job_id, DeleteLabelWork(scene.sessions, scene.store))
+    assert job.state == JobState.SUCCEEDED
+    assert names_on(scene, sample) == ["cat"]
 
 
 def test_a_slice_of_nothing_writes_nothing(scene: Scene) -> None:

@@ -1,4 +1,7 @@
-"""Remove what a deleted label named, slice by slice; a second try goes on where the first stopped."""
+"""Remove what a deleted label named, slice by slice; a second try goes on where the first stopped.
+
+A label that is brought back meanwhile keeps what it still has.
+"""
 
 from typing import Any
 
@@ -44,6 +47,8 @@ class DeleteLabelWork:
         with unit_of_work(self._sessions) as session:
             # The lease first: who has lost it changes nothing.
             jobs.require_lease(session, job.lease)
+            if not relabeling.is_out_of_use(session, payload.label_id):
+                return 0
             emptied = relabeling.delete_some(session, payload.label_id, SLICE, job.author)
             done = {"annotations": emptied.annotations, "samples": emptied.samples}
             jobs.add_progress(session, job.lease, done)
@@ -54,6 +59,8 @@ class DeleteLabelWork:
         ids = relabeling.samples_with(payload.dataset_id, payload.label_id)
         with unit_of_work(self._sessions) as session:
             jobs.require_lease(session, job.lease)
+            if not relabeling.is_out_of_use(session, payload.label_id):
+                return 0
             thrown = trash.throw_away(session, ids, job.lease.job_id, job.author, SLICE)
             jobs.add_progress(session, job.lease, {"samples": len(thrown.taken)})
         return thrown.seen
@@ -63,6 +70,8 @@ class DeleteLabelWork:
         ids = relabeling.samples_with(payload.dataset_id, payload.label_id)
         with unit_of_work(self._sessions) as session:
             jobs.require_lease(session, job.lease)
+            if not relabeling.is_out_of_use(session, payload.label_id):
+                return 0
             purged = trash.purge(session, ids, SLICE, condemned_by=job.lease.job_id)
             done = {"samples": purged.samples, "objects": len(purged.condemned_keys)}
             jobs.add_progress(session, job.lease, done)

@@ -35,6 +35,8 @@ class MergeLabelWork:
         with unit_of_work(self._sessions) as session:
             # The lease first: who has lost it changes nothing.
             jobs.require_lease(session, job.lease)
+            if not relabeling.is_out_of_use(session, payload.label_id):
+                return Slice(0, 0)
             slice_ = relabeling.merge_some(session, payload.label_id, payload.into, SLICE, job.author)
             jobs.add_progress(
                 session, job.lease, {"annotations": slice_.annotations, "samples": slice_.samples}

@@ -9,9 +9,11 @@ from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session
 
 from fourpoint_core.domain.history import Action
-from fourpoint_core.store.models import PRESENT, Annotation, Sample
+from fourpoint_core.store.models import PRESENT, Annotation, Label, Sample
 from fourpoint_core.store.queries import annotations
 from fourpoint_core.store.queries.annotations import Opening, Save
+
+ROWS_PER_SAMPLE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,12 @@ def samples_with(dataset_id: UUID, label_id: UUID) -> Select[UUID]:
     return select(Sample.id).where(Sample.dataset_id == dataset_id, PRESENT, shows)
 
 
+def is_out_of_use(session: Session, label_id: UUID) -> bool:
+    """Whether the label is still deleted; it stays so until the transaction ends."""
+    deleted_at = session.scalar(select(Label.deleted_at).where(Label.id == label_id).with_for_update(read=True))
+    return deleted_at is not None
+
+
 def _settle(session: Session, saves: Sequence[Save], action: Action, author: UUID) -> Slice:
     if saves:
         annotations.settle(session, saves, action, author)
@@ -57,12 +65,14 @@ def _relabeled(row: Annotation, into: UUID) -> Opening:
 
 
 def _samples_with(session: Session, label_id: UUID, limit: int) -> Sequence[UUID]:
-    return session.scalars(
+    """Some samples whose current document shows the label, at most `limit`; none where there are none."""
+    # Some rows, and not DISTINCT: that would read all that the label has left, for every slice.
+    rows = session.scalars(
         select(Annotation.sample_id)
         .where(Annotation.label_id == label_id, Annotation.valid_to.is_(None))
-        .distinct()
-        .limit(limit)
-    ).all()
+        .limit(limit * ROWS_PER_SAMPLE)
+    )
+    return list(dict.fromkeys(rows))[:limit]
 
 
 def _rows_with(session: Session, label_id: UUID, limit: int) -> list[tuple[Sample, list[Annotation]]]:
