@@ -37,16 +37,49 @@ logger = logging.getLogger(__name__)
 
 
 class InferenceProcess:
-    """What lives as long as the process."""
+    """What lives as long as the process, shared by its threads. Methods follow Celery's signals."""
 
-    def __init__(self, clients: Clients, engine: Engine):
-        images = ImageCache(clients.store, clients.settings.image_cache_bytes)
+    def __init__(self, settings: WorkerSettings):
+        self._settings = settings
+        self._jobs: JobProcess | None = None
+        self._presence: Presence | None = None
+
+    def begins(self, **_: Any) -> None:
+        """Before anything is consumed: warm up. Raises SystemExit where the engine does not start."""
+        try:
+            engine = build_engine(self._settings.engine)
+            engine.warm_up()
+        except Exception as error:
+            logger.exception("the engine %r does not start", self._settings.engine)
+            # Celery goes on after an error in a signal's receiver, but not after this.
+            raise SystemExit(1) from error
+        self._open(build_clients(self._settings), engine)
+
+    def consumes(self, **_: Any) -> None:
+        """Consuming: say so."""
+        if self._presence is not None:
+            self._presence.start()
+
+    def shuts_down(self, **_: Any) -> None:
+        """Not consuming any more, and no job in hand."""
+        if self._presence is not None and self._jobs is not None:
+            self._presence.stop()
+            self._jobs.stop()
+
+    def handle(self, kind: JobKind, message: str) -> None:
+        """A thread takes a message."""
+        assert self._jobs is not None  # noqa: S101 - nothing is consumed before `begins`
+        self._jobs.handle(kind, message)
+
+    def _open(self, clients: Clients, engine: Engine) -> None:
+        images = ImageCache(clients.store, self._settings.image_cache_bytes)
         works = (
             InferContourWork(clients.sessions, images, engine),
             PrefetchSampleWork(clients.sessions, images),
         )
-        self.jobs = JobProcess(clients, ROLE, works, clients.settings.stage_seconds)
-        self.presence = Presence(
+        self._jobs = JobProcess(clients, ROLE, works, self._settings.stage_seconds)
+        self._jobs.start()
+        self._presence = Presence(
             clients.sessions, process_name(ROLE), INFERENCE_QUEUES, engine.name, engine.model_digest
         )
 
@@ -55,35 +88,12 @@ def create_app(settings: WorkerSettings) -> Celery:
     """The Celery application; everything else is built when the worker starts."""
     app = celery_app(settings, "fourpoint-inference")
     app.conf.broker_transport = TRANSPORT
-    running: list[InferenceProcess] = []
-
-    def warm_up(**_: Any) -> None:
-        try:
-            engine = build_engine(settings.engine)
-            engine.warm_up()
-        except Exception as error:
-            logger.exception("the engine %r does not start", settings.engine)
-            # Celery goes on after an error in a signal's receiver, but not after this.
-            raise SystemExit(1) from error
-        process = InferenceProcess(build_clients(settings), engine)
-        process.jobs.start()
-        running.append(process)
-
-    def consuming(**_: Any) -> None:
-        running[0].presence.start()
-
-    def shut_down(**_: Any) -> None:
-        running[0].presence.stop()
-        running[0].jobs.stop()
-
-    def handle(kind: JobKind, message: str) -> None:
-        running[0].jobs.handle(kind, message)
-
-    signals.worker_init.connect(warm_up, weak=False)
-    signals.worker_ready.connect(consuming, weak=False)
-    signals.worker_shutdown.connect(shut_down, weak=False)
+    process = InferenceProcess(settings)
+    signals.worker_init.connect(process.begins, weak=False)
+    signals.worker_ready.connect(process.consumes, weak=False)
+    signals.worker_shutdown.connect(process.shuts_down, weak=False)
     log_as_json(settings)
-    register_tasks(app, KINDS, handle)
+    register_tasks(app, KINDS, process.handle)
     return app
 
 

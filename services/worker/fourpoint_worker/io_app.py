@@ -42,15 +42,17 @@ ROLE = "io"
 _GRACE_SECONDS = 30
 
 
-def create_app(settings: WorkerSettings) -> Celery:
-    """The Celery application; clients are built when the worker starts, in the parent and in each child."""
-    app = celery_app(settings, "fourpoint-io")
-    app.conf.broker_transport = TRANSPORT
-    in_child: list[JobProcess] = []
-    in_parent: list[Periodic | Presence] = []
+class IoProcess:
+    """What lives as long as the process: the sweep in the parent, jobs in the children."""
 
-    def child_begins(**_: Any) -> None:
-        clients = build_clients(settings)
+    def __init__(self, settings: WorkerSettings):
+        self._settings = settings
+        self._activities: list[Periodic | Presence] = []
+        self._jobs: JobProcess | None = None
+
+    def child_begins(self, **_: Any) -> None:
+        """A child has been forked: open its own connections, and get ready for jobs."""
+        clients = build_clients(self._settings)
         works = (
             PurgeDatasetWork(clients.sessions, clients.store),
             MergeLabelWork(clients.sessions),
@@ -59,34 +61,45 @@ def create_app(settings: WorkerSettings) -> Celery:
             RestoreSamplesWork(clients.sessions),
         )
         # Time limits are Celery's here; the watchdog for threads would only be second.
-        process = JobProcess(clients, ROLE, works, stage_seconds=float("inf"))
-        process.start()
-        in_child[:] = [process]
+        self._jobs = JobProcess(clients, ROLE, works, stage_seconds=float("inf"))
+        self._jobs.start()
 
-    def consuming(**_: Any) -> None:
-        clients = build_clients(settings)
-        dispatcher = Dispatcher(celery_app(settings, "fourpoint-sweep"), clients.sessions)
-        sweep = Sweep(settings, clients.sessions, clients.redis, clients.store, dispatcher)
-        in_parent.append(Presence(clients.sessions, process_name(ROLE), IO_QUEUES))
-        in_parent.append(Periodic("sweep", settings.sweep_seconds, sweep.run))
-        for activity in in_parent:
+    def consumes(self, **_: Any) -> None:
+        """The parent is ready: say so, and sweep."""
+        clients = build_clients(self._settings)
+        dispatcher = Dispatcher(celery_app(self._settings, "fourpoint-sweep"), clients.sessions)
+        sweep = Sweep(self._settings, clients.sessions, clients.redis, clients.store, dispatcher)
+        self._activities = [
+            Presence(clients.sessions, process_name(ROLE), IO_QUEUES),
+            Periodic("sweep", self._settings.sweep_seconds, sweep.run),
+        ]
+        for activity in self._activities:
             activity.start()
 
-    def shut_down(**_: Any) -> None:
-        for activity in in_parent:
+    def shuts_down(self, **_: Any) -> None:
+        """The parent stops."""
+        for activity in self._activities:
             activity.stop()
 
-    def handle(kind: JobKind, message: str) -> None:
-        in_child[0].handle(kind, message)
+    def handle(self, kind: JobKind, message: str) -> None:
+        """A child takes a message."""
+        assert self._jobs is not None  # noqa: S101 - Celery runs tasks in children only
+        self._jobs.handle(kind, message)
 
-    signals.worker_process_init.connect(child_begins, weak=False)
-    signals.worker_ready.connect(consuming, weak=False)
-    signals.worker_shutdown.connect(shut_down, weak=False)
+
+def create_app(settings: WorkerSettings) -> Celery:
+    """The Celery application; nothing connects before the worker starts."""
+    app = celery_app(settings, "fourpoint-io")
+    app.conf.broker_transport = TRANSPORT
+    process = IoProcess(settings)
+    signals.worker_process_init.connect(process.child_begins, weak=False)
+    signals.worker_ready.connect(process.consumes, weak=False)
+    signals.worker_shutdown.connect(process.shuts_down, weak=False)
     log_as_json(settings)
     for kind in KINDS:
         soft = kind.try_seconds
         hard = None if soft is None else soft + _GRACE_SECONDS
-        register_tasks(app, [kind], handle, soft_time_limit=soft, time_limit=hard)
+        register_tasks(app, [kind], process.handle, soft_time_limit=soft, time_limit=hard)
     return app
 
 
