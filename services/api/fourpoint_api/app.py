@@ -21,6 +21,7 @@ from fourpoint_api.resources.samples.routes import blueprint as samples
 from fourpoint_api.resources.stats.routes import blueprint as stats
 from fourpoint_api.resources.tokens.routes import blueprint as tokens
 from fourpoint_api.resources.trash.routes import blueprint as trash
+from fourpoint_api.resources.uploads.routes import blueprint as uploads
 from fourpoint_api.resources.users.routes import blueprint as users
 from fourpoint_api.web import auth, idempotency, openapi, problems, request_ids
 
@@ -38,6 +39,7 @@ BLUEPRINTS = (
     jobs,
     trash,
     preferences,
+    uploads,
     me,
     users,
     tokens,

@@ -6,10 +6,10 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from fourpoint_core.errors import SettingsError
 from fourpoint_core.settings import CoreSettings
 from fourpoint_core.storage.local_store import LocalStore
-from fourpoint_core.storage.port import ObjectExistsError, ObjectInfo, ObjectStore
+from fourpoint_core.storage.port import ObjectExistsError, ObjectInfo, ObjectStore, SignedPut
 from fourpoint_core.storage.s3_store import S3Store
 
-__all__ = ["ObjectExistsError", "ObjectInfo", "ObjectStore", "open_store"]
+__all__ = ["ObjectExistsError", "ObjectInfo", "ObjectStore", "SignedPut", "open_store"]
 
 
 def open_store(settings: CoreSettings) -> ObjectStore:

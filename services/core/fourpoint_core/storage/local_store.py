@@ -25,6 +25,7 @@ from fourpoint_core.storage.port import (
     ExactReader,
     ObjectExistsError,
     ObjectInfo,
+    SignedPut,
     check_range,
     missing,
     validate_key,
@@ -126,6 +127,10 @@ class LocalStore:
         """See ObjectStore.list. Holds the names of the folders on the way, and no file open between pages."""
         validate_prefix(prefix)
         return self._list(prefix, start_after or "")
+
+    def signed_put(self, key: str, *, size: int, content_type: str, seconds: int) -> SignedPut | None:
+        """See ObjectStore.signed_put."""
+        return None
 
     def check(self) -> None:
         """See ObjectStore.check."""

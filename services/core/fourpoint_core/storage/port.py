@@ -36,6 +36,14 @@ class ObjectInfo:
     content_type: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SignedPut:
+    """A request that may be sent without keys: PUT to `url`, with exactly these headers."""
+
+    url: str
+    headers: dict[str, str]
+
+
 class ObjectStore(Protocol):
     """Bytes under keys. Safe to share between threads; open one per process, after forking.
 
@@ -95,6 +103,13 @@ class ObjectStore(Protocol):
         Keys that other programs wrote are listed even where `validate_key` refuses them (`dir/`, `a//b`):
         whoever lists a foreign bucket must expect them. What changes while the iteration runs may or may not
         be seen.
+        """
+        ...
+
+    def signed_put(self, key: str, *, size: int, content_type: str, seconds: int) -> SignedPut | None:
+        """A request with which somebody else may write this object: `size` bytes, within `seconds`.
+
+        None where the store takes no requests of its own, as a directory. Nothing is contacted.
         """
         ...
 

@@ -4,7 +4,7 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from io import BytesIO
 from typing import Any, BinaryIO, cast
@@ -30,11 +30,13 @@ from fourpoint_core.storage.port import (
     ExactReader,
     ObjectExistsError,
     ObjectInfo,
+    SignedPut,
     check_range,
     missing,
     validate_key,
     validate_prefix,
 )
+from fourpoint_core.storage.presigning import with_signed_headers
 
 # What a write keeps in memory, a few times over. Longer data goes up in parts of this size, of which S3 takes
 # MAX_PARTS: 80 GB of a stream whose length nobody knows, any length where it is known.
@@ -96,6 +98,7 @@ class S3Store:
             raise SettingsError(f"FOURPOINT_STORAGE_URL: {bucket!r} is no bucket name")
         self._bucket = bucket
         self._endpoint = endpoint
+        self._secret_key = secret_key
 
         def client(kind: type[Minio], retries: urllib3.Retry, seconds: float = transfer_seconds) -> Minio:
             pool = _Pools(connect_seconds, seconds, retries)
@@ -189,6 +192,16 @@ class S3Store:
         """See ObjectStore.list."""
         validate_prefix(prefix)
         return self._list(prefix, start_after)
+
+    def signed_put(self, key: str, *, size: int, content_type: str, seconds: int) -> SignedPut | None:
+        """See ObjectStore.signed_put. Where no region is configured, the bucket's is asked for once."""
+        validate_key(key)
+        with self._translated(key):
+            url = self._client.get_presigned_url("PUT", self._bucket, key, expires=timedelta(seconds=seconds))
+        headers = {"Content-Type": content_type}
+        return SignedPut(
+            with_signed_headers(url, {**headers, "Content-Length": str(size)}, self._secret_key), headers
+        )
 
     def check(self) -> None:
         """See ObjectStore.check. One request, no retry, and no longer than two times `connect_seconds`."""

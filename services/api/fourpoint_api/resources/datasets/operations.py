@@ -11,7 +11,7 @@ from fourpoint_core.errors import InvalidInputError
 from fourpoint_core.ids import new_id
 from fourpoint_core.jobs.contracts import PURGE_DATASET, PurgeDataset
 from fourpoint_core.jobs.dispatch import Dispatcher
-from fourpoint_core.storage import derived
+from fourpoint_core.storage import derived, staging
 from fourpoint_core.storage.local_store import MAX_SEGMENT_BYTES, RESERVED
 from fourpoint_core.storage.port import MAX_KEY_BYTES, validate_prefix
 from fourpoint_core.store.models import Dataset, Job
@@ -20,7 +20,7 @@ from fourpoint_core.store.queries.paging import Keyset, Page
 from fourpoint_core.store.session import Sessions, unit_of_work
 
 # Where the service keeps what is its own.
-OWN_FOLDERS = {derived.FOLDER, RESERVED}
+OWN_FOLDERS = {derived.FOLDER, staging.FOLDER, RESERVED}
 MAX_PREFIX_BYTES = MAX_KEY_BYTES - MAX_NAME_BYTES
 
 

@@ -118,10 +118,10 @@ def upload(
         known = direct_uploads.duplicates(session, dataset_id, {item.digest for item in checked})
 
     def remember(session: Session, rows: list[Sample]) -> None:
-        note_result(session, {"samples": [[str(row.id), *_ids(known, row)] for row in rows]})
+        note_result(session, {"samples": ids_noted(known, rows)})
 
     rows = store_checked(sessions, store, dataset, checked, author, remember)
-    return [Stored(row, known.get(row.digest, [])[:MAX_DUPLICATES]) for row in rows]
+    return [stored(row, known) for row in rows]
 
 
 def stored_before(sessions: Sessions, result: dict[str, Any]) -> list[Stored]:
@@ -201,7 +201,7 @@ def examine(
         facts = inspect_image(file.data, settings.max_image_pixels)
     except FourpointError as error:
         return error, FieldError(f"/files/{index}", error.code, f"{file.name}: {error.detail}")
-    digest = hashlib.sha256(file.data).hexdigest()
+    digest = digest_of(file.data)
     return Checked(safe_name(file.name, facts.media_type), facts, len(file.data), digest, lambda: file.data)
 
 
@@ -230,8 +230,19 @@ def _check_count(count: int) -> None:
         raise InvalidInputError.at("/files", "files_count", f"Send 1 to {MAX_FILES} files in fields `files`.")
 
 
-def _ids(known: dict[str, list[Sample]], row: Sample) -> list[str]:
-    return [str(other.id) for other in known.get(row.digest, [])[:MAX_DUPLICATES]]
+def stored(row: Sample, known: dict[str, list[Sample]]) -> Stored:
+    """A new sample beside those with its content. known: by content."""
+    return Stored(row, known.get(row.digest, [])[:MAX_DUPLICATES])
+
+
+def ids_noted(known: dict[str, list[Sample]], rows: Sequence[Sample]) -> list[list[str]]:
+    """For each new sample its id and those of its duplicates, as `stored_before` reads them."""
+    return [[str(row.id), *(str(other.id) for other in stored(row, known).duplicates)] for row in rows]
+
+
+def digest_of(data: bytes) -> str:
+    """SHA-256, hex."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def _free_name(store: ObjectStore, dataset: Dataset, wanted: str, taken: set[str]) -> str:
@@ -261,9 +272,10 @@ def _promise(
 
 
 def _write(store: ObjectStore, item: Checked, placed: _Placed) -> str:
+    data = item.read()
     placed.doubtful.add(item.key)
     try:
-        written = store.put(item.key, item.read(), content_type=item.facts.media_type, if_absent=True)
+        written = store.put(item.key, data, content_type=item.facts.media_type, if_absent=True)
     except ObjectExistsError as error:
         # Somebody wrote to the bucket past us, between our look and our write. It is theirs.
         placed.doubtful.discard(item.key)

@@ -1,0 +1,1 @@
+"""Uploads past the API, straight to the object store."""
