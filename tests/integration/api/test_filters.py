@@ -295,7 +295,12 @@ def test_a_bad_saved_filter_is_pointed_at(
 
 @pytest.mark.parametrize(
     ("query", "statements"),
-    [("", 2), ("status=labeled&count=exact", 3), ("name_contains=a&label_id={cat}&sort=size", 2)],
+    [
+        ("", 2),
+        ("status=labeled&count=exact", 3),
+        ("label_id={cat}&sort=size", 2),
+        ("name_contains=a&path_prefix=in/&label_id={cat}", 4),
+    ],
 )
 def test_a_page_takes_as_many_statements_however_long_it_is(
     client: FlaskClient,

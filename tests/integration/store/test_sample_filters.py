@@ -191,8 +191,11 @@ def one_or_two_of(wanted: SampleFilter, kept: set[str]) -> SampleFilter:
     )
 
 
-@pytest.fixture(params=[1, 2])
-def world(sessions: Sessions, request: pytest.FixtureRequest) -> World:
+@pytest.fixture(params=["few match", "many match"])
+def world(sessions: Sessions, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> World:
+    if request.param == "many match":
+        monkeypatch.setattr(sample_filters, "FEW_NAMES", 1)
+        monkeypatch.setattr(sample_filters, "FEW_PATHS", 1)
     return make_world(sessions, random.Random(request.param))
 
 

@@ -35,6 +35,9 @@ from fourpoint_core.store.models.samples import PRESENT
 from fourpoint_core.store.queries import tallies
 
 Condition = ColumnElement[bool]
+# As many matches as are found and sorted in some tens of milliseconds. More are met soon in any order.
+FEW_NAMES = 5_000
+FEW_PATHS = 20_000
 _UNITS = {"h": "hours", "d": "days", "w": "weeks", "mo": "months", "y": "years"}
 
 
@@ -76,9 +79,8 @@ def list_samples(
     session: Session, dataset_id: UUID, wanted: SampleFilter, sort: Sort, after: Place | None, limit: int
 ) -> SamplePage:
     """A page of the samples that match."""
-    query = _Query(dataset_id, wanted, sort)
-    statement = query.select(Sample, *query.state_columns)
-    statement = query.beyond(statement, after, forward=True).limit(limit + 1)
+    query = _Query(dataset_id, wanted, sort, few=_few_match(session, dataset_id, wanted))
+    statement = query.page(after, limit + 1, forward=True)
     rows = [Listed(row[0], query.state_of(row)) for row in session.execute(statement)]
     page = rows[:limit]
     return SamplePage(page, _place(page[-1], sort) if len(rows) > limit else None)
@@ -118,9 +120,8 @@ def next_id(
     session: Session, dataset_id: UUID, wanted: SampleFilter, sort: Sort, place: Place, *, forward: bool
 ) -> UUID | None:
     """The matching sample that follows a place, or precedes it; None at the end."""
-    query = _Query(dataset_id, wanted, sort)
-    statement = query.beyond(query.select(Sample.id), place, forward=forward)
-    found: UUID | None = session.scalar(statement.limit(1))
+    query = _Query(dataset_id, wanted, sort, few=_few_match(session, dataset_id, wanted))
+    found: UUID | None = session.scalar(query.page_of_ids(place, 1, forward=forward))
     return found
 
 
@@ -138,7 +139,9 @@ def matching_ids(dataset_id: UUID, wanted: SampleFilter) -> Select[UUID]:
 class _Query:
     """One filter and one order over one dataset."""
 
-    def __init__(self, dataset_id: UUID, wanted: SampleFilter, sort: Sort):
+    def __init__(self, dataset_id: UUID, wanted: SampleFilter, sort: Sort, *, few: bool | None = None):
+        """few: what `_few_match` said; None: the planner decides."""
+        self._few = few
         self._dataset_id = dataset_id
         self._wanted = wanted
         self._sort = sort
@@ -146,30 +149,65 @@ class _Query:
         self._led_by_label = (
             wanted.at is None
             and sort.key is SortKey.CREATED_AT
+            and not few
             and (
                 len(wanted.label_ids) == 1 or (bool(wanted.label_ids) and wanted.label_match is LabelMatch.ALL)
             )
         )
 
+    def page(self, place: Place | None, limit: int, *, forward: bool) -> Select[Any]:
+        """The `limit` samples after a place, or before it, with what `state_of` needs."""
+        columns = (Sample, *self.state_columns)
+        if not self._few:
+            return self.beyond(self.select(*columns), place, forward=forward).limit(limit)
+        found = self.page_of_ids(place, limit, forward=forward).subquery()
+        statement = self._with_state(select(*columns)).join(found, found.c.id == Sample.id)
+        return self._ordered(statement, self._order(), forward=forward)
+
+    def page_of_ids(self, place: Place | None, limit: int, *, forward: bool) -> Select[Any]:
+        """The ids of `page`."""
+        order = self._order()
+        if not self._few:
+            return self.beyond(self.select(Sample.id), place, forward=forward).limit(limit)
+        # Few match, and the order may meet them last. OFFSET keeps the planner from reading in order: it
+        # finds them all by the condition that is rare, and sorts.
+        columns = (Sample.id.label("id"), order[0].label("value"))
+        inner = self._after(self.select(*columns), place, forward=forward).offset(0).subquery()
+        statement = select(inner.c.id, inner.c.value)
+        return self._ordered(statement, (inner.c.value, inner.c.id), forward=forward).limit(limit)
+
     def select(self, *columns: Any) -> Select[Any]:
         """A select of the matching samples, without an order."""
-        statement = select(*columns).select_from(Sample)
-        if self._wanted.at is not None:
-            known = and_(SampleState.sample_id == Sample.id, _valid_at(self._wanted.at))
-            statement = statement.outerjoin(SampleState, known)
+        statement = self._with_state(select(*columns))
         if self._led_by_label:
             statement = statement.join(SampleLabel, SampleLabel.sample_id == Sample.id)
         return statement.where(*self._conditions())
 
     def beyond(self, statement: Select[Any], place: Place | None, *, forward: bool) -> Select[Any]:
         """The part of `statement` after a place, in order; backward: before it, in the order's reverse."""
+        statement = self._after(statement, place, forward=forward)
+        return self._ordered(statement, self._order(), forward=forward)
+
+    def _after(self, statement: Select[Any], place: Place | None, *, forward: bool) -> Select[Any]:
+        if place is None:
+            return statement
         order = self._order()
+        there = tuple_(literal(place.value, order[0].type), literal(place.id, Sample.id.type))
+        here = tuple_(*order)
+        return statement.where(here < there if self._sort.descending is forward else here > there)
+
+    def _ordered(
+        self, statement: Select[Any], order: tuple[ColumnElement[Any], ...], *, forward: bool
+    ) -> Select[Any]:
         descending = self._sort.descending is forward
-        if place is not None:
-            there = tuple_(literal(place.value, order[0].type), literal(place.id, Sample.id.type))
-            here = tuple_(*order)
-            statement = statement.where(here < there if descending else here > there)
         return statement.order_by(*(column.desc() if descending else column.asc() for column in order))
+
+    def _with_state(self, statement: Select[Any]) -> Select[Any]:
+        statement = statement.select_from(Sample)
+        if self._wanted.at is None:
+            return statement
+        known = and_(SampleState.sample_id == Sample.id, _valid_at(self._wanted.at))
+        return statement.outerjoin(SampleState, known)
 
     @property
     def state_columns(self) -> tuple[Any, ...]:
@@ -256,26 +294,17 @@ class _Query:
         return found
 
     def _of_name(self) -> list[Condition]:
-        needle = self._wanted.name_contains
-        if needle is None:
+        if self._wanted.name_contains is None:
             return []
-        folded = func.fold_name(needle)
-        return [
-            exists().where(
-                SamplePath.sample_id == Sample.id,
-                SamplePath.grams.contains(func.needle_grams(self._dataset_id, folded)),
-                # The grams say where to look; this says what is there.
-                func.strpos(SamplePath.folded_name, folded) > 0,
-            )
-        ]
+        named = select(SamplePath.sample_id).where(
+            SamplePath.sample_id == Sample.id, *_name_says(self._dataset_id, self._wanted.name_contains)
+        )
+        # Many match: OFFSET keeps the planner, which takes the pieces of a word for independent and so
+        # expects next to none, from finding them all first.
+        return [(named.offset(0) if self._few is False else named).exists()]
 
     def _of_path(self) -> list[Condition]:
-        prefix = self._wanted.path_prefix
-        if prefix is None:
-            return []
-        key = collate(Sample.object_key, "C")
-        end = next_prefix(prefix)
-        return [key >= prefix] if end is None else [key >= prefix, key < end]
+        return [] if self._wanted.path_prefix is None else _path_says(self._wanted.path_prefix)
 
     def _of_labelers(self) -> list[Condition]:
         wanted = self._wanted
@@ -312,6 +341,39 @@ class _Query:
         if self._wanted.at is not None:
             return func.coalesce(says(SampleState), False)
         return exists().where(_PAST.sample_id == Sample.id, _PAST.ends_at.is_(None), says(_PAST))
+
+
+def _few_match(session: Session, dataset_id: UUID, wanted: SampleFilter) -> bool | None:
+    """Whether so few match name or path that finding and sorting them all is cheap; None: neither is asked."""
+    asked: list[tuple[Select[Any], int]] = []
+    if wanted.name_contains is not None:
+        says = _name_says(dataset_id, wanted.name_contains)
+        asked.append((select(SamplePath.sample_id).where(*says), FEW_NAMES))
+    if wanted.path_prefix is not None:
+        below = (Sample.dataset_id == dataset_id, *_path_says(wanted.path_prefix))
+        asked.append((select(Sample.object_key).where(*below), FEW_PATHS))
+    if not asked:
+        return None
+    for matching, few in asked:
+        some = matching.limit(few + 1).subquery()
+        if (session.scalar(select(func.count()).select_from(some)) or 0) <= few:
+            return True
+    return False
+
+
+def _name_says(dataset_id: UUID, needle: str) -> list[Condition]:
+    folded = func.fold_name(needle)
+    return [
+        SamplePath.grams.contains(func.needle_grams(dataset_id, folded)),
+        # The grams say where to look; this says what is there.
+        func.strpos(SamplePath.folded_name, folded) > 0,
+    ]
+
+
+def _path_says(prefix: str) -> list[Condition]:
+    key = collate(Sample.object_key, "C")
+    end = next_prefix(prefix)
+    return [key >= prefix] if end is None else [key >= prefix, key < end]
 
 
 def _place(listed: Listed, sort: Sort) -> Place:
