@@ -1,6 +1,9 @@
 """`Idempotency-Key`: one effect, and the first answer again, whatever dies in between."""
 
 import io
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,8 +20,9 @@ from tests.integration.api.inventory import Inventory
 from werkzeug.test import TestResponse
 
 from fourpoint_api.resources.datasets import operations as dataset_operations
+from fourpoint_api.settings import ApiSettings
 from fourpoint_core.errors import DatabaseUnavailableError
-from fourpoint_core.store.models import Dataset, IdempotencyKey, Sample
+from fourpoint_core.store.models import Dataset, IdempotencyKey, Sample, UploadIntent
 from fourpoint_core.store.queries import idempotency as queries
 from fourpoint_core.store.session import Sessions, unit_of_work
 
@@ -274,3 +278,54 @@ def test_an_upload_whose_answer_was_lost_is_answered_from_what_it_stored(
     assert upload(client, dataset, "a.png").json == first.json
     assert inventory() == stored
     assert first.json["items"][0]["duplicates"] == [{"sample_id": str(sample.id), "name": sample.name}]
+
+
+# Really killed
+
+_KILLED = """
+import io, os, signal, sys
+from fourpoint_api.app import create_app
+from fourpoint_api.clients import build_clients
+from fourpoint_api.settings import ApiSettings
+from fourpoint_core.store.queries import idempotency, samples
+
+database, redis, storage, secret, token, dataset, key, when, data = sys.argv[1:]
+module, name = {
+    "between object and commit": (samples, "redeem_keys"),
+    "between commit and answer": (idempotency, "keep"),
+}[when]
+setattr(module, name, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+app = create_app(build_clients(ApiSettings(database, redis, storage, secret_key=secret)))
+app.test_client().post(
+    f"/v1/datasets/{dataset}/samples",
+    data={"files": [(io.BytesIO(bytes.fromhex(data)), "a.png")]},
+    headers={"Idempotency-Key": key, "Authorization": f"Bearer {token}"},
+)
+"""
+
+
+@pytest.mark.parametrize("when", ["between object and commit", "between commit and answer"])
+def test_an_upload_whose_process_is_killed_is_stored_once(
+    client: FlaskClient,
+    dataset: Dataset,
+    admin_token: str,
+    api_settings: ApiSettings,
+    sessions: Sessions,
+    inventory: Inventory,
+    when: str,
+) -> None:
+    given = (api_settings.database_url, api_settings.redis_url, api_settings.storage_url)
+    arguments = [*given, api_settings.secret_key, admin_token, str(dataset.id), KEY, when, image_bytes().hex()]
+    done = subprocess.run([sys.executable, "-c", _KILLED, *arguments], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert upload(client, dataset, "a.png").json["code"] == "request_in_progress"
+    change(sessions, attempt_expires_at=func.clock_timestamp())
+    answer = upload(client, dataset, "a.png")
+    assert answer.status_code == 201
+    assert inventory.rows()["samples"] == 1
+    assert upload(client, dataset, "a.png").data == answer.data
+    with unit_of_work(sessions) as session:
+        promised = set(session.scalars(select(UploadIntent.object_key)))
+    stored = {item["object_key"] for item in answer.json["items"]}
+    # What the dead one left behind is promised to the sweep.
+    assert set(inventory.objects()) == stored | promised
