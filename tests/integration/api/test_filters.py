@@ -299,7 +299,7 @@ def test_a_bad_saved_filter_is_pointed_at(
         ("", 2),
         ("status=labeled&count=exact", 3),
         ("label_id={cat}&sort=size", 2),
-        ("name_contains=a&path_prefix=in/&label_id={cat}", 4),
+        ("name_contains=a&path_prefix=in/&label_id={cat}", 3),
     ],
 )
 def test_a_page_takes_as_many_statements_however_long_it_is(
@@ -312,7 +312,7 @@ def test_a_page_takes_as_many_statements_however_long_it_is(
 ) -> None:
     filled = query.format(**label_ids(client, dataset))
     made = api_statements(lambda: ids(client, dataset, filled))
-    assert len([one for one in made if "datasets" in one or "samples" in one or "tall" in one]) == statements
+    assert len(made) == statements
 
 
 @pytest.fixture
