@@ -20,6 +20,7 @@ from tests.integration.api.inventory import Inventory
 from werkzeug.test import TestResponse
 
 from fourpoint_api.resources.datasets import operations as dataset_operations
+from fourpoint_api.resources.trash import operations as trash_operations
 from fourpoint_api.settings import ApiSettings
 from fourpoint_core.errors import DatabaseUnavailableError
 from fourpoint_core.store.models import Dataset, IdempotencyKey, Sample, UploadIntent
@@ -278,6 +279,32 @@ def test_an_upload_whose_answer_was_lost_is_answered_from_what_it_stored(
     assert upload(client, dataset, "a.png").json == first.json
     assert inventory() == stored
     assert first.json["items"][0]["duplicates"] == [{"sample_id": str(sample.id), "name": sample.name}]
+
+
+@pytest.mark.parametrize("at_once", [100, 0])
+@pytest.mark.parametrize("delete_source", [False, True])
+def test_a_deletion_whose_answer_was_lost_is_answered_from_what_it_did(
+    client: FlaskClient,
+    dataset: Dataset,
+    sample: Sample,
+    sessions: Sessions,
+    inventory: Inventory,
+    monkeypatch: pytest.MonkeyPatch,
+    at_once: int,
+    delete_source: bool,
+) -> None:
+    monkeypatch.setattr(trash_operations, "AT_ONCE", at_once)
+    path = f"/v1/datasets/{dataset.id}/samples/delete"
+    body = {"ids": [str(sample.id)], "delete_source": delete_source}
+    with monkeypatch.context() as patched:
+        patched.setattr(queries, "keep", dies)
+        first = post(client, body, path=path)
+    change(sessions, attempt_expires_at=func.clock_timestamp())
+    done = inventory()
+    again = post(client, body, path=path)
+    assert (again.status_code, again.json) == (first.status_code, first.json)
+    assert first.status_code == (200 if at_once else 202)
+    assert inventory() == done
 
 
 # Really killed

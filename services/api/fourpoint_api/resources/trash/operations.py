@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from fourpoint_core.domain.access import Caller
@@ -25,8 +26,8 @@ from fourpoint_core.storage.removal import remove_objects
 from fourpoint_core.store.models import Job, Sample
 from fourpoint_core.store.queries import datasets, jobs, samples, trash
 from fourpoint_core.store.queries.paging import Keyset, Page
-from fourpoint_core.store.queries.trash import Forecast, Purged
-from fourpoint_core.store.session import Session, Sessions, preparation, unit_of_work
+from fourpoint_core.store.queries.trash import Forecast, Purged, Sharing
+from fourpoint_core.store.session import Session, Sessions, note_result, preparation, unit_of_work
 
 # More than a person picks by hand; what goes on longer is a job, which can be watched and cancelled.
 AT_ONCE = 100
@@ -46,6 +47,32 @@ class Deletion:
     not_found: Sequence[UUID] = ()
     objects_removed: int = 0
     restorable_until: datetime | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The document by which an answer that was lost is given after all."""
+        until = self.restorable_until
+        return {
+            "id": None if self.id is None else str(self.id),
+            "samples": self.forecast.samples,
+            "annotations": self.forecast.annotations,
+            "sharing": [[str(x.dataset_id), x.name, x.samples] for x in self.forecast.sharing],
+            "not_found": [str(sample_id) for sample_id in self.not_found],
+            "objects_removed": self.objects_removed,
+            "restorable_until": None if until is None else until.isoformat(),
+        }
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "Deletion":
+        """The inverse of `to_json`."""
+        until = document["restorable_until"]
+        sharing = [Sharing(UUID(found), name, count) for found, name, count in document["sharing"]]
+        return cls(
+            id=None if document["id"] is None else UUID(document["id"]),
+            forecast=Forecast(document["samples"], document["annotations"], sharing),
+            not_found=[UUID(text) for text in document["not_found"]],
+            objects_removed=document["objects_removed"],
+            restorable_until=None if until is None else datetime.fromisoformat(until),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,27 +104,41 @@ def delete(
 ) -> Deletion | Job:
     """Delete a few samples now; of many, the job that does. Raises NotFoundError."""
     deletion_id = new_id()
+    purged: Purged | None = None
     with unit_of_work(sessions) as session:
         datasets.get_dataset(session, dataset_id)
         ids = trash.selected(dataset_id, selection)
+        done: Deletion | Job
         if trash.count_up_to(session, ids, AT_ONCE + 1) > AT_ONCE:
             # What comes later was not meant.
             bounded = selection.as_of(trash.now(session))
             payload = DeleteSamples(dataset_id, deletion_id, bounded, delete_source)
-            job = _queue(session, DELETE_SAMPLES, payload, dataset_id, order)
+            done = _queue(session, DELETE_SAMPLES, payload, dataset_id, order)
         else:
             forecast, missing = _look(session, dataset_id, selection, order.caller)
-            if not delete_source:
+            if delete_source:
+                purged = trash.purge(session, ids, AT_ONCE, condemned_by=deletion_id)
+                done = Deletion(deletion_id, forecast, missing, objects_removed=len(purged.condemned_keys))
+            else:
                 trash.throw_away(session, ids, deletion_id, order.caller.user_id, AT_ONCE)
                 until = trash.now(session) + timedelta(days=settings.trash_days)
-                return Deletion(deletion_id, forecast, missing, restorable_until=until)
-            purged = trash.purge(session, ids, AT_ONCE, condemned_by=deletion_id)
-            job = None
-    if job is not None:
-        dispatcher.dispatch([jobs.Message(job.id, job.kind, job.queue)])
-        return job
-    _remove(sessions, store, purged)
-    return Deletion(deletion_id, forecast, missing, objects_removed=len(purged.condemned_keys))
+                done = Deletion(deletion_id, forecast, missing, restorable_until=until)
+            note_result(session, {"deletion": done.to_json()})
+    if isinstance(done, Job):
+        dispatcher.dispatch([jobs.Message(done.id, done.kind, done.queue)])
+    if purged is not None:
+        _remove(sessions, store, purged)
+    return done
+
+
+def done_before(sessions: Sessions, result: dict[str, Any]) -> Deletion | int | Job:
+    """What a request did whose answer was lost. result: what it noted. Raises NotFoundError."""
+    if "deletion" in result:
+        return Deletion.from_json(result["deletion"])
+    if "restored" in result:
+        return int(result["restored"])
+    with unit_of_work(sessions) as session:
+        return jobs.get_job(session, UUID(result["job_id"]))
 
 
 def restore(
@@ -122,7 +163,9 @@ def restore(
         datasets.get_dataset(session, dataset_id)
         found = trash.trashed(dataset_id, payload.ids, deletion_id)
         if trash.count_up_to(session, found, AT_ONCE + 1) <= AT_ONCE:
-            return len(trash.take_back(session, found, AT_ONCE).taken)
+            restored = len(trash.take_back(session, found, AT_ONCE).taken)
+            note_result(session, {"restored": restored})
+            return restored
         job = _queue(session, RESTORE_SAMPLES, payload, dataset_id, order)
     dispatcher.dispatch([jobs.Message(job.id, job.kind, job.queue)])
     return job
@@ -157,6 +200,7 @@ def _queue(session: Session, kind: JobKind, payload: Payload, dataset_id: UUID, 
     )
     # The caller shows the deadline, which the database has computed.
     session.refresh(job)
+    note_result(session, {"job_id": str(job.id)})
     return job
 
 

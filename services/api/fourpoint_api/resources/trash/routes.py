@@ -12,7 +12,7 @@ from fourpoint_api.resources.jobs.rendering import accepted
 from fourpoint_api.resources.jobs.schemas import JobSchema
 from fourpoint_api.resources.samples.routes import render as render_sample
 from fourpoint_api.resources.trash import operations, schemas
-from fourpoint_api.web import examples, paging
+from fourpoint_api.web import examples, idempotency, paging
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_caller, needs
 from fourpoint_api.web.documented import problems
@@ -70,6 +70,9 @@ class Deletions(MethodView):
         selection = Selection.of(body["ids"], wanted)
         if body["dry_run"]:
             return _render(operations.foresee(clients().sessions, dataset_id, selection, _order())), 200
+        earlier = idempotency.earlier()
+        if earlier is not None:
+            return _answer(operations.done_before(clients().sessions, earlier))
         done = operations.delete(
             clients().sessions,
             clients().store,
@@ -80,7 +83,7 @@ class Deletions(MethodView):
             _order(),
             delete_source=body["delete_source"],
         )
-        return accepted(done) if isinstance(done, Job) else (_render(done), 200)
+        return _answer(done)
 
 
 @blueprint.route("/<uuid:dataset_id>/trash")
@@ -112,14 +115,23 @@ class Restoration(MethodView):
     @problems(blueprint, NotFoundError, InvalidInputError)
     def post(self, body: dict[str, Any], dataset_id: UUID) -> Any:
         """Restore deleted images as they were: by id, or all of one deletion."""
+        earlier = idempotency.earlier()
+        if earlier is not None:
+            return _answer(operations.done_before(clients().sessions, earlier))
         done = operations.restore(
             clients().sessions, clients().dispatcher, dataset_id, body["ids"], body["deletion_id"], _order()
         )
-        return accepted(done) if isinstance(done, Job) else ({"samples": done}, 200)
+        return _answer(done)
 
 
 def _order() -> operations.Order:
     return operations.Order(current_caller(), request_id_var.get())
+
+
+def _answer(done: operations.Deletion | int | Job) -> Any:
+    if isinstance(done, Job):
+        return accepted(done)
+    return {"samples": done} if isinstance(done, int) else _render(done), 200
 
 
 def _render(done: operations.Deletion) -> dict[str, Any]:
