@@ -72,12 +72,7 @@ class DeleteSamplesWork:
             samples.forget_intents(session, purged.condemned_keys)
 
 
-def _count(session: Session, job: ActiveJob, **more: int) -> Counts:
+def _count(session: Session, job: ActiveJob, **done: int) -> Counts:
     """Add to what this job has done, in all its tries."""
-    before = jobs.get_job(session, job.lease.job_id).progress or {}
-    counts = {
-        name: before.get(name, 0) + more.get(name, 0)
-        for name in ("samples", "objects_removed", "objects_shared")
-    }
-    jobs.report_progress(session, job.lease, counts)
-    return counts
+    jobs.add_progress(session, job.lease, done)
+    return jobs.get_job(session, job.lease.job_id).progress or {}

@@ -34,7 +34,6 @@ class RestoreSamplesWork:
         with unit_of_work(self._sessions) as session:
             ids = trash.trashed(payload.dataset_id, payload.ids, payload.deletion_id)
             slice_ = trash.take_back(session, ids, SLICE)
-            before = (jobs.get_job(session, job.lease.job_id).progress or {}).get("samples", 0)
-            restored = before + len(slice_.taken)
-            jobs.report_progress(session, job.lease, {"samples": restored})
-            return slice_.seen, restored
+            jobs.add_progress(session, job.lease, {"samples": len(slice_.taken)})
+            done = jobs.get_job(session, job.lease.job_id).progress or {}
+            return slice_.seen, done["samples"]
