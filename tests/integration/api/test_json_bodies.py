@@ -97,5 +97,5 @@ def test_a_body_that_hides_its_length_is_read_up_to_the_limit_only(client: Flask
         content_type="application/json",
         environ_overrides={"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"},
     )
-    assert answer.json["code"] == "malformed_json"
+    assert answer.json["code"] == "body_too_large"
     assert endless.tell() == 4 * 2**20
