@@ -40,6 +40,11 @@ def test_an_image_cut_anywhere_is_damaged(kind: str, share: float) -> None:
         inspect_image(data[: int(len(data) * share)], MANY)
 
 
+def test_a_png_without_its_last_chunk_is_damaged() -> None:
+    with pytest.raises(DamagedImageError):
+        inspect_image(image_bytes("PNG")[:-12], MANY)
+
+
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP"])
 def test_no_cut_is_anything_but_damaged_or_whole(kind: str) -> None:
     data = image_bytes(kind, picture(size=(20, 10)))

@@ -15,6 +15,7 @@ MEDIA_TYPES = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "B
 SUFFIXES = {"image/jpeg": (".jpg", ".jpeg"), "image/png": (".png",), "image/bmp": (".bmp",)}
 _SIDEWAYS = {5, 6, 7, 8}
 _ORIENTATION_TAG = 0x0112
+_END_OF_PNG = b"IEND\xaeB`\x82"
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"BM")
 # A 100-megapixel PNG unpacks to 400 MB. One at a time keeps a process bounded, whatever is sent to it.
 decoding = threading.Semaphore(1)
@@ -40,6 +41,8 @@ def inspect_image(data: bytes, max_pixels: int) -> ImageFacts:
         raise TooManyPixelsError(
             f"The image has {width} x {height} pixels; scale it down to at most {max_pixels:,} in all."
         )
+    if _lacks_its_end(image, data):
+        raise _damaged()
     with decoding:
         _decode(image)
     # After decoding: PNG may keep its EXIF behind the pixels.
@@ -77,6 +80,11 @@ def _decode(image: Image.Image) -> None:
         image.load()
     except Exception as error:
         raise _damaged() from error
+
+
+def _lacks_its_end(image: Image.Image, data: bytes) -> bool:
+    # Pillow is content once it has all pixels. A PNG without its last chunk was cut all the same.
+    return image.format == "PNG" and _END_OF_PNG not in data
 
 
 def _damaged() -> DamagedImageError:

@@ -1,5 +1,6 @@
 """Routes of jobs: list, read, wait, follow, cancel, retry."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -70,6 +71,9 @@ class OneJob(MethodView):
         return render(*operations.read_with_attempts(clients().sessions, job_id))
 
 
+_EVENT_EXAMPLE = f"event: job\ndata: {json.dumps(examples.JOB)}\n\n"
+
+
 @blueprint.route("/<uuid:job_id>/events")
 class JobEvents(MethodView):
     """The life of one job as it happens."""
@@ -79,7 +83,7 @@ class JobEvents(MethodView):
         responses={
             "200": {
                 "description": "Server-sent events named `job`; the data is the job.",
-                "content": {"text/event-stream": {"schema": {"type": "string"}, "example": "event: job\n\n"}},
+                "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EVENT_EXAMPLE}},
             }
         },
     )
