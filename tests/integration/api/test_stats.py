@@ -16,7 +16,7 @@ from tests.integration.store.documents import Object, make_label, make_user, sav
 
 from fourpoint_core.ids import LOCAL_USER_ID
 from fourpoint_core.store.models import Dataset, Label, Sample, SampleLabel, Tally, TallyDelta, User
-from fourpoint_core.store.queries import tallies
+from fourpoint_core.store.queries import datasets, tallies, trash
 from fourpoint_core.store.session import Sessions, unit_of_work
 from fourpoint_standalone.cli import main
 
@@ -292,12 +292,11 @@ def test_what_is_wrong_is_said_and_corrected(
 
 
 def test_a_removed_dataset_leaves_no_counters(sessions: Sessions) -> None:
-    from fourpoint_core.store.queries import datasets
 
     dataset = make_dataset(sessions)
     make_sample(sessions, dataset)
     with unit_of_work(sessions) as session:
-        datasets.purge_some(session, dataset.id, 10, condemned_by=None)
+        trash.purge(session, trash.all_of(dataset.id), 10, condemned_by=None)
         datasets.purge_rest(session, dataset.id)
         assert session.query(Tally).count() + session.query(TallyDelta).count() == 0
 

@@ -13,7 +13,7 @@ from fourpoint_core.domain.annotations import NewAnnotation
 from fourpoint_core.errors import IdTakenError, NameTakenError, NotFoundError
 from fourpoint_core.ids import LOCAL_USER_ID, new_id
 from fourpoint_core.store.models import Annotation, Dataset, Revision, Sample
-from fourpoint_core.store.queries import annotations, datasets, drafts, labels, samples
+from fourpoint_core.store.queries import annotations, datasets, drafts, labels, samples, trash
 from fourpoint_core.store.session import Sessions, unit_of_work
 
 NOBODY = UUID("01930000-0000-7000-8000-00000000dead")
@@ -70,7 +70,7 @@ def test_purging_a_dataset_leaves_no_row_of_it(sessions: Sessions, dataset: Data
         for _ in range(3):
             annotate(session, make_sample(sessions, dataset))
     with unit_of_work(sessions) as session:
-        while datasets.purge_some(session, dataset.id, 2, condemned_by=None).samples:
+        while trash.purge(session, trash.all_of(dataset.id), 2, condemned_by=None, remember=False).samples:
             pass
         datasets.purge_rest(session, dataset.id)
     with unit_of_work(sessions) as session:
@@ -83,7 +83,7 @@ def test_an_object_that_another_dataset_needs_is_not_condemned(sessions: Session
     mine, shared = make_sample(sessions, dataset), make_sample(sessions, dataset)
     make_sample(sessions, make_dataset(sessions), object_key=shared.object_key)
     with unit_of_work(sessions) as session:
-        purged = datasets.purge_some(session, dataset.id, 10, condemned_by=new_id())
+        purged = trash.purge(session, trash.all_of(dataset.id), 10, condemned_by=new_id())
     assert purged.condemned_keys == [mine.object_key]
 
 

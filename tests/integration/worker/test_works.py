@@ -17,7 +17,7 @@ from fourpoint_core.jobs.contracts import (
 )
 from fourpoint_core.storage.derived import thumbnail_key
 from fourpoint_core.store.models import Dataset, Sample, UploadIntent
-from fourpoint_core.store.queries import annotations, datasets, drafts
+from fourpoint_core.store.queries import annotations, datasets, drafts, trash
 from fourpoint_core.store.session import unit_of_work
 from fourpoint_worker.images import ImageCache
 from fourpoint_worker.tasks import purge_dataset
@@ -167,7 +167,7 @@ def test_objects_of_a_purge_that_died_are_known_to_the_sweep(scene: Scene) -> No
     sample = scene.sample()
     delete_dataset(scene)
     with unit_of_work(scene.sessions) as session:
-        purged = datasets.purge_some(session, scene.dataset_id, 10, condemned_by=new_id())
+        purged = trash.purge(session, trash.all_of(scene.dataset_id), 10, condemned_by=new_id())
     # Here the process dies: rows are gone, objects are not.
     assert purged.condemned_keys == [sample.object_key]
     with unit_of_work(scene.sessions) as session:

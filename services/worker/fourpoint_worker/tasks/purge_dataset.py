@@ -4,9 +4,9 @@ from typing import Any
 
 from fourpoint_core.jobs.contracts import PURGE_DATASET, PurgeDataset
 from fourpoint_core.storage import ObjectStore
-from fourpoint_core.storage.derived import derived_prefix
-from fourpoint_core.store.queries import datasets, jobs, samples
-from fourpoint_core.store.queries.datasets import Purged
+from fourpoint_core.storage.removal import remove_objects
+from fourpoint_core.store.queries import datasets, jobs, samples, trash
+from fourpoint_core.store.queries.trash import Purged
 from fourpoint_core.store.session import Session, Sessions, unit_of_work
 from fourpoint_worker.lease_keeper import ActiveJob
 
@@ -27,14 +27,15 @@ class PurgeDatasetWork:
         removed = {"samples": 0, "objects": 0}
         while True:
             job.checkpoint("slice")
-            slice_ = self._purge_slice(payload, job, removed["samples"])
-            if slice_.samples == 0:
+            purged = self._purge_slice(payload, job, removed["samples"])
+            if purged.seen == 0:
                 return removed
-            self._remove_objects(slice_)
+            # Whether or not the images stay in the bucket: what was made from them goes with the rows.
+            remove_objects(self._store, purged.condemned_keys, purged.forgotten_digests)
             with unit_of_work(self._sessions) as session:
-                samples.forget_intents(session, slice_.condemned_keys)
-            removed["samples"] += slice_.samples
-            removed["objects"] += len(slice_.condemned_keys)
+                samples.forget_intents(session, purged.condemned_keys)
+            removed["samples"] += purged.samples
+            removed["objects"] += len(purged.condemned_keys)
 
     def record(
         self, session: Session, payload: PurgeDataset, job: ActiveJob, outcome: dict[str, int]
@@ -43,16 +44,9 @@ class PurgeDatasetWork:
         datasets.purge_rest(session, payload.dataset_id)
         return {"dataset_id": str(payload.dataset_id), **outcome}
 
-    def _remove_objects(self, purged: Purged) -> None:
-        for key in purged.condemned_keys:
-            self._store.delete(key)
-        # Whether or not the images stay in the bucket: what we made from them goes with the rows.
-        for digest in purged.forgotten_digests:
-            for made in self._store.list(derived_prefix(digest)):
-                self._store.delete(made.key)
-
     def _purge_slice(self, payload: PurgeDataset, job: ActiveJob, done: int) -> Purged:
         condemned_by = job.lease.job_id if payload.delete_objects else None
         with unit_of_work(self._sessions) as session:
             jobs.report_progress(session, job.lease, {"samples_removed": done})
-            return datasets.purge_some(session, payload.dataset_id, SLICE, condemned_by=condemned_by)
+            ids = trash.all_of(payload.dataset_id)
+            return trash.purge(session, ids, SLICE, condemned_by=condemned_by, remember=False)

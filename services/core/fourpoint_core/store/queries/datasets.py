@@ -1,6 +1,5 @@
 """Datasets."""
 
-from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, func, select, update
@@ -11,33 +10,11 @@ from sqlalchemy.orm import Session
 from fourpoint_core.domain.access import Caller, Role
 from fourpoint_core.errors import NameTakenError, NotFoundError
 from fourpoint_core.ids import new_id
-from fourpoint_core.store.models import (
-    Annotation,
-    Dataset,
-    Draft,
-    InferredContour,
-    Job,
-    Label,
-    Revision,
-    Sample,
-    UploadIntent,
-)
+from fourpoint_core.store.models import Dataset, Job, Label
 from fourpoint_core.store.queries import members, tallies
 from fourpoint_core.store.queries.paging import Keyset, Page, fetch_page
 
 LIVE: ColumnElement[bool] = Dataset.deleted_at.is_(None)
-
-
-@dataclass(frozen=True, slots=True)
-class Purged:
-    """samples: how many were removed.
-
-    condemned_keys: objects, and forgotten_digests: contents, that no sample refers to any more.
-    """
-
-    samples: int
-    condemned_keys: list[str]
-    forgotten_digests: list[str]
 
 
 def add_dataset(session: Session, name: str, description: str, input_path: str | None, author: UUID) -> Dataset:
@@ -107,36 +84,6 @@ def change_dataset(
 def mark_deleted(session: Session, dataset: Dataset) -> None:
     """Hide the dataset at once; a job removes its rows."""
     session.execute(update(Dataset).where(Dataset.id == dataset.id).values(deleted_at=func.clock_timestamp()))
-
-
-def purge_some(session: Session, dataset_id: UUID, limit: int, *, condemned_by: UUID | None) -> Purged:
-    """Remove up to `limit` samples of a deleted dataset with all that hangs on them.
-
-    condemned_by: the job that will remove the objects; None leaves them in the bucket. Their keys are
-    written down as intents, so that a job that dies between here and the bucket leaves them to the sweep.
-    """
-    samples = session.execute(
-        # Locked first: a result that is being recorded at this moment is waited for, and removed with the rest.
-        select(Sample.id, Sample.object_key, Sample.digest)
-        .where(Sample.dataset_id == dataset_id)
-        .order_by(Sample.id)
-        .limit(limit)
-        .with_for_update()
-    ).all()
-    ids = [sample_id for sample_id, _, _ in samples]
-    for model in (Annotation, Revision, Draft, InferredContour):
-        session.execute(delete(model).where(model.sample_id.in_(ids)))
-    session.execute(delete(Sample).where(Sample.id.in_(ids)))
-    digests = {digest for _, _, digest in samples}
-    digests -= set(session.scalars(select(Sample.digest).where(Sample.digest.in_(digests))))
-    if condemned_by is None:
-        return Purged(len(ids), [], sorted(digests))
-    keys = {key for _, key, _ in samples}
-    keys -= set(session.scalars(select(Sample.object_key).where(Sample.object_key.in_(keys))))
-    if keys:
-        intents = [{"object_key": key, "upload_id": condemned_by} for key in sorted(keys)]
-        session.execute(insert(UploadIntent).values(intents).on_conflict_do_nothing())
-    return Purged(len(ids), sorted(keys), sorted(digests))
 
 
 def purge_rest(session: Session, dataset_id: UUID) -> None:

@@ -163,11 +163,18 @@ def run_out(after: timedelta) -> Select[Any]:
     return select(Sample.id).where(Sample.trashed_at < func.clock_timestamp() - after)
 
 
-def purge(session: Session, ids: Select[Any], limit: int, *, condemned_by: UUID | None) -> Purged:
+def all_of(dataset_id: UUID) -> Select[Any]:
+    """The ids of all samples of a dataset, those in the trash included."""
+    return select(Sample.id).where(Sample.dataset_id == dataset_id)
+
+
+def purge(
+    session: Session, ids: Select[Any], limit: int, *, condemned_by: UUID | None, remember: bool = True
+) -> Purged:
     """Remove up to `limit` samples for good, with all that hangs on them.
 
-    condemned_by: who will remove their objects; None leaves them in the bucket, and has it remembered that
-    they were left on purpose.
+    condemned_by: who will remove their objects; None leaves them in the bucket.
+    remember: whether to note that an object was left on purpose, where the dataset goes on without it.
     """
     candidates = session.scalars(ids.limit(limit)).all()
     keys = select(Sample.object_key).where(Sample.id.in_(candidates))
@@ -184,9 +191,9 @@ def purge(session: Session, ids: Select[Any], limit: int, *, condemned_by: UUID 
     shared = {row.object_key for row in gone} & {row.object_key for row in owners if row.id not in chosen}
     condemned = set() if condemned_by is None else {row.object_key for row in gone} - shared
     _remove_rows(session, [row.id for row in gone])
-    if condemned_by is None:
+    if condemned_by is None and remember:
         _remember_left(session, {(row.dataset_id, row.object_key) for row in gone})
-    else:
+    if condemned_by is not None:
         _condemn(session, condemned, condemned_by)
     digests = {row.digest for row in gone}
     digests -= set(session.scalars(select(Sample.digest).where(Sample.digest.in_(digests))))
