@@ -16,7 +16,8 @@ from tests.integration.store.documents import Object, make_label, make_user, sav
 
 from fourpoint_core.ids import LOCAL_USER_ID
 from fourpoint_core.store.models import Dataset, Label, Sample, SampleLabel, Tally, TallyDelta, User
-from fourpoint_core.store.queries import datasets, tallies, trash
+from fourpoint_core.store.queries import datasets, tallies
+from fourpoint_core.store.queries.trash import all_of, purge
 from fourpoint_core.store.session import Sessions, unit_of_work
 from fourpoint_standalone.cli import main
 
@@ -296,7 +297,7 @@ def test_a_removed_dataset_leaves_no_counters(sessions: Sessions) -> None:
     dataset = make_dataset(sessions)
     make_sample(sessions, dataset)
     with unit_of_work(sessions) as session:
-        trash.purge(session, trash.all_of(dataset.id), 10, condemned_by=None)
+        purge(session, all_of(dataset.id), 10, condemned_by=None)
         datasets.purge_rest(session, dataset.id)
         assert session.query(Tally).count() + session.query(TallyDelta).count() == 0
 
