@@ -11,6 +11,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from fourpoint_core.domain.jobs import JobState
+from fourpoint_core.errors import StorageUnavailableError
+from fourpoint_core.ids import new_id
 from fourpoint_core.jobs.contracts import Queue
 from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.jobs.events import JobEvent, announce
@@ -21,6 +23,7 @@ from fourpoint_core.storage.staging import staged_keys
 from fourpoint_core.store.queries import idempotency, jobs, sample_leases, samples, tallies, trash, uploads
 from fourpoint_core.store.queries.jobs import Message
 from fourpoint_core.store.session import Sessions, one_at_a_time, unit_of_work
+from fourpoint_worker.removal import remove_condemned
 
 logger = logging.getLogger(__name__)
 
@@ -58,15 +61,25 @@ class Sweep:
         """Do a round, unless somebody else is at it. Raises DatabaseUnavailableError."""
         with one_at_a_time(self._sessions, ADVISORY_LOCK) as may_sweep:
             if may_sweep:
-                self.settle_jobs()
-                self.publish_again()
-                self.remove_abandoned_objects()
-                self.remove_dead_uploads()
-                self.empty_trash()
-                self.forget_answers()
-                self.fold_counts()
-                self.forget_leases()
-                self.forget_silent_workers()
+                self._round()
+
+    def _round(self) -> None:
+        for duty in (
+            self.settle_jobs,
+            self.publish_again,
+            self.remove_abandoned_objects,
+            self.remove_dead_uploads,
+            self.empty_trash,
+            self.forget_answers,
+            self.fold_counts,
+            self.forget_leases,
+            self.forget_silent_workers,
+        ):
+            try:
+                duty()
+            except StorageUnavailableError as error:
+                # An object store that is away must not keep the counts from being folded, and so on.
+                logger.warning("%s put off", duty.__name__, extra={"reason": error.detail})
 
     def settle_jobs(self) -> None:
         """Queue again, or end, the jobs whose worker is gone or whose time is up."""
@@ -91,28 +104,35 @@ class Sweep:
 
     def remove_abandoned_objects(self) -> None:
         """Remove the objects of uploads, and of removals, that died half-way."""
+        for _ in range(_INTENTS_AT_ONCE):
+            key = self._remove_abandoned_object()
+            if key is None:
+                return
+            logger.info("abandoned object removed", extra={"key": key})
+
+    def _remove_abandoned_object(self) -> str | None:
+        # The one place where the object store is spoken to with a transaction open, for one object at a time:
+        # the promise stays locked until the object is gone, so that an upload that ends after all waits, finds
+        # its promise broken, and says so; and nobody is promised a key whose object is about to be removed.
+        patience = timedelta(seconds=self._settings.upload_intent_seconds)
         with unit_of_work(self._sessions) as session:
-            patience = timedelta(seconds=self._settings.upload_intent_seconds)
-            # Their rows stay locked until the objects are gone: an upload that ends after all waits, finds
-            # its promise broken, and says so.
-            keys = [
-                intent.object_key for intent in samples.abandoned_intents(session, patience, _INTENTS_AT_ONCE)
-            ]
+            key = samples.abandoned_key(session, patience)
+            if key is None:
+                return None
             # No promise outlives a sample's birth; should one ever, it is not the object that pays for it.
-            for key in set(keys) - samples.referred_keys(session, keys):
+            if not samples.is_referred(session, key):
                 self._store.delete(key)
-            samples.forget_intents(session, keys)
-        if keys:
-            logger.info("abandoned objects removed", extra={"count": len(keys)})
+            samples.forget_intents(session, [key])
+            return key
 
     def remove_dead_uploads(self) -> None:
         """Remove what direct uploads left in the bucket, registered or not, once nobody can write any more."""
         with unit_of_work(self._sessions) as session:
             dead = uploads.run_out(session, _UPLOAD_GRACE, _UPLOADS_AT_ONCE)
-            for upload in dead:
-                for key in staged_keys(upload.id, len(upload.files)):
-                    self._store.delete(key)
+            keys = [key for upload in dead for key in staged_keys(upload.id, len(upload.files))]
+            samples.condemn_keys(session, keys, by=new_id())
             uploads.forget(session, [upload.id for upload in dead])
+        remove_condemned(self._sessions, self._store, keys)
 
     def empty_trash(self) -> None:
         """Remove for good what has lain in the trash for longer than it may; objects stay in the bucket."""

@@ -229,7 +229,7 @@ def test_a_key_is_not_promised_while_it_becomes_a_samples(
     asking.join()
     assert got == [False]
     with unit_of_work(sessions) as session:
-        assert samples.abandoned_intents(session, timedelta(0), 10) == []
+        assert samples.abandoned_key(session, timedelta(0)) is None
 
 
 def test_promises_are_redeemed_by_those_who_hold_them(sessions: Sessions) -> None:
@@ -246,13 +246,13 @@ def test_a_fresh_promise_is_not_abandoned(sessions: Sessions) -> None:
     with unit_of_work(sessions) as session:
         samples.reserve_key(session, new_id(), "a")
     with unit_of_work(sessions) as session:
-        assert samples.abandoned_intents(session, timedelta(hours=1), 10) == []
-        assert [i.object_key for i in samples.abandoned_intents(session, timedelta(0), 10)] == ["a"]
+        assert samples.abandoned_key(session, timedelta(hours=1)) is None
+        assert samples.abandoned_key(session, timedelta(0)) == "a"
 
 
 def test_two_sweeps_do_not_take_the_same_promise(sessions: Sessions) -> None:
     with unit_of_work(sessions) as session:
         samples.reserve_key(session, new_id(), "a")
     with unit_of_work(sessions) as one, unit_of_work(sessions) as other:
-        assert len(samples.abandoned_intents(one, timedelta(0), 10)) == 1
-        assert samples.abandoned_intents(other, timedelta(0), 10) == []
+        assert samples.abandoned_key(one, timedelta(0)) == "a"
+        assert samples.abandoned_key(other, timedelta(0)) is None

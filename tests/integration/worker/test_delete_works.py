@@ -161,7 +161,7 @@ database, redis, storage, job_id, when = sys.argv[1:]
 settings = CoreSettings(database, redis, storage)
 sessions = connect(settings)
 delete_samples.SLICE = 2
-name = {"behind the commit": "remove_objects", "before the commit": "_count"}[when]
+name = {"behind the commit": "remove_condemned", "before the commit": "_count"}[when]
 real, calls = getattr(delete_samples, name), []
 
 def dies_the_second_time(*args, **options):

@@ -10,6 +10,7 @@ from tests.integration.worker.scenes import Scene
 
 from fourpoint_core.domain.filters import SampleFilter, Sort
 from fourpoint_core.domain.jobs import JobState
+from fourpoint_core.errors import StorageUnavailableError
 from fourpoint_core.ids import LOCAL_USER_ID, new_id
 from fourpoint_core.jobs.broker import celery_app
 from fourpoint_core.jobs.contracts import Queue
@@ -168,6 +169,26 @@ def test_an_upload_that_is_still_at_it_keeps_its_object(scene: Scene, sweep: Swe
         samples.reserve_key(session, new_id(), "under/way.png")
     sweep.run()
     assert scene.store.exists("under/way.png")
+
+
+def test_an_object_store_that_is_away_stops_no_other_duty(
+    scene: Scene, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with unit_of_work(scene.sessions) as session:
+        samples.reserve_key(session, new_id(), "left/behind.png")
+        jobs.greet(session, "gone", ["click"], None, None)
+        session.flush()
+        session.execute(update(UploadIntent).values(created_at=ago(hours=2)))
+        session.execute(update(WorkerProcess).values(seen_at=ago(minutes=5)))
+
+    def refuse(key: str) -> None:
+        raise StorageUnavailableError("The store sleeps.")
+
+    monkeypatch.setattr(scene.store, "delete", refuse)
+    sweep.run()
+    with unit_of_work(scene.sessions) as session:
+        assert session.get(UploadIntent, "left/behind.png") is not None
+        assert jobs.workers_seen(session, timedelta(days=1)) == []
 
 
 def test_the_object_of_a_sample_is_never_removed(scene: Scene, sweep: Sweep) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 from fourpoint_core.domain.labels import DeletionPolicy
 from fourpoint_core.jobs.contracts import DELETE_LABEL, DeleteLabel
 from fourpoint_core.storage import ObjectStore
-from fourpoint_core.storage.removal import remove_objects
-from fourpoint_core.store.queries import jobs, relabeling, samples, trash
+from fourpoint_core.store.queries import jobs, relabeling, trash
 from fourpoint_core.store.session import Session, Sessions, unit_of_work
 from fourpoint_worker.lease_keeper import ActiveJob
+from fourpoint_worker.removal import remove_condemned
 
 SLICE = 100
 
@@ -75,7 +75,5 @@ class DeleteLabelWork:
             purged = trash.purge(session, ids, SLICE, condemned_by=job.lease.job_id)
             done = {"samples": purged.samples, "objects": len(purged.condemned_keys)}
             jobs.add_progress(session, job.lease, done)
-        remove_objects(self._store, purged.condemned_keys, purged.forgotten_digests)
-        with unit_of_work(self._sessions) as session:
-            samples.forget_intents(session, purged.condemned_keys)
+        remove_condemned(self._sessions, self._store, purged.condemned_keys, purged.forgotten_digests)
         return purged.seen

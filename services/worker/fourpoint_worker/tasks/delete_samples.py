@@ -8,11 +8,10 @@ from typing import Any
 
 from fourpoint_core.jobs.contracts import DELETE_SAMPLES, DeleteSamples
 from fourpoint_core.storage import ObjectStore
-from fourpoint_core.storage.removal import remove_objects
-from fourpoint_core.store.queries import jobs, samples, trash
-from fourpoint_core.store.queries.trash import Purged
+from fourpoint_core.store.queries import jobs, trash
 from fourpoint_core.store.session import Session, Sessions, unit_of_work
 from fourpoint_worker.lease_keeper import ActiveJob
+from fourpoint_worker.removal import remove_condemned
 
 SLICE = 200
 Counts = dict[str, int]
@@ -63,13 +62,8 @@ class DeleteSamplesWork:
                 objects_removed=len(purged.condemned_keys),
                 objects_shared=len(purged.shared_keys),
             )
-        self._remove(purged)
+        remove_condemned(self._sessions, self._store, purged.condemned_keys, purged.forgotten_digests)
         return purged.seen, counts
-
-    def _remove(self, purged: Purged) -> None:
-        remove_objects(self._store, purged.condemned_keys, purged.forgotten_digests)
-        with unit_of_work(self._sessions) as session:
-            samples.forget_intents(session, purged.condemned_keys)
 
 
 def _count(session: Session, job: ActiveJob, **done: int) -> Counts:

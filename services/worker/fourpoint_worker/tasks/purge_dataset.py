@@ -4,11 +4,11 @@ from typing import Any
 
 from fourpoint_core.jobs.contracts import PURGE_DATASET, PurgeDataset
 from fourpoint_core.storage import ObjectStore
-from fourpoint_core.storage.removal import remove_objects
-from fourpoint_core.store.queries import datasets, jobs, samples, trash
+from fourpoint_core.store.queries import datasets, jobs, trash
 from fourpoint_core.store.queries.trash import Purged
 from fourpoint_core.store.session import Session, Sessions, unit_of_work
 from fourpoint_worker.lease_keeper import ActiveJob
+from fourpoint_worker.removal import remove_condemned
 
 SLICE = 200
 
@@ -31,9 +31,7 @@ class PurgeDatasetWork:
             if purged.seen == 0:
                 return removed
             # Whether or not the images stay in the bucket: what was made from them goes with the rows.
-            remove_objects(self._store, purged.condemned_keys, purged.forgotten_digests)
-            with unit_of_work(self._sessions) as session:
-                samples.forget_intents(session, purged.condemned_keys)
+            remove_condemned(self._sessions, self._store, purged.condemned_keys, purged.forgotten_digests)
             removed["samples"] += purged.samples
             removed["objects"] += len(purged.condemned_keys)
 

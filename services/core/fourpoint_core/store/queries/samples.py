@@ -47,7 +47,7 @@ def reserve_key(session: Session, upload_id: UUID, key: str) -> bool:
         return False
     # Looked for after the promise, which waits for whoever redeems his own at this moment. The other way
     # round we would promise a key that has just become a sample's, and the sweep could take its object.
-    if session.scalar(select(Sample.id).where(Sample.object_key == key).limit(1)) is None:
+    if not is_referred(session, key):
         return True
     forget_intents(session, [key])
     return False
@@ -75,20 +75,27 @@ def add_samples(session: Session, samples: Iterable[Sample]) -> None:
     session.flush()
 
 
-def abandoned_intents(session: Session, older_than: timedelta, limit: int) -> Sequence[UploadIntent]:
-    """Promises of uploads that died, locked until the transaction ends."""
-    return session.scalars(
-        select(UploadIntent)
+def abandoned_key(session: Session, older_than: timedelta) -> str | None:
+    """The key of an upload, or of a removal, that died; locked until the transaction ends."""
+    return session.scalar(
+        select(UploadIntent.object_key)
         .where(UploadIntent.created_at < func.clock_timestamp() - older_than)
         .order_by(UploadIntent.created_at)
-        .limit(limit)
+        .limit(1)
         .with_for_update(skip_locked=True)
-    ).all()
+    )
 
 
-def referred_keys(session: Session, keys: Collection[str]) -> set[str]:
-    """Those of the keys that a sample refers to."""
-    return set(session.scalars(select(Sample.object_key).where(Sample.object_key.in_(keys))))
+def is_referred(session: Session, key: str) -> bool:
+    """Whether a sample refers to the object."""
+    return session.scalar(select(Sample.id).where(Sample.object_key == key).limit(1)) is not None
+
+
+def condemn_keys(session: Session, keys: Collection[str], *, by: UUID) -> None:
+    """Write down that these objects are about to be removed, so that whoever dies leaves them to the sweep."""
+    if keys:
+        intents = [{"object_key": key, "upload_id": by} for key in sorted(keys)]
+        session.execute(insert(UploadIntent).values(intents).on_conflict_do_nothing())
 
 
 def forget_intents(session: Session, keys: Collection[str]) -> None:

@@ -26,9 +26,8 @@ from fourpoint_core.store.models import (
     InferredContour,
     Revision,
     Sample,
-    UploadIntent,
 )
-from fourpoint_core.store.queries import members, sample_filters
+from fourpoint_core.store.queries import members, sample_filters, samples
 from fourpoint_core.store.queries.paging import Keyset, Page
 
 TRASHED: ColumnElement[bool] = Sample.trashed_at.is_not(None)
@@ -194,7 +193,7 @@ def purge(
     if condemned_by is None and remember:
         _remember_left(session, {(row.dataset_id, row.object_key) for row in gone})
     if condemned_by is not None:
-        _condemn(session, condemned, condemned_by)
+        samples.condemn_keys(session, condemned, by=condemned_by)
     digests = {row.digest for row in gone}
     digests -= set(session.scalars(select(Sample.digest).where(Sample.digest.in_(digests))))
     return Purged(len(candidates), len(gone), sorted(condemned), sorted(shared), sorted(digests))
@@ -241,9 +240,3 @@ def _remember_left(session: Session, places: Collection[tuple[UUID, str]]) -> No
     if places:
         rows = [{"dataset_id": dataset_id, "object_key": key} for dataset_id, key in sorted(places)]
         session.execute(insert(ForgottenObject).values(rows).on_conflict_do_nothing())
-
-
-def _condemn(session: Session, keys: Collection[str], by: UUID) -> None:
-    if keys:
-        intents = [{"object_key": key, "upload_id": by} for key in sorted(keys)]
-        session.execute(insert(UploadIntent).values(intents).on_conflict_do_nothing())
