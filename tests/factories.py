@@ -128,7 +128,7 @@ def make_job(sessions: Sessions, sample: Sample, save: SaveMode = SaveMode.NONE)
     """A queued click on a sample."""
     payload = InferContour(sample.id, new_id(), square_prompt(), save, new_id(), label_name="cat")
     with unit_of_work(sessions) as session:
-        return jobs.add_job(
+        message = jobs.add_job(
             session,
             INFER_CONTOUR,
             payload,
@@ -138,6 +138,7 @@ def make_job(sessions: Sessions, sample: Sample, save: SaveMode = SaveMode.NONE)
             sample_id=sample.id,
             request_id=None,
         )
+        return jobs.get_job(session, message.job_id)
 
 
 def make_contour(sessions: Sessions, sample: Sample, prompt: Prompt | None = None) -> InferredContour:

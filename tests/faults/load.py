@@ -86,6 +86,11 @@ class Load:
         wanted = len(self.accepted) + more
         self.wait_for(lambda: len(self.accepted) >= wanted)
 
+    def wait_for_a_new_job(self) -> None:
+        """Wait until one more job is committed, published or not."""
+        before = len(self.job_ids())
+        self.wait_for(lambda: len(self.job_ids()) > before)
+
     def wait_for_success(self) -> None:
         """Wait until one more job has ended well. Raises AssertionError when none does."""
         before = self._succeeded()

@@ -176,4 +176,4 @@ class Sweep:
             return []
         with unit_of_work(self._sessions) as session:
             limit = min(free, _JOBS_AT_ONCE)
-            return jobs.due_for_dispatch(session, queue, self._settings.redispatch_seconds, limit)
+            return jobs.take_due_for_dispatch(session, queue, self._settings.redispatch_seconds, limit)

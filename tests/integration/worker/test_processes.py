@@ -91,7 +91,7 @@ def process(program: str, variables: dict[str, str], log: Path) -> Iterator[subp
 def publish(scene: Scene, broker: Celery, *job_ids: object) -> None:
     with unit_of_work(scene.sessions) as session:
         messages = [
-            jobs.Message(job.id, job.kind, job.queue)
+            jobs.Message.about(job)
             for job in (jobs.get_job(session, job_id) for job_id in job_ids)  # type: ignore[arg-type]
         ]
     assert Dispatcher(broker, scene.sessions).dispatch(messages) == len(job_ids)

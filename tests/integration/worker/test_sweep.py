@@ -51,7 +51,7 @@ def waiting(redis: Redis, queue: Queue = Queue.CLICK) -> int:
 
 def test_a_job_whose_message_was_never_published_is_published(scene: Scene, sweep: Sweep) -> None:
     job_id = scene.queue_click(scene.sample())
-    change(scene, job_id, created_at=ago(seconds=2))
+    change(scene, job_id, dispatched_at=None)
     sweep.run()
     assert waiting(scene.redis) == 1
     assert scene.job(job_id).dispatched_at is not None
@@ -97,7 +97,7 @@ def test_a_full_queue_gets_no_more_messages(
     monkeypatch.setattr(sweep_module, "QUEUE_DEPTH", 2)
     sample = scene.sample()
     for _ in range(5):
-        change(scene, scene.queue_click(sample), created_at=ago(seconds=2))
+        change(scene, scene.queue_click(sample), dispatched_at=None)
     sweep.run()
     sweep.run()
     assert waiting(scene.redis) == 2

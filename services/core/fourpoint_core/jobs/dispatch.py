@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from uuid import UUID
 
 from celery import Celery
 from kombu.exceptions import OperationalError
@@ -16,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """Sends messages and stamps the rows they are about."""
+    """Sends the messages of jobs that are committed, and that count as dispatched."""
 
     def __init__(self, app: Celery, sessions: Sessions):
         self._app = app
@@ -24,21 +23,20 @@ class Dispatcher:
 
     def dispatch(self, messages: Sequence[jobs.Message]) -> int:
         """Publish the messages; returns how many went out. The sweep sends the others later."""
-        published: list[UUID] = []
-        for message in messages:
+        for sent, message in enumerate(messages):
             try:
                 self._publish(message)
             except (OperationalError, RedisError, OSError) as error:
-                logger.warning(
-                    "message not published; the sweep will",
-                    extra={"reason": str(error), "job": message.job_id},
-                )
-                break
-            published.append(message.job_id)
-        if published:
-            with unhurried_commit(self._sessions) as session:
-                jobs.stamp_dispatch(session, published)
-        return len(published)
+                self._leave_to_the_sweep(messages[sent:], error)
+                return sent
+        return len(messages)
+
+    def _leave_to_the_sweep(self, messages: Sequence[jobs.Message], error: Exception) -> None:
+        logger.warning(
+            "messages not published; the sweep will", extra={"reason": str(error), "count": len(messages)}
+        )
+        with unhurried_commit(self._sessions) as session:
+            jobs.take_back_dispatch(session, [message.job_id for message in messages])
 
     def _publish(self, message: jobs.Message) -> None:
         kind = KINDS[message.kind]

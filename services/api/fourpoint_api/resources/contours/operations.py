@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
+from fourpoint_api.resources.jobs.operations import queue as queue_job
 from fourpoint_core.domain.labels import clean_label_name
 from fourpoint_core.domain.prompts import prompt_from_json, validate_prompt
 from fourpoint_core.errors import InvalidInputError, NotFoundError
@@ -61,7 +62,7 @@ def queue(
             label_name=name,
             redraws=redraws,
         )
-        job = jobs.add_job(
+        return jobs.add_job(
             session,
             INFER_CONTOUR,
             payload,
@@ -71,7 +72,6 @@ def queue(
             sample_id=sample_id,
             request_id=request_id,
         )
-    return jobs.Message(job.id, job.kind, job.queue)
 
 
 def queue_prefetch(
@@ -80,31 +80,17 @@ def queue_prefetch(
     """Have a worker prepare the image of a sample. Raises NotFoundError."""
     with unit_of_work(sessions) as session:
         sample = samples.get_sample(session, sample_id)
-        job = jobs.add_job(
+        job = queue_job(
             session,
             PREFETCH_SAMPLE,
             PrefetchSample(sample_id),
-            job_id=new_id(),
             author=author,
+            request_id=request_id,
             dataset_id=sample.dataset_id,
             sample_id=sample_id,
-            request_id=request_id,
         )
-        # The caller shows the deadline, which the database has computed.
-        session.refresh(job)
-    dispatcher.dispatch([jobs.Message(job.id, job.kind, job.queue)])
+    dispatcher.dispatch([jobs.Message.about(job)])
     return job
-
-
-def publish(dispatcher: Dispatcher, message: jobs.Message) -> None:
-    """Send the job on its way."""
-    dispatcher.dispatch([message])
-
-
-def read(sessions: Sessions, job_id: UUID) -> Job:
-    """The job's row."""
-    with unit_of_work(sessions) as session:
-        return jobs.get_job(session, job_id)
 
 
 def _from_kept_clicks(session: Session, sample_id: UUID, wanted: ContourRequest) -> ContourRequest:
@@ -131,7 +117,7 @@ def _from_kept_clicks(session: Session, sample_id: UUID, wanted: ContourRequest)
     return replace(wanted, prompt={**row.prompt, **corrections}, label_id=row.label_id)
 
 
-def _require_label(session: Any, dataset_id: UUID, label_id: UUID) -> None:
+def _require_label(session: Session, dataset_id: UUID, label_id: UUID) -> None:
     try:
         labels.get_label(session, dataset_id, label_id)
     except NotFoundError as error:

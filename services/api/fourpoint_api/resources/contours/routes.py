@@ -5,11 +5,11 @@ from threading import Event
 from typing import Any
 from uuid import UUID
 
-from flask import Response
 from flask.views import MethodView
 
 from fourpoint_api.clients import clients
 from fourpoint_api.resources.contours import operations, schemas
+from fourpoint_api.resources.jobs.operations import read
 from fourpoint_api.resources.jobs.rendering import accepted
 from fourpoint_api.resources.jobs.schemas import JobSchema
 from fourpoint_api.web import examples
@@ -74,7 +74,7 @@ class Contours(MethodView):
         with ExitStack() as stack:
             # Before the message goes out, so that the answer cannot come before anyone listens.
             bell = _listen(stack, job_id) if seconds else None
-            operations.publish(clients().dispatcher, message)
+            clients().dispatcher.dispatch([message])
             job = _outcome(bell, seconds, job_id)
         return _answer(job)
 
@@ -114,8 +114,8 @@ def _listen(stack: ExitStack, job_id: UUID) -> Event | None:
 
 def _outcome(bell: Event | None, seconds: float, job_id: UUID) -> Job:
     if bell is None:
-        return operations.read(clients().sessions, job_id)
-    return wait_until_final(bell, seconds, lambda: operations.read(clients().sessions, job_id))
+        return read(clients().sessions, job_id)
+    return wait_until_final(bell, seconds, lambda: read(clients().sessions, job_id))
 
 
 def _answer(job: Job) -> Any:
@@ -123,9 +123,7 @@ def _answer(job: Job) -> Any:
         return job.result, 200
     if JobState(job.state).is_final and job.error is not None:
         error = job.error
-        return _failed(error, job.id)
+        return problem_response(
+            error["code"], error["title"], error["detail"], error["errors"], job_id=str(job.id)
+        )
     return accepted(job)
-
-
-def _failed(error: dict[str, Any], job_id: UUID) -> Response:
-    return problem_response(error["code"], error["title"], error["detail"], error["errors"], job_id=str(job_id))

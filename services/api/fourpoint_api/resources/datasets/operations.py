@@ -4,11 +4,11 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
+from fourpoint_api.resources.jobs.operations import queue
 from fourpoint_api.resources.labels.operations import LabelRequest
 from fourpoint_api.resources.samples.names import MAX_NAME_BYTES
 from fourpoint_core.domain.access import Caller
 from fourpoint_core.errors import InvalidInputError
-from fourpoint_core.ids import new_id
 from fourpoint_core.jobs.contracts import PURGE_DATASET, PurgeDataset
 from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.storage import derived, staging
@@ -94,19 +94,11 @@ def delete(
     """Hide the dataset now and queue the removal of its rows. Raises NotFoundError."""
     with unit_of_work(sessions) as session:
         datasets.mark_deleted(session, datasets.get_dataset(session, dataset_id, lock=True))
-        job = jobs.add_job(
-            session,
-            PURGE_DATASET,
-            PurgeDataset(dataset_id, delete_objects),
-            job_id=new_id(),
-            author=author,
-            dataset_id=dataset_id,
-            sample_id=None,
-            request_id=request_id,
+        payload = PurgeDataset(dataset_id, delete_objects)
+        job = queue(
+            session, PURGE_DATASET, payload, author=author, request_id=request_id, dataset_id=dataset_id
         )
-        # The caller shows the deadline, which the database has computed.
-        session.refresh(job)
-    dispatcher.dispatch([jobs.Message(job.id, job.kind, job.queue)])
+    dispatcher.dispatch([jobs.Message.about(job)])
     return job
 
 

@@ -7,13 +7,38 @@ from redis import Redis
 
 from fourpoint_core.domain.access import Caller
 from fourpoint_core.domain.jobs import JobState
-from fourpoint_core.jobs.contracts import KINDS
+from fourpoint_core.ids import new_id
+from fourpoint_core.jobs.contracts import KINDS, JobKind, Payload
 from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.jobs.events import JobEvent, announce
 from fourpoint_core.store.models import Job, JobAttempt
 from fourpoint_core.store.queries import jobs
 from fourpoint_core.store.queries.paging import Keyset, Page
-from fourpoint_core.store.session import Sessions, unit_of_work
+from fourpoint_core.store.session import Session, Sessions, unit_of_work
+
+
+def queue(
+    session: Session,
+    kind: JobKind,
+    payload: Payload,
+    *,
+    author: UUID,
+    request_id: str | None,
+    dataset_id: UUID,
+    sample_id: UUID | None = None,
+) -> Job:
+    """Queue a job within the caller's transaction, to be shown and, behind the commit, dispatched."""
+    message = jobs.add_job(
+        session,
+        kind,
+        payload,
+        job_id=new_id(),
+        author=author,
+        dataset_id=dataset_id,
+        sample_id=sample_id,
+        request_id=request_id,
+    )
+    return jobs.get_job(session, message.job_id)
 
 
 def read(sessions: Sessions, job_id: UUID) -> Job:
@@ -55,5 +80,5 @@ def retry(sessions: Sessions, dispatcher: Dispatcher, job_id: UUID) -> Job:
     with unit_of_work(sessions) as session:
         job = jobs.get_job(session, job_id)
         job = jobs.retry(session, job_id, KINDS[job.kind])
-    dispatcher.dispatch([jobs.Message(job.id, job.kind, job.queue)])
+    dispatcher.dispatch([jobs.Message.about(job)])
     return job

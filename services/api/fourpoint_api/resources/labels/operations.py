@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from fourpoint_api.resources.jobs.operations import queue
 from fourpoint_core.domain.labels import DeletionPolicy, clean_label_name, clean_shortcut
 from fourpoint_core.errors import InvalidInputError, NotFoundError
-from fourpoint_core.ids import new_id
-from fourpoint_core.jobs.contracts import DELETE_LABEL, MERGE_LABEL, DeleteLabel, JobKind, MergeLabel, Payload
+from fourpoint_core.jobs.contracts import DELETE_LABEL, MERGE_LABEL, DeleteLabel, MergeLabel
 from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.store.models import Job, Label
 from fourpoint_core.store.queries import datasets, jobs, labels
@@ -122,8 +122,16 @@ def merge(
         label = _locked(session, dataset_id, label_id)
         target = _merge_target(session, dataset_id, label_id, into)
         labels.mark_deleted(session, label, merged_into=target.id)
-        job = _queue(session, MERGE_LABEL, MergeLabel(dataset_id, label_id, target.id), dataset_id, order)
-    dispatcher.dispatch([jobs.Message(job.id, job.kind, job.queue)])
+        payload = MergeLabel(dataset_id, label_id, target.id)
+        job = queue(
+            session,
+            MERGE_LABEL,
+            payload,
+            author=order.author,
+            request_id=order.request_id,
+            dataset_id=dataset_id,
+        )
+    dispatcher.dispatch([jobs.Message.about(job)])
     return job
 
 
@@ -144,8 +152,16 @@ def delete(
         label = _locked(session, dataset_id, label_id)
         check(label)
         labels.mark_deleted(session, label)
-        job = _queue(session, DELETE_LABEL, DeleteLabel(dataset_id, label_id, policy), dataset_id, order)
-    dispatcher.dispatch([jobs.Message(job.id, job.kind, job.queue)])
+        payload = DeleteLabel(dataset_id, label_id, policy)
+        job = queue(
+            session,
+            DELETE_LABEL,
+            payload,
+            author=order.author,
+            request_id=order.request_id,
+            dataset_id=dataset_id,
+        )
+    dispatcher.dispatch([jobs.Message.about(job)])
     return job
 
 
@@ -162,19 +178,3 @@ def _merge_target(session: Session, dataset_id: UUID, label_id: UUID, into: UUID
         return labels.get_label(session, dataset_id, into)
     except NotFoundError as error:
         raise InvalidInputError.at("/into", "label_unknown", error.detail) from error
-
-
-def _queue(session: Session, kind: JobKind, payload: Payload, dataset_id: UUID, order: Order) -> Job:
-    job = jobs.add_job(
-        session,
-        kind,
-        payload,
-        job_id=new_id(),
-        author=order.author,
-        dataset_id=dataset_id,
-        sample_id=None,
-        request_id=order.request_id,
-    )
-    # The caller shows the deadline, which the database has computed.
-    session.refresh(job)
-    return job

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from fourpoint_api.resources.jobs.operations import queue
 from fourpoint_core.domain.access import Caller
 from fourpoint_core.domain.deletion import Selection
 from fourpoint_core.errors import InvalidInputError, StorageUnavailableError
@@ -125,7 +126,7 @@ def delete(
                 done = Deletion(deletion_id, forecast, missing, restorable_until=until)
             note_result(session, {"deletion": done.to_json()})
     if isinstance(done, Job):
-        dispatcher.dispatch([jobs.Message(done.id, done.kind, done.queue)])
+        dispatcher.dispatch([jobs.Message.about(done)])
     if purged is not None:
         _remove(sessions, store, purged)
     return done
@@ -167,7 +168,7 @@ def restore(
             note_result(session, {"restored": restored})
             return restored
         job = _queue(session, RESTORE_SAMPLES, payload, dataset_id, order)
-    dispatcher.dispatch([jobs.Message(job.id, job.kind, job.queue)])
+    dispatcher.dispatch([jobs.Message.about(job)])
     return job
 
 
@@ -188,18 +189,14 @@ def _look(
 
 
 def _queue(session: Session, kind: JobKind, payload: Payload, dataset_id: UUID, order: Order) -> Job:
-    job = jobs.add_job(
+    job = queue(
         session,
         kind,
         payload,
-        job_id=new_id(),
         author=order.caller.user_id,
-        dataset_id=dataset_id,
-        sample_id=None,
         request_id=order.request_id,
+        dataset_id=dataset_id,
     )
-    # The caller shows the deadline, which the database has computed.
-    session.refresh(job)
     note_result(session, {"job_id": str(job.id)})
     return job
 

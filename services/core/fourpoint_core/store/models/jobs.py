@@ -15,7 +15,8 @@ class Job(Base):
     """A piece of background work; the row is the outbox of its own message.
 
     lease_number grows with every claim; a result counts only under the number it was claimed with.
-    dispatched_at: when its message was last published; NULL until then, and the sweep sees to it.
+    dispatched_at: when its message was last handed over to be published; NULL where that failed, or where
+    the job is to be tried again, and the sweep sees to it.
     run_after: not before this time, after a try that failed.
     """
 

@@ -52,6 +52,20 @@ class ClaimedJob:
     seconds_queued: float
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is to be published: the job's id, to the queue of its kind."""
+
+    job_id: UUID
+    kind: str
+    queue: str
+
+    @classmethod
+    def about(cls, job: Job) -> "Message":
+        """The message that has a worker look at the job."""
+        return cls(job.id, job.kind, job.queue)
+
+
 def add_job(
     session: Session,
     kind: JobKind,
@@ -62,23 +76,29 @@ def add_job(
     dataset_id: UUID | None,
     sample_id: UUID | None,
     request_id: str | None,
-) -> Job:
-    """Queue a job; it exists, and will be run, once the transaction commits."""
-    job = Job(
-        id=job_id,
-        kind=kind.name,
-        queue=kind.queue.value,
-        payload=payload.to_json(),
-        created_by=author,
-        dataset_id=dataset_id,
-        sample_id=sample_id,
-        request_id=request_id,
-        max_attempts=kind.max_attempts,
-        deadline_at=func.clock_timestamp() + timedelta(seconds=kind.deadline_seconds),
+) -> Message:
+    """Queue a job; it exists, and will be run, once the transaction commits.
+
+    It counts as dispatched from then on: who commits publishes the message next, and says so where that
+    fails. Who dies in between leaves a message that looks lost, and the sweep publishes it.
+    """
+    session.execute(
+        insert(_JOBS).values(
+            id=job_id,
+            kind=kind.name,
+            queue=kind.queue.value,
+            payload=payload.to_json(),
+            created_by=author,
+            dataset_id=dataset_id,
+            sample_id=sample_id,
+            request_id=request_id,
+            max_attempts=kind.max_attempts,
+            deadline_at=func.clock_timestamp() + timedelta(seconds=kind.deadline_seconds),
+            dispatched_at=func.clock_timestamp(),
+            dispatches=1,
+        )
     )
-    session.add(job)
-    session.flush()
-    return job
+    return Message(job_id, kind.name, kind.queue.value)
 
 
 def get_job(session: Session, job_id: UUID) -> Job:
@@ -117,12 +137,12 @@ def list_jobs(
     return fetch_page(session, statement, Job, after, limit)
 
 
-def stamp_dispatch(session: Session, job_ids: Collection[UUID]) -> None:
-    """Note that messages were published now."""
+def take_back_dispatch(session: Session, job_ids: Collection[UUID]) -> None:
+    """Note that these messages were not published after all; the sweep will."""
     session.execute(
-        update(Job)
-        .where(Job.id.in_(job_ids))
-        .values(dispatched_at=func.clock_timestamp(), dispatches=Job.dispatches + 1)
+        update(_JOBS)
+        .where(_JOBS.c.id.in_(job_ids), _JOBS.c.state == JobState.QUEUED.value)
+        .values(dispatched_at=None, dispatches=_JOBS.c.dispatches - 1)
     )
 
 
@@ -295,42 +315,42 @@ def retry(session: Session, job_id: UUID, kind: JobKind) -> Job:
     _requeue(job)
     job.error = job.run_after = job.cancel_requested_at = job.finished_at = None
     job.attempts = 0
-    job.dispatches = 0
+    # As a new one: the caller publishes its message next.
+    job.dispatched_at = _now(session)
+    job.dispatches = 1
     job.deadline_at = _now(session) + timedelta(seconds=kind.deadline_seconds)
     session.flush()
     return job
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What is to be published: the job's id, to the queue of its kind."""
-
-    job_id: UUID
-    kind: str
-    queue: str
-
-
-def due_for_dispatch(
+def take_due_for_dispatch(
     session: Session, queue: Queue, redispatch_seconds: float, limit: int
 ) -> Sequence[Message]:
-    """Jobs of a queue whose message was never published, or so long ago that it may be lost.
+    """Messages of a queue that were not published, or so long ago that they may be lost; now they count as
+    published.
 
     The pause doubles with each publication, at most to 64 times; there is no upper age, so nothing
-    falls out of the window. A job gets a second's grace for its API to publish it first.
+    falls out of the window.
     """
-    pause = redispatch_seconds * func.power(2.0, func.least(Job.dispatches - 1, 6))
-    never = and_(Job.dispatched_at.is_(None), Job.created_at < func.clock_timestamp() - timedelta(seconds=1))
-    long_ago = Job.dispatched_at < func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, pause)
-    rows = session.execute(
-        select(Job.id, Job.kind, Job.queue)
+    pause = redispatch_seconds * func.power(2.0, func.least(_JOBS.c.dispatches - 1, 6))
+    long_ago = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, pause)
+    due = (
+        select(_JOBS.c.id)
         .where(
-            Job.state == JobState.QUEUED.value,
-            Job.queue == queue.value,
-            or_(Job.run_after.is_(None), Job.run_after <= func.clock_timestamp()),
-            or_(never, long_ago),
+            _JOBS.c.state == JobState.QUEUED.value,
+            _JOBS.c.queue == queue.value,
+            or_(_JOBS.c.run_after.is_(None), _JOBS.c.run_after <= func.clock_timestamp()),
+            or_(_JOBS.c.dispatched_at.is_(None), _JOBS.c.dispatched_at < long_ago),
         )
-        .order_by(Job.created_at)
+        .order_by(_JOBS.c.created_at)
         .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = session.execute(
+        update(_JOBS)
+        .where(_JOBS.c.id.in_(due))
+        .values(dispatched_at=func.clock_timestamp(), dispatches=_JOBS.c.dispatches + 1)
+        .returning(_JOBS.c.id, _JOBS.c.kind, _JOBS.c.queue)
     )
     return [Message(*row) for row in rows]
 
