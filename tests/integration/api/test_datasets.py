@@ -292,3 +292,35 @@ def test_an_unknown_dataset_is_not_found(client: FlaskClient, unknown_id: UUID, 
     body = {"name": "x"} if method in {"PATCH", "POST"} else None
     answer = client.open(f"/v1/datasets/{unknown_id}{path}", method=method, json=body)
     assert (answer.status_code, answer.json["code"]) == (404, "not_found")
+
+
+# Finding datasets
+
+FOUND = [("cat", ["Cats", "Wildcats"]), ("WILD", ["Wildcats"]), ("%", ["100% dogs"]), ("_", []), ("bird", [])]
+
+
+@pytest.mark.parametrize(("text", "expected"), FOUND)
+def test_datasets_are_found_by_a_part_of_their_name(
+    client: FlaskClient, sessions: Sessions, text: str, expected: list[str]
+) -> None:
+    for name in ("Cats", "100% dogs", "Wildcats"):
+        make_dataset(sessions, name)
+    found = client.get("/v1/datasets", query_string={"name_contains": text, "count": "exact"}).json
+    assert ([one["name"] for one in found["items"]], found["total"]) == (expected, len(expected))
+
+
+def test_a_search_of_datasets_goes_on_page_by_page(client: FlaskClient, sessions: Sessions) -> None:
+    for name in ("Cats", "Dogs", "Wildcats"):
+        make_dataset(sessions, name)
+    first = client.get("/v1/datasets?name_contains=cat&limit=1")
+    cursor = first.json["next_cursor"]
+    second = client.get(first.headers["Link"].partition(">")[0].removeprefix("<"))
+    assert [one["name"] for one in second.json["items"]] == ["Wildcats"]
+    other = client.get("/v1/datasets", query_string={"name_contains": "dog", "cursor": cursor})
+    assert other.json["errors"][0]["code"] == "cursor_invalid"
+
+
+@pytest.mark.parametrize("text", ["", "\0", "a" * 101])
+def test_a_search_for_no_name_is_pointed_at(client: FlaskClient, text: str) -> None:
+    answer = client.get("/v1/datasets", query_string={"name_contains": text})
+    assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (422, "?name_contains")

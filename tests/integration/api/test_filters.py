@@ -11,6 +11,7 @@ from sqlalchemy import event
 from tests.factories import make_sample
 from tests.integration.store.documents import Object, make_label, save_document
 
+from fourpoint_core.ids import LOCAL_USER_ID, new_id
 from fourpoint_core.store.models import Dataset, Sample
 from fourpoint_core.store.session import Sessions
 
@@ -56,6 +57,11 @@ CASES: list[tuple[str, list[int]]] = [
     ("name_contains=MI", [0]),
     ("path_prefix={prefix}cats/", [0, 1]),
     ("path_prefix={prefix}cats/old", [0]),
+    ("labeled_by={somebody}", [0, 1]),
+    ("labeled_by={nobody}", []),
+    ("labeled_by={nobody}&labeled_by={somebody}", [0, 1]),
+    ("not_labeled_by={somebody}", [2]),
+    ("created_after=2000-01-01T00:00:00Z&created_before=9000-01-01T00:00:00Z", [0, 1, 2]),
     ("difficult=true", [1]),
     ("difficult=false", [0, 2]),
     ("attribute=fur:long", [0]),
@@ -75,7 +81,8 @@ CASES: list[tuple[str, list[int]]] = [
 def test_a_filter_finds_what_it_says(
     client: FlaskClient, dataset: Dataset, cats: list[Sample], query: str, expected: list[int]
 ) -> None:
-    filled = query.format(**label_ids(client, dataset), prefix=quote(dataset.input_path))
+    people = {"somebody": LOCAL_USER_ID, "nobody": new_id()}
+    filled = query.format(**label_ids(client, dataset), **people, prefix=quote(dataset.input_path))
     assert ids(client, dataset, filled) == [str(cats[index].id) for index in expected]
 
 

@@ -18,7 +18,7 @@ ADMIN = Caller(LOCAL_USER_ID, "local", True, Scope.ADMIN)
 
 def names(sessions: Sessions) -> list[str]:
     with unit_of_work(sessions) as session:
-        return [row.name for row in datasets.list_datasets(session, ADMIN, None, 10).rows]
+        return [row.name for row in datasets.list_datasets(session, ADMIN, None, None, 10).rows]
 
 
 def test_what_is_done_in_a_block_is_kept(sessions: Sessions) -> None:

@@ -55,12 +55,18 @@ def read(sessions: Sessions, dataset_id: UUID) -> tuple[Dataset, tallies.SampleT
 
 
 def listing(
-    sessions: Sessions, caller: Caller, after: Keyset | None, limit: int, *, count: bool
+    sessions: Sessions,
+    caller: Caller,
+    name_contains: str | None,
+    after: Keyset | None,
+    limit: int,
+    *,
+    count: bool,
 ) -> tuple[Page[Dataset], int | None]:
     """A page of the datasets that the caller may see, and how many there are if asked."""
     with unit_of_work(sessions) as session:
-        page = datasets.list_datasets(session, caller, after, limit)
-        return page, datasets.count_datasets(session, caller) if count else None
+        page = datasets.list_datasets(session, caller, name_contains, after, limit)
+        return page, datasets.count_datasets(session, caller, name_contains) if count else None
 
 
 def change(

@@ -15,7 +15,6 @@ from fourpoint_api.web import etags, examples, paging
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_caller, current_user_id, needs, signed_in
 from fourpoint_api.web.documented import problems
-from fourpoint_api.web.schemas import PageQuerySchema
 from fourpoint_core.domain.access import Role, Scope
 from fourpoint_core.errors import (
     InvalidInputError,
@@ -56,18 +55,24 @@ class Datasets(MethodView):
 
     @signed_in(Scope.READ)
     @blueprint.doc(operationId="listDatasets")
-    @blueprint.arguments(PageQuerySchema, location="query")
+    @blueprint.arguments(schemas.DatasetQuerySchema, location="query")
     @blueprint.response(
         200, schemas.DatasetPageSchema, example={"items": [examples.DATASET], "next_cursor": None}
     )
     @problems(blueprint, InvalidInputError)
     def get(self, query: dict[str, Any]) -> Any:
         """List the datasets that you may see, oldest first."""
-        after = paging.read_cursor(query["cursor"], "datasets")
+        name = query["name_contains"]
+        scope = "datasets" if name is None else f"datasets {name}"
         page, total = operations.listing(
-            clients().sessions, current_caller(), after, query["limit"], count=query["count"] is not None
+            clients().sessions,
+            current_caller(),
+            name,
+            paging.read_cursor(query["cursor"], scope),
+            query["limit"],
+            count=query["count"] is not None,
         )
-        body, headers = paging.page_body(page, "datasets", render, total)
+        body, headers = paging.page_body(page, scope, render, total)
         return body, 200, headers
 
 

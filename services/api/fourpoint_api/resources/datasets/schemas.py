@@ -7,7 +7,8 @@ from typing import Any
 import marshmallow as ma
 
 from fourpoint_api.resources.labels.schemas import NewLabelSchema
-from fourpoint_api.web.schemas import Schema, page_schema
+from fourpoint_api.web.schemas import PageQuerySchema, Schema, page_schema
+from fourpoint_api.web.texts import searched_text
 
 
 def _visible_text(value: str) -> None:
@@ -34,6 +35,14 @@ class NewDatasetSchema(Schema):
     )
     labels = ma.fields.List(
         ma.fields.Nested(NewLabelSchema), load_default=list, validate=ma.validate.Length(max=1000)
+    )
+
+
+class DatasetQuerySchema(PageQuerySchema):
+    """Which datasets, and which part of their list."""
+
+    name_contains = searched_text(
+        100, "Anywhere in the name, in upper or lower case; `%` and `_` mean themselves"
     )
 
 

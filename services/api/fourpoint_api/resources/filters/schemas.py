@@ -1,26 +1,21 @@
 """The one schema of sample filters, and bodies of saved filters and search conditions."""
 
-import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import marshmallow as ma
 
 from fourpoint_api.resources.labels.schemas import LabelSchema
 from fourpoint_api.web.schemas import Schema, page_schema
+from fourpoint_api.web.texts import searched_text, storable
 from fourpoint_core.domain.filters import SORTS, LabelMatch, SampleFilter, Span, Status
 
 MAX_VALUES = 100
 _ATTRIBUTE_HINT = "Give an attribute as key:value."
 
 
-def _storable(value: str) -> None:
-    if any(character == "\0" or unicodedata.category(character) == "Cs" for character in value):
-        raise ma.ValidationError("Leave out NUL characters and halves of surrogate pairs.")
-
-
 def _attribute(value: str) -> None:
-    _storable(value)
+    storable(value)
     if not value.partition(":")[0] or ":" not in value:
         raise ma.ValidationError(_ATTRIBUTE_HINT)
 
@@ -41,11 +36,6 @@ class SpanField(ma.fields.Field[Span]):
 def _many(field: ma.fields.Field[Any], description: str) -> ma.fields.List[Any]:
     several = [ma.validate.Length(max=MAX_VALUES)]
     return ma.fields.List(field, load_default=list, validate=several, metadata={"description": description})
-
-
-def _text(longest: int, description: str) -> ma.fields.String:
-    rules: list[Callable[[str], Any]] = [ma.validate.Length(min=1, max=longest), _storable]
-    return ma.fields.String(load_default=None, validate=rules, metadata={"description": description})
 
 
 def _time(description: str) -> ma.fields.AwareDateTime:
@@ -77,8 +67,10 @@ class SampleFilterSchema(Schema):
     )
     created_after = _time("Created at this time or later")
     created_before = _time("Created earlier than this time")
-    name_contains = _text(256, "Anywhere in the name, in upper or lower case; `%` and `_` mean themselves")
-    path_prefix = _text(1024, "The object key begins so, in this directory and all below")
+    name_contains = searched_text(
+        256, "Anywhere in the name, in upper or lower case; `%` and `_` mean themselves"
+    )
+    path_prefix = searched_text(1024, "The object key begins so, in this directory and all below")
     labeled_by = _many(ma.fields.UUID(), "Labeled, and last saved by this person; repeatable: one of them")
     never_labeled = _flag("No revision ever had an object")
     not_labeled_by = _many(ma.fields.UUID(), "Never labeled by this person; repeatable: by none of them")
@@ -175,7 +167,7 @@ class ConditionsQuerySchema(Schema):
 
     path_prefix = ma.fields.String(
         load_default=None,
-        validate=[ma.validate.Length(max=1024), _storable],
+        validate=[ma.validate.Length(max=1024), storable],
         metadata={"description": "A directory; by default the dataset's input path"},
     )
 

@@ -47,16 +47,24 @@ def get_dataset(session: Session, dataset_id: UUID, *, lock: bool = False) -> Da
     return dataset
 
 
-def list_datasets(session: Session, caller: Caller, after: Keyset | None, limit: int) -> Page[Dataset]:
-    """A page of the datasets that the caller may see, oldest first."""
-    visible = members.visible(caller, Dataset.id)
-    return fetch_page(session, select(Dataset).where(LIVE, visible), Dataset, after, limit)
+def list_datasets(
+    session: Session, caller: Caller, name_contains: str | None, after: Keyset | None, limit: int
+) -> Page[Dataset]:
+    """A page of the datasets that the caller may see, oldest first. name_contains: in any case, literally."""
+    return fetch_page(session, select(Dataset).where(*_listed(caller, name_contains)), Dataset, after, limit)
 
 
-def count_datasets(session: Session, caller: Caller) -> int:
-    """How many datasets the caller may see."""
-    visible = members.visible(caller, Dataset.id)
-    return session.scalar(select(func.count()).select_from(Dataset).where(LIVE, visible)) or 0
+def count_datasets(session: Session, caller: Caller, name_contains: str | None) -> int:
+    """How many datasets such a list has."""
+    listed = select(func.count()).select_from(Dataset).where(*_listed(caller, name_contains))
+    return session.scalar(listed) or 0
+
+
+def _listed(caller: Caller, name_contains: str | None) -> list[ColumnElement[bool]]:
+    conditions = [LIVE, members.visible(caller, Dataset.id)]
+    if name_contains is not None:
+        conditions.append(Dataset.name.icontains(name_contains, autoescape=True))
+    return conditions
 
 
 def change_dataset(
