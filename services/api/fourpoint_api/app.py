@@ -23,7 +23,7 @@ from fourpoint_api.resources.tokens.routes import blueprint as tokens
 from fourpoint_api.resources.trash.routes import blueprint as trash
 from fourpoint_api.resources.uploads.routes import blueprint as uploads
 from fourpoint_api.resources.users.routes import blueprint as users
-from fourpoint_api.web import auth, idempotency, openapi, problems, request_ids
+from fourpoint_api.web import auth, idempotency, openapi, plain_json, problems, request_ids
 
 BLUEPRINTS = (
     health,
@@ -67,7 +67,7 @@ def contract() -> dict[str, Any]:
 
 def _flask() -> Flask:
     app = Flask("fourpoint_api", static_folder=None)
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json = plain_json.PlainJson(app)
     return app
 
 

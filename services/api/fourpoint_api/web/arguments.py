@@ -69,7 +69,8 @@ class Blueprint(SmorestBlueprint):
     ARGUMENTS_PARSER = Parser()
 
     def arguments(self, schema: Any, *, location: str = "json", **kwargs: Any) -> Callable[[View], View]:
-        """See flask-smorest."""
+        """See flask-smorest. A class is made an instance here: the parser would make one for each request."""
+        schema = schema() if isinstance(schema, type) else schema
         parsing = super().arguments(schema, location=location, **kwargs)
         kinds = (MalformedJsonError, UnsupportedMediaTypeError, BodyTooLargeError, InvalidInputError)
         refusals = problem_responses(*(kinds if location == "json" else (InvalidInputError,)))

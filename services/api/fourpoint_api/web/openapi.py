@@ -95,7 +95,7 @@ def contract(api: ContractApi) -> dict[str, Any]:
 
 def serve(app: Flask, api: ContractApi) -> None:
     """`/openapi.json`, and `/docs` with assets from the package: no page here loads from elsewhere."""
-    text = json.dumps(contract(api), sort_keys=False)
+    text = json.dumps(contract(api))
 
     @app.get("/openapi.json")
     @public
