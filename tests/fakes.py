@@ -16,7 +16,7 @@ from fourpoint_core.jobs.contracts import InferContour
 from fourpoint_core.jobs.events import JobEvent, announce
 from fourpoint_core.storage import ObjectInfo, ObjectStore
 from fourpoint_core.store.models import InferredContour, Job
-from fourpoint_core.store.queries import annotations, jobs
+from fourpoint_core.store.queries import annotations, leases
 from fourpoint_core.store.session import Sessions, unit_of_work
 
 
@@ -27,10 +27,10 @@ class FakeWorker:
         self._sessions = sessions
         self._redis = redis
 
-    def claim(self, job_id: UUID) -> jobs.ClaimedJob:
+    def claim(self, job_id: UUID) -> leases.ClaimedJob:
         """Take a queued job."""
         with unit_of_work(self._sessions) as session:
-            claimed = jobs.claim(session, job_id, "fake worker", 30.0)
+            claimed = leases.claim(session, job_id, "fake worker", 30.0)
         assert claimed is not None
         return claimed
 
@@ -41,7 +41,7 @@ class FakeWorker:
         contour = contour_row(payload.sample_id, payload.contour_id, job_id, payload.prompt)
         with unit_of_work(self._sessions) as session:
             annotations.record_contour(session, contour)
-            jobs.record_success(session, claimed.lease, _answer(contour, payload))
+            leases.record_success(session, claimed.lease, _answer(contour, payload))
         announce(self._redis, JobEvent(job_id, JobState.SUCCEEDED))
         return contour.id
 
@@ -49,7 +49,7 @@ class FakeWorker:
         """End a job badly."""
         claimed = self.claim(job_id)
         with unit_of_work(self._sessions) as session:
-            jobs.record_failure(session, claimed.lease, error, retryable=False)
+            leases.record_failure(session, claimed.lease, error, retryable=False)
         announce(self._redis, JobEvent(job_id, JobState.FAILED))
 
     @contextmanager

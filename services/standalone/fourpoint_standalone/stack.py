@@ -15,7 +15,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from fourpoint_core.jobs.contracts import INFERENCE_QUEUES
-from fourpoint_core.store.queries import jobs
+from fourpoint_core.store.queries import workers
 from fourpoint_core.store.session import sessions_for, unit_of_work
 from fourpoint_standalone import people, postgres, private, processes, readiness, schema
 from fourpoint_standalone.postgres import PostgresServer
@@ -315,7 +315,7 @@ def _forget_workers(database_url: str) -> None:
     # Those that were killed with an earlier stack would count as present for some seconds more.
     sessions = sessions_for(create_engine(database_url, poolclass=NullPool))
     with unit_of_work(sessions) as session:
-        jobs.forget_silent_workers(session, timedelta(0))
+        workers.forget_silent_workers(session, timedelta(0))
 
 
 def _end_of(log: Path) -> str:

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from fourpoint_core.errors import CancelledError, DeadlineExceededError, FourpointError, LeaseLostError
-from fourpoint_core.store.queries import jobs
-from fourpoint_core.store.queries.jobs import ClaimedJob, Lease
+from fourpoint_core.store.queries import leases
+from fourpoint_core.store.queries.leases import ClaimedJob, Lease
 from fourpoint_core.store.session import Sessions, unit_of_work
 from fourpoint_worker.periodic import Periodic
 
@@ -114,7 +114,7 @@ class LeaseKeeper:
         if not in_hand:
             return
         with unit_of_work(self._sessions) as session:
-            held = jobs.renew(session, [job.lease for job in in_hand], self._lease_seconds)
+            held = leases.renew(session, [job.lease for job in in_hand], self._lease_seconds)
         for job in in_hand:
             job.is_lost = job.lease not in held
             job.is_cancelled = held.get(job.lease, False)
@@ -135,7 +135,7 @@ class LeaseKeeper:
         try:
             with unit_of_work(self._sessions) as session:
                 for job in hanging:
-                    jobs.note_overrun(session, job.lease, f"The stage {job.stage!r} hung.")
-                jobs.give_back(session, [job.lease for job in self._in_hand()])
+                    leases.note_overrun(session, job.lease, f"The stage {job.stage!r} hung.")
+                leases.give_back(session, [job.lease for job in self._in_hand()])
         except FourpointError as error:
             logger.warning("leases not given back; they will expire", extra={"reason": error.detail})

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fourpoint_core.errors import DatabaseUnavailableError
 from fourpoint_core.jobs.contracts import Queue
-from fourpoint_core.store.queries import jobs
+from fourpoint_core.store.queries import workers
 from fourpoint_core.store.session import Sessions, unhurried_commit
 from fourpoint_worker.periodic import Periodic
 
@@ -45,10 +45,10 @@ class Presence:
         self._periodic.stop()
         try:
             with unhurried_commit(self._sessions) as session:
-                jobs.take_leave(session, self._name)
+                workers.take_leave(session, self._name)
         except DatabaseUnavailableError:
             return
 
     def _greet(self) -> None:
         with unhurried_commit(self._sessions) as session:
-            jobs.greet(session, self._name, self._queues, self._engine, self._model_digest)
+            workers.greet(session, self._name, self._queues, self._engine, self._model_digest)

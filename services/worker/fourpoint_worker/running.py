@@ -26,9 +26,9 @@ from fourpoint_core.errors import (
 from fourpoint_core.jobs.contracts import JobKind
 from fourpoint_core.jobs.events import JobEvent, announce
 from fourpoint_core.logs import log_context
-from fourpoint_core.store.queries import jobs
-from fourpoint_core.store.queries.jobs import ClaimedJob
-from fourpoint_core.store.session import Session, Sessions, unhurried_commit, unit_of_work
+from fourpoint_core.store.queries import leases
+from fourpoint_core.store.queries.leases import ClaimedJob
+from fourpoint_core.store.session import Session, Sessions, autocommit, unit_of_work
 from fourpoint_worker.lease_keeper import ActiveJob, LeaseKeeper
 
 logger = logging.getLogger(__name__)
@@ -80,8 +80,12 @@ class Runner:
     def _claim(self, job_id: UUID) -> ClaimedJob | None:
         # Not waiting for the disk saves a click some milliseconds. Should PostgreSQL crash and forget the
         # claim, two workers may hold the same number; the first to record ends the job, the other is refused.
-        with unhurried_commit(self._sessions) as session:
-            return jobs.claim(session, job_id, self._worker_name, self._lease_seconds)
+        with autocommit(self._sessions) as session:
+            claimed = leases.claim_waiting(session, job_id, self._worker_name, self._lease_seconds)
+        if claimed is not None:
+            return claimed
+        with unit_of_work(self._sessions) as session:
+            return leases.claim(session, job_id, self._worker_name, self._lease_seconds)
 
     def _do_and_record(self, work: Work, claimed: ClaimedJob, job: ActiveJob) -> JobState | None:
         """The state the job is in now; None where it is somebody else's."""
@@ -109,9 +113,9 @@ class Runner:
 
     def _record(self, work: Work, payload: Any, job: ActiveJob, outcome: Any) -> None:
         with unit_of_work(self._sessions) as session:
-            jobs.require_lease(session, job.lease)
+            leases.require_lease(session, job.lease)
             result = work.record(session, payload, job, outcome)
-            jobs.record_success(session, job.lease, result)
+            leases.record_success(session, job.lease, result)
 
     def _fail(self, job: ActiveJob, error: FourpointError) -> JobState | None:
         logger.info("try failed", extra={"code": error.code, "reason": error.detail, "stage": job.stage})
@@ -123,7 +127,7 @@ class Runner:
 
     def _record_failure(self, job: ActiveJob, error: FourpointError) -> JobState:
         with unit_of_work(self._sessions) as session:
-            return jobs.record_failure(session, job.lease, error, retryable=isinstance(error, Retryable))
+            return leases.record_failure(session, job.lease, error, retryable=isinstance(error, Retryable))
 
     def _patiently(self, step: Callable[[], T]) -> T:
         """Run a transaction, again and again while the database is away.

@@ -20,7 +20,16 @@ from fourpoint_core.settings import CoreSettings
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.storage.removal import remove_objects
 from fourpoint_core.storage.staging import staged_keys
-from fourpoint_core.store.queries import idempotency, jobs, sample_leases, samples, tallies, trash, uploads
+from fourpoint_core.store.queries import (
+    idempotency,
+    jobs,
+    sample_leases,
+    samples,
+    tallies,
+    trash,
+    uploads,
+    workers,
+)
 from fourpoint_core.store.queries.jobs import Message
 from fourpoint_core.store.session import Sessions, one_at_a_time, unit_of_work
 from fourpoint_worker.removal import remove_condemned
@@ -164,7 +173,7 @@ class Sweep:
     def forget_silent_workers(self) -> None:
         """Remove worker processes that died without saying goodbye."""
         with unit_of_work(self._sessions) as session:
-            jobs.forget_silent_workers(session, _SILENCE)
+            workers.forget_silent_workers(session, _SILENCE)
 
     def _depth(self, queue: Queue) -> int:
         depth = self._redis.llen(queue.value)

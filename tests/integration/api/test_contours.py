@@ -8,9 +8,11 @@ from uuid import UUID
 import pytest
 from flask.testing import FlaskClient
 from redis import Redis
+from sqlalchemy import delete
 from tests.factories import HEIGHT, POINTS, WIDTH
 from tests.fakes import FakeWorker
 from tests.integration.api.inventory import Inventory
+from tests.integration.statements import statements
 from werkzeug.test import TestResponse
 
 from fourpoint_core.errors import NoOutlineError
@@ -274,6 +276,29 @@ def test_who_waits_for_what_is_cancelled_hears_of_it(
     with worker.working(lambda job_id: client.post(f"/v1/jobs/{job_id}/cancel")):
         answer = infer(client, sample, "wait=20", points=POINTS)
     assert (answer.status_code, answer.json["code"]) == (409, "cancelled")
+
+
+def test_who_waits_for_a_job_that_a_crash_of_the_database_forgot_is_told_to_click_again(
+    client: FlaskClient, sample: Sample, worker: FakeWorker, sessions: Sessions
+) -> None:
+    with worker.working(lambda job_id: _forget(sessions, job_id)):
+        answer = infer(client, sample, "wait=20", points=POINTS)
+    assert (answer.status_code, answer.json["code"]) == (503, "database_unavailable")
+    assert "Retry-After" in answer.headers
+
+
+@pytest.mark.parametrize(("wait", "durable"), [("wait=1", False), ("", True)])
+def test_a_job_whose_id_is_the_answer_is_on_the_disk_before(
+    client: FlaskClient, sample: Sample, wait: str, durable: bool
+) -> None:
+    with statements() as said:
+        infer(client, sample, wait, points=POINTS)
+    assert ("SET LOCAL synchronous_commit = off" not in said) is durable
+
+
+def _forget(sessions: Sessions, job_id: UUID) -> None:
+    with unit_of_work(sessions) as session:
+        session.execute(delete(Job).where(Job.id == job_id))
 
 
 def test_nobody_waits_longer_than_the_limit(

@@ -12,7 +12,7 @@ from fourpoint_api.app import create_app
 from fourpoint_api.clients import build_clients
 from fourpoint_api.settings import ApiSettings
 from fourpoint_core.jobs.contracts import INFERENCE_QUEUES, IO_QUEUES
-from fourpoint_core.store.queries import jobs
+from fourpoint_core.store.queries import workers
 from fourpoint_core.store.session import Sessions, unit_of_work
 
 
@@ -20,8 +20,10 @@ from fourpoint_core.store.session import Sessions, unit_of_work
 def _workers(sessions: Sessions) -> None:
     """One worker process of each kind, heard of just now."""
     with unit_of_work(sessions) as session:
-        jobs.greet(session, "inference-1", [queue.value for queue in INFERENCE_QUEUES], "weight-free", "0" * 64)
-        jobs.greet(session, "io-1", [queue.value for queue in IO_QUEUES], None, None)
+        workers.greet(
+            session, "inference-1", [queue.value for queue in INFERENCE_QUEUES], "weight-free", "0" * 64
+        )
+        workers.greet(session, "io-1", [queue.value for queue in IO_QUEUES], None, None)
 
 
 @pytest.fixture

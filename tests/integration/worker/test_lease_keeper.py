@@ -11,8 +11,8 @@ from tests.integration.worker.scenes import Gate, Scene
 from fourpoint_core.domain.jobs import JobState
 from fourpoint_core.errors import CancelledError, DeadlineExceededError, LeaseLostError
 from fourpoint_core.ids import LOCAL_USER_ID, new_id
-from fourpoint_core.store.queries import jobs
-from fourpoint_core.store.queries.jobs import ClaimedJob, Lease
+from fourpoint_core.store.queries import jobs, leases
+from fourpoint_core.store.queries.leases import ClaimedJob, Lease
 from fourpoint_core.store.session import unit_of_work
 from fourpoint_worker.lease_keeper import OVERRUN_EXIT_STATUS, LeaseKeeper
 from fourpoint_worker.segmenter.port import Checkpoint
@@ -127,7 +127,7 @@ def test_a_hanging_neighbour_gives_the_others_back_at_once(scene: Scene) -> None
     claims = []
     with unit_of_work(scene.sessions) as session:
         for job_id in (hanging, innocent):
-            claimed = jobs.claim(session, job_id, "worker", 3600)
+            claimed = leases.claim(session, job_id, "worker", 3600)
             assert claimed is not None
             claims.append(claimed)
     with started(keeper), keeper.keep(claims[0]) as stuck, keeper.keep(claims[1]) as moving:

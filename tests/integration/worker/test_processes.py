@@ -19,7 +19,7 @@ from fourpoint_core.jobs.broker import celery_app
 from fourpoint_core.jobs.contracts import IO_QUEUES, PURGE_DATASET, PurgeDataset
 from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.settings import CoreSettings
-from fourpoint_core.store.queries import datasets, jobs
+from fourpoint_core.store.queries import datasets, jobs, workers
 from fourpoint_core.store.session import unit_of_work
 from fourpoint_worker.lease_keeper import OVERRUN_EXIT_STATUS
 
@@ -100,7 +100,7 @@ def publish(scene: Scene, broker: Celery, *job_ids: object) -> None:
 def queues_consumed(scene: Scene) -> set[str]:
     with unit_of_work(scene.sessions) as session:
         return {
-            queue for worker in jobs.workers_seen(session, timedelta(seconds=10)) for queue in worker.queues
+            queue for worker in workers.workers_seen(session, timedelta(seconds=10)) for queue in worker.queues
         }
 
 

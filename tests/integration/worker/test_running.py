@@ -12,7 +12,7 @@ from fourpoint_core.errors import CancelledError, NoOutlineError, StorageUnavail
 from fourpoint_core.ids import new_id
 from fourpoint_core.jobs.contracts import SaveMode
 from fourpoint_core.jobs.events import CHANNEL, JobEvent
-from fourpoint_core.store.queries import annotations, jobs
+from fourpoint_core.store.queries import annotations, jobs, leases
 from fourpoint_core.store.session import unit_of_work
 from fourpoint_worker.segmenter.port import Checkpoint
 
@@ -25,7 +25,7 @@ def expire_lease(scene: Scene, job_id: object) -> None:
     """As if the worker had stopped renewing long ago."""
     with unit_of_work(scene.sessions) as session:
         job = jobs.get_job(session, job_id)  # type: ignore[arg-type]
-        jobs.give_back(session, [jobs.Lease(job.id, job.lease_number)])
+        leases.give_back(session, [leases.Lease(job.id, job.lease_number)])
 
 
 def test_a_job_that_ends_well_has_a_result_and_one_attempt(scene: Scene) -> None:

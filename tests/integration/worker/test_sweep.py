@@ -17,7 +17,7 @@ from fourpoint_core.jobs.contracts import Queue
 from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.settings import CoreSettings
 from fourpoint_core.store.models import Job, SampleLease, TallyDelta, UploadIntent, WorkerProcess
-from fourpoint_core.store.queries import jobs, sample_leases, samples, tallies
+from fourpoint_core.store.queries import leases, sample_leases, samples, tallies, workers
 from fourpoint_core.store.session import one_at_a_time, unit_of_work
 from fourpoint_worker import sweep as sweep_module
 from fourpoint_worker.sweep import Sweep
@@ -106,7 +106,7 @@ def test_a_full_queue_gets_no_more_messages(
 def test_a_job_whose_worker_died_is_run_by_another(scene: Scene, sweep: Sweep) -> None:
     job_id = scene.queue_click(scene.sample())
     with unit_of_work(scene.sessions) as session:
-        jobs.claim(session, job_id, "dead", lease_seconds=0)
+        leases.claim(session, job_id, "dead", lease_seconds=0)
     sweep.run()
     assert scene.run(job_id).state == JobState.SUCCEEDED
     assert scene.outcomes(job_id) == ["lease_expired", "succeeded"]
@@ -116,7 +116,7 @@ def test_a_job_that_kills_every_worker_ends_as_failed(scene: Scene, sweep: Sweep
     job_id = scene.queue_click(scene.sample())
     for _ in range(5):
         with unit_of_work(scene.sessions) as session:
-            assert jobs.claim(session, job_id, "dead", lease_seconds=0) is not None
+            assert leases.claim(session, job_id, "dead", lease_seconds=0) is not None
         sweep.run()
     job = scene.job(job_id)
     assert job.state == JobState.FAILED
@@ -135,7 +135,7 @@ def test_a_queued_job_past_its_deadline_ends_as_failed(scene: Scene, sweep: Swee
 def test_a_running_job_under_a_live_lease_is_left_alone(scene: Scene, sweep: Sweep) -> None:
     job_id = scene.queue_click(scene.sample())
     with unit_of_work(scene.sessions) as session:
-        jobs.claim(session, job_id, "alive", lease_seconds=60)
+        leases.claim(session, job_id, "alive", lease_seconds=60)
     sweep.run()
     assert scene.job(job_id).state == JobState.RUNNING
 
@@ -176,7 +176,7 @@ def test_an_object_store_that_is_away_stops_no_other_duty(
 ) -> None:
     with unit_of_work(scene.sessions) as session:
         samples.reserve_key(session, new_id(), "left/behind.png")
-        jobs.greet(session, "gone", ["click"], None, None)
+        workers.greet(session, "gone", ["click"], None, None)
         session.flush()
         session.execute(update(UploadIntent).values(created_at=ago(hours=2)))
         session.execute(update(WorkerProcess).values(seen_at=ago(minutes=5)))
@@ -188,7 +188,7 @@ def test_an_object_store_that_is_away_stops_no_other_duty(
     sweep.run()
     with unit_of_work(scene.sessions) as session:
         assert session.get(UploadIntent, "left/behind.png") is not None
-        assert jobs.workers_seen(session, timedelta(days=1)) == []
+        assert workers.workers_seen(session, timedelta(days=1)) == []
 
 
 def test_the_object_of_a_sample_is_never_removed(scene: Scene, sweep: Sweep) -> None:
@@ -203,15 +203,15 @@ def test_the_object_of_a_sample_is_never_removed(scene: Scene, sweep: Sweep) -> 
 
 def test_a_worker_that_fell_silent_is_forgotten(scene: Scene, sweep: Sweep) -> None:
     with unit_of_work(scene.sessions) as session:
-        jobs.greet(session, "gone", ["click"], None, None)
-        jobs.greet(session, "here", ["click"], None, None)
+        workers.greet(session, "gone", ["click"], None, None)
+        workers.greet(session, "here", ["click"], None, None)
         session.flush()
         session.execute(
             update(WorkerProcess).where(WorkerProcess.name == "gone").values(seen_at=ago(minutes=5))
         )
     sweep.run()
     with unit_of_work(scene.sessions) as session:
-        assert [worker.name for worker in jobs.workers_seen(session, timedelta(days=1))] == ["here"]
+        assert [worker.name for worker in workers.workers_seen(session, timedelta(days=1))] == ["here"]
 
 
 def test_counts_are_folded_and_stay(scene: Scene, sweep: Sweep) -> None:

@@ -16,6 +16,7 @@ from fourpoint_core.settings import CoreSettings
 __all__ = [
     "Session",  # so that whoever works inside a unit of work need not know SQLAlchemy
     "Sessions",
+    "autocommit",
     "connect",
     "effect_var",
     "note_result",
@@ -69,9 +70,11 @@ def sessions_for(engine: Engine) -> Sessions:
 
 
 @contextmanager
-def unit_of_work(sessions: Sessions) -> Iterator[Session]:
+def unit_of_work(sessions: Sessions, *, durable: bool = True) -> Iterator[Session]:
     """One transaction: committed when the block ends, rolled back when it raises.
 
+    durable: whether the commit waits for the disk. Without that, a crash of PostgreSQL within the next
+    second may forget it; a durable commit that follows takes it to the disk as well.
     Where `effect_var` is set and the block changed something, that is called last, in the same transaction.
     Raises DatabaseUnavailableError where PostgreSQL did not answer, or where this process has no connection
     to spare; what was asked may then be tried again.
@@ -80,6 +83,8 @@ def unit_of_work(sessions: Sessions) -> Iterator[Session]:
     with _outages_named(), sessions() as session:
         if effect is not None:
             _note_changes(session)
+        if not durable:
+            _do_not_wait(session)
         yield session
         if effect is not None:
             session.flush()
@@ -97,11 +102,26 @@ def preparation(sessions: Sessions) -> Iterator[Session]:
 
 
 @contextmanager
+def autocommit(sessions: Sessions) -> Iterator[Session]:
+    """Statements that are a transaction each, for whoever needs one only: two round trips less.
+
+    Nothing is written here together with `effect_var`; what a caller asked for is a `unit_of_work`.
+    """
+    with _outages_named(), sessions() as session:
+        session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+        yield session
+
+
+@contextmanager
 def unhurried_commit(sessions: Sessions) -> Iterator[Session]:
     """A transaction whose loss would cost nothing but a repetition: it does not wait for the disk."""
     with preparation(sessions) as session:
-        session.connection().exec_driver_sql("SET LOCAL synchronous_commit = off")
+        _do_not_wait(session)
         yield session
+
+
+def _do_not_wait(session: Session) -> None:
+    session.connection().exec_driver_sql("SET LOCAL synchronous_commit = off")
 
 
 def note_result(session: Session, result: dict[str, Any]) -> None:

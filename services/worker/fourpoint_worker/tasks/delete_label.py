@@ -8,7 +8,7 @@ from typing import Any
 from fourpoint_core.domain.labels import DeletionPolicy
 from fourpoint_core.jobs.contracts import DELETE_LABEL, DeleteLabel
 from fourpoint_core.storage import ObjectStore
-from fourpoint_core.store.queries import jobs, relabeling, trash
+from fourpoint_core.store.queries import jobs, leases, relabeling, trash
 from fourpoint_core.store.session import Session, Sessions, unit_of_work
 from fourpoint_worker.lease_keeper import ActiveJob
 from fourpoint_worker.removal import remove_condemned
@@ -46,34 +46,34 @@ class DeleteLabelWork:
         """Take the label's objects out of some documents; of how many."""
         with unit_of_work(self._sessions) as session:
             # The lease first: who has lost it changes nothing.
-            jobs.require_lease(session, job.lease)
+            leases.require_lease(session, job.lease)
             if not relabeling.is_out_of_use(session, payload.label_id):
                 return 0
             emptied = relabeling.delete_some(session, payload.label_id, SLICE, job.author)
             done = {"annotations": emptied.annotations, "samples": emptied.samples}
-            jobs.add_progress(session, job.lease, done)
+            leases.add_progress(session, job.lease, done)
         return emptied.samples
 
     def _throw_away_some(self, payload: DeleteLabel, job: ActiveJob) -> int:
         """Put some images that show the label into the trash; how many were looked at."""
         ids = relabeling.samples_with(payload.dataset_id, payload.label_id)
         with unit_of_work(self._sessions) as session:
-            jobs.require_lease(session, job.lease)
+            leases.require_lease(session, job.lease)
             if not relabeling.is_out_of_use(session, payload.label_id):
                 return 0
             thrown = trash.throw_away(session, ids, job.lease.job_id, job.author, SLICE)
-            jobs.add_progress(session, job.lease, {"samples": len(thrown.taken)})
+            leases.add_progress(session, job.lease, {"samples": len(thrown.taken)})
         return thrown.seen
 
     def _purge_some(self, payload: DeleteLabel, job: ActiveJob) -> int:
         """Remove some images that show the label for good, with their files; how many were looked at."""
         ids = relabeling.samples_with(payload.dataset_id, payload.label_id)
         with unit_of_work(self._sessions) as session:
-            jobs.require_lease(session, job.lease)
+            leases.require_lease(session, job.lease)
             if not relabeling.is_out_of_use(session, payload.label_id):
                 return 0
             purged = trash.purge(session, ids, SLICE, condemned_by=job.lease.job_id)
             done = {"samples": purged.samples, "objects": len(purged.condemned_keys)}
-            jobs.add_progress(session, job.lease, done)
+            leases.add_progress(session, job.lease, done)
         remove_condemned(self._sessions, self._store, purged.condemned_keys, purged.forgotten_digests)
         return purged.seen

@@ -8,7 +8,7 @@ from typing import Any
 
 from fourpoint_core.jobs.contracts import DELETE_SAMPLES, DeleteSamples
 from fourpoint_core.storage import ObjectStore
-from fourpoint_core.store.queries import jobs, trash
+from fourpoint_core.store.queries import jobs, leases, trash
 from fourpoint_core.store.session import Session, Sessions, unit_of_work
 from fourpoint_worker.lease_keeper import ActiveJob
 from fourpoint_worker.removal import remove_condemned
@@ -68,5 +68,5 @@ class DeleteSamplesWork:
 
 def _count(session: Session, job: ActiveJob, **done: int) -> Counts:
     """Add to what this job has done, in all its tries."""
-    jobs.add_progress(session, job.lease, done)
+    leases.add_progress(session, job.lease, done)
     return jobs.get_job(session, job.lease.job_id).progress or {}

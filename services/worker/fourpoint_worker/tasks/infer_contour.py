@@ -11,7 +11,7 @@ from fourpoint_core.domain.prompts import prompt_to_json
 from fourpoint_core.jobs.contracts import INFER_CONTOUR, InferContour, SaveMode
 from fourpoint_core.store.models import InferredContour, Label, Sample
 from fourpoint_core.store.queries import annotations, drafts, labels, samples
-from fourpoint_core.store.session import Session, Sessions, unit_of_work
+from fourpoint_core.store.session import Session, Sessions, autocommit
 from fourpoint_worker.images import ImageCache
 from fourpoint_worker.lease_keeper import ActiveJob
 from fourpoint_worker.segmenter.outline import draw_outline
@@ -38,9 +38,9 @@ class InferContourWork:
         """Draw the outline."""
         job.checkpoint("image")
         began = time.perf_counter()
-        with unit_of_work(self._sessions) as session:
-            sample = samples.get_sample(session, payload.sample_id)
-        image = self._images.upright(sample.digest, sample.object_key)
+        with autocommit(self._sessions) as session:
+            photograph = samples.get_photograph(session, payload.sample_id)
+        image = self._images.upright(photograph.digest, photograph.object_key)
         milliseconds_image = (time.perf_counter() - began) * 1000
         outline = draw_outline(self._engine, image, payload.prompt, job.checkpoint)
         stages = {"queue": job.milliseconds_queued, "image": milliseconds_image, **outline.milliseconds}
@@ -50,13 +50,16 @@ class InferContourWork:
         self, session: Session, payload: InferContour, job: ActiveJob, outcome: _Drawn
     ) -> dict[str, Any]:
         """Keep the contour, and add it to the draft or the document where the request asked for that."""
-        must_lock = payload.save is not SaveMode.NONE
-        sample = samples.get_sample(session, payload.sample_id, lock=must_lock)
         contour = self._contour_row(payload, job, outcome)
+        answer = _answer(payload, contour, outcome)
+        if payload.save is SaveMode.NONE:
+            # Only whether it is still there.
+            samples.get_photograph(session, payload.sample_id)
+            annotations.record_contour(session, contour)
+            return answer
+        sample = samples.get_sample(session, payload.sample_id, lock=True)
         annotations.record_contour(session, contour)
-        return _answer(payload, contour, outcome) | _save(
-            session, sample, payload, contour, outcome, job.author
-        )
+        return answer | _save(session, sample, payload, contour, outcome, job.author)
 
     def _contour_row(self, payload: InferContour, job: ActiveJob, drawn: _Drawn) -> InferredContour:
         outline = drawn.outline
@@ -104,8 +107,6 @@ def _save(
     author: UUID,
 ) -> dict[str, Any]:
     """Save as the request asked; what the answer says about it."""
-    if payload.save is SaveMode.NONE:
-        return {}
     if payload.redraws and payload.save is SaveMode.DOCUMENT:
         return _redraw(session, sample, payload, row, drawn, author)
     label = _label(session, sample, payload)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from fourpoint_core.jobs.contracts import MERGE_LABEL, MergeLabel
-from fourpoint_core.store.queries import jobs, relabeling
+from fourpoint_core.store.queries import jobs, leases, relabeling
 from fourpoint_core.store.queries.relabeling import Slice
 from fourpoint_core.store.session import Session, Sessions, unit_of_work
 from fourpoint_worker.lease_keeper import ActiveJob
@@ -34,11 +34,11 @@ class MergeLabelWork:
     def _merge_slice(self, payload: MergeLabel, job: ActiveJob) -> Slice:
         with unit_of_work(self._sessions) as session:
             # The lease first: who has lost it changes nothing.
-            jobs.require_lease(session, job.lease)
+            leases.require_lease(session, job.lease)
             if not relabeling.is_out_of_use(session, payload.label_id):
                 return Slice(0, 0)
             slice_ = relabeling.merge_some(session, payload.label_id, payload.into, SLICE, job.author)
-            jobs.add_progress(
+            leases.add_progress(
                 session, job.lease, {"annotations": slice_.annotations, "samples": slice_.samples}
             )
             return slice_

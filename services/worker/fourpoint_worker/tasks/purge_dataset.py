@@ -4,7 +4,7 @@ from typing import Any
 
 from fourpoint_core.jobs.contracts import PURGE_DATASET, PurgeDataset
 from fourpoint_core.storage import ObjectStore
-from fourpoint_core.store.queries import datasets, jobs, trash
+from fourpoint_core.store.queries import datasets, leases, trash
 from fourpoint_core.store.queries.trash import Purged
 from fourpoint_core.store.session import Session, Sessions, unit_of_work
 from fourpoint_worker.lease_keeper import ActiveJob
@@ -45,6 +45,6 @@ class PurgeDatasetWork:
     def _purge_slice(self, payload: PurgeDataset, job: ActiveJob, done: int) -> Purged:
         condemned_by = job.lease.job_id if payload.delete_objects else None
         with unit_of_work(self._sessions) as session:
-            jobs.report_progress(session, job.lease, {"samples_removed": done})
+            leases.report_progress(session, job.lease, {"samples_removed": done})
             ids = trash.all_of(payload.dataset_id)
             return trash.purge(session, ids, SLICE, condemned_by=condemned_by, remember=False)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from fourpoint_core.jobs.contracts import RESTORE_SAMPLES, RestoreSamples
-from fourpoint_core.store.queries import jobs, trash
+from fourpoint_core.store.queries import jobs, leases, trash
 from fourpoint_core.store.session import Session, Sessions, unit_of_work
 from fourpoint_worker.lease_keeper import ActiveJob
 
@@ -34,6 +34,6 @@ class RestoreSamplesWork:
         with unit_of_work(self._sessions) as session:
             ids = trash.trashed(payload.dataset_id, payload.ids, payload.deletion_id)
             slice_ = trash.take_back(session, ids, SLICE)
-            jobs.add_progress(session, job.lease, {"samples": len(slice_.taken)})
+            leases.add_progress(session, job.lease, {"samples": len(slice_.taken)})
             done = jobs.get_job(session, job.lease.job_id).progress or {}
             return slice_.seen, done["samples"]

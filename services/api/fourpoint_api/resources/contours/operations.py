@@ -36,22 +36,26 @@ def queue(
     job_id: UUID,
     author: UUID,
     request_id: str | None,
+    *,
+    durable: bool,
 ) -> jobs.Message:
     """Check the prompt against the image and queue the job; publishing is the caller's next step.
 
+    durable: whether the job must outlive a crash of PostgreSQL from now on, because its id is answered next.
+    Whoever answers with the outcome can do without: the outcome's commit takes the job to the disk.
     Raises NotFoundError or InvalidInputError.
     """
     name = None if wanted.label_name is None else clean_label_name(wanted.label_name)
-    with unit_of_work(sessions) as session:
-        sample = samples.get_sample(session, sample_id)
+    with unit_of_work(sessions, durable=durable) as session:
+        image = samples.get_photograph(session, sample_id)
         redraws = wanted.prompt.keys().isdisjoint({"points", "box"})
         if redraws:
             wanted = _from_kept_clicks(session, sample_id, wanted)
         prompt = prompt_from_json(wanted.prompt)
         named = isinstance(wanted.prompt.get("points"), dict)
-        validate_prompt(prompt, sample.width, sample.height, named=named)
+        validate_prompt(prompt, image.width, image.height, named=named)
         if wanted.label_id is not None:
-            _require_label(session, sample.dataset_id, wanted.label_id)
+            _require_label(session, image.dataset_id, wanted.label_id)
         payload = InferContour(
             sample_id=sample_id,
             contour_id=new_id(),
@@ -68,7 +72,7 @@ def queue(
             payload,
             job_id=job_id,
             author=author,
-            dataset_id=sample.dataset_id,
+            dataset_id=image.dataset_id,
             sample_id=sample_id,
             request_id=request_id,
         )

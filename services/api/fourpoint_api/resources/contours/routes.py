@@ -12,7 +12,7 @@ from fourpoint_api.resources.contours import operations, schemas
 from fourpoint_api.resources.jobs.operations import read
 from fourpoint_api.resources.jobs.rendering import accepted
 from fourpoint_api.resources.jobs.schemas import JobSchema
-from fourpoint_api.web import examples
+from fourpoint_api.web import examples, plain_json
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id
 from fourpoint_api.web.documented import problems, waits
@@ -23,6 +23,7 @@ from fourpoint_core.domain.jobs import JobState
 from fourpoint_core.errors import (
     AttemptsExhaustedError,
     CancelledError,
+    DatabaseUnavailableError,
     IdTakenError,
     InvalidInputError,
     NoOutlineError,
@@ -68,12 +69,18 @@ class Contours(MethodView):
         wanted = operations.ContourRequest(
             _prompt(body), body["save"], body["annotation_id"], body["label_id"], body["label"]
         )
-        message = operations.queue(
-            clients().sessions, sample_id, wanted, job_id, current_user_id(), request_id_var.get()
-        )
         with ExitStack() as stack:
             # Before the message goes out, so that the answer cannot come before anyone listens.
             bell = _listen(stack, job_id) if seconds else None
+            message = operations.queue(
+                clients().sessions,
+                sample_id,
+                wanted,
+                job_id,
+                current_user_id(),
+                request_id_var.get(),
+                durable=bell is None,
+            )
             clients().dispatcher.dispatch([message])
             job = _outcome(bell, seconds, job_id)
         return _answer(job)
@@ -115,12 +122,17 @@ def _listen(stack: ExitStack, job_id: UUID) -> Event | None:
 def _outcome(bell: Event | None, seconds: float, job_id: UUID) -> Job:
     if bell is None:
         return read(clients().sessions, job_id)
-    return wait_until_final(bell, seconds, lambda: read(clients().sessions, job_id))
+    try:
+        return wait_until_final(bell, seconds, lambda: read(clients().sessions, job_id))
+    except NotFoundError as error:
+        # Nobody has been told of it yet, and PostgreSQL crashed before it lay on the disk.
+        raise DatabaseUnavailableError("The database has restarted; click again.") from error
 
 
 def _answer(job: Job) -> Any:
     if job.state == JobState.SUCCEEDED.value:
-        return job.result, 200
+        # As the worker made it, which knows the schema: dumping it once more would cost a millisecond.
+        return plain_json.answer(job.result or {})
     if JobState(job.state).is_final and job.error is not None:
         error = job.error
         return problem_response(

@@ -10,7 +10,7 @@ from fourpoint_core.errors import DatabaseUnavailableError, StorageUnavailableEr
 from fourpoint_core.jobs.contracts import Queue
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.store import migrate
-from fourpoint_core.store.queries import jobs
+from fourpoint_core.store.queries import workers
 from fourpoint_core.store.session import Sessions, unit_of_work
 
 # Three heartbeats may be lost before a worker counts as gone.
@@ -42,7 +42,7 @@ def _database(sessions: Sessions) -> tuple[str, str, list[str]]:
         with unit_of_work(sessions) as session:
             if not migrate.is_current(session.connection()):
                 return "the schema is older than this version: run the migrations", "unknown", []
-            seen = jobs.workers_seen(session, WORKER_SILENCE)
+            seen = workers.workers_seen(session, WORKER_SILENCE)
     except DatabaseUnavailableError as error:
         return error.detail, "unknown", []
     missing = sorted({queue.value for queue in Queue} - {queue for worker in seen for queue in worker.queues})

@@ -14,7 +14,7 @@ from fourpoint_core.jobs.events import JobEvent, announce
 from fourpoint_core.store.models import Job, JobAttempt
 from fourpoint_core.store.queries import jobs
 from fourpoint_core.store.queries.paging import Keyset, Page
-from fourpoint_core.store.session import Session, Sessions, unit_of_work
+from fourpoint_core.store.session import Session, Sessions, autocommit, unit_of_work
 
 
 def queue(
@@ -43,7 +43,7 @@ def queue(
 
 def read(sessions: Sessions, job_id: UUID) -> Job:
     """A job's row. Raises NotFoundError."""
-    with unit_of_work(sessions) as session:
+    with autocommit(sessions) as session:
         return jobs.get_job(session, job_id)
 
 

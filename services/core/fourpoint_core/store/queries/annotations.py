@@ -28,6 +28,7 @@ from fourpoint_core.store.models import Annotation, InferredContour, Label, Revi
 
 _ANNOTATIONS = cast(Table, Annotation.__table__)
 _REVISIONS = cast(Table, Revision.__table__)
+_CONTOURS = cast(Table, InferredContour.__table__)
 _SHAPE = ("bounding_box", "area", "vertex_count")
 # Saves of jobs that tidy up: who labeled the image stays who did.
 _MECHANICAL = {Action.MERGE_LABEL, Action.DELETE_LABEL}
@@ -240,8 +241,10 @@ def settle(session: Session, saves: Sequence[Save], action: Action, author: UUID
 
 def record_contour(session: Session, contour: InferredContour) -> None:
     """Keep the answer to a prompt."""
-    session.add(contour)
-    session.flush()
+    given = {
+        column.name: getattr(contour, column.name) for column in _CONTOURS.c if column.server_default is None
+    }
+    session.execute(insert(_CONTOURS), given)
 
 
 def get_contour(session: Session, sample_id: UUID, contour_id: UUID) -> InferredContour:

@@ -1,10 +1,11 @@
 """Samples and uploads."""
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -26,8 +27,27 @@ def get_sample(session: Session, sample_id: UUID, *, lock: bool = False, share: 
         statement = statement.with_for_update(of=Sample, read=True)
     sample = session.scalar(statement.execution_options(populate_existing=True))
     if sample is None:
-        raise NotFoundError(f"There is no sample {sample_id}.")
+        raise _no_sample(sample_id)
     return sample
+
+
+@dataclass(frozen=True, slots=True)
+class Photograph:
+    """What a prompt is drawn on: where a sample's bytes are, and how large the upright image is."""
+
+    dataset_id: UUID
+    digest: str
+    object_key: str
+    width: int
+    height: int
+
+
+def get_photograph(session: Session, sample_id: UUID) -> Photograph:
+    """Read the little of a sample that a click needs. Raises NotFoundError, as `get_sample` does."""
+    row = session.execute(_PHOTOGRAPH, {"sample_id": sample_id}).one_or_none()
+    if row is None:
+        raise _no_sample(sample_id)
+    return Photograph(*row)
 
 
 def samples_by_id(session: Session, ids: Collection[UUID]) -> dict[UUID, Sample]:
@@ -101,3 +121,15 @@ def condemn_keys(session: Session, keys: Collection[str], *, by: UUID) -> None:
 def forget_intents(session: Session, keys: Collection[str]) -> None:
     """Remove the promises of keys whose objects are gone."""
     session.execute(delete(UploadIntent).where(UploadIntent.object_key.in_(keys)))
+
+
+def _no_sample(sample_id: UUID) -> NotFoundError:
+    return NotFoundError(f"There is no sample {sample_id}.")
+
+
+# Built once: it is part of every click, twice.
+_PHOTOGRAPH = (
+    select(Sample.dataset_id, Sample.digest, Sample.object_key, Sample.width, Sample.height)
+    .join(Dataset, Dataset.id == Sample.dataset_id)
+    .where(Sample.id == bindparam("sample_id"), LIVE, PRESENT)
+)
