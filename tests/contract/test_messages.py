@@ -70,6 +70,7 @@ EVERY_CONDITION = SampleFilter(
     not_labeled_by=(new_id(),),
     difficult=True,
     attributes=(("colour", "red"),),
+    changed=True,
     at=NOON,
 )
 PAYLOADS: list[Payload] = [

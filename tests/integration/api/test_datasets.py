@@ -30,7 +30,7 @@ def test_a_new_dataset_can_be_read_where_the_answer_says(client: FlaskClient) ->
     read = client.get(answer.headers["Location"])
     assert read.json == {
         **answer.json,
-        "samples": {"total": 0, "labeled": 0, "unlabeled": 0, "progress_percent": 0},
+        "samples": {"total": 0, "labeled": 0, "unlabeled": 0, "missing": 0, "progress_percent": 0},
     }
 
 
@@ -214,7 +214,7 @@ def test_progress_counts_labeled_images(client: FlaskClient, dataset: Dataset, s
     for count in (0, 0, 2):
         make_sample(sessions, dataset, annotation_count=count)
     totals = client.get(f"/v1/datasets/{dataset.id}").json["samples"]
-    assert totals == {"total": 3, "labeled": 1, "unlabeled": 2, "progress_percent": 33}
+    assert totals == {"total": 3, "labeled": 1, "unlabeled": 2, "missing": 0, "progress_percent": 33}
 
 
 def test_a_deleted_dataset_is_gone_at_once_with_its_images(

@@ -48,7 +48,7 @@ def labels(found: dict[str, Any]) -> dict[str, tuple[int, int]]:
 
 
 def test_an_empty_dataset_counts_nothing(client: FlaskClient, dataset: Dataset) -> None:
-    nothing = {"total": 0, "labeled": 0, "unlabeled": 0, "progress_percent": 0}
+    nothing = {"total": 0, "labeled": 0, "unlabeled": 0, "missing": 0, "progress_percent": 0}
     assert stats(client, dataset) == {"samples": nothing, "labels": [], "labelers": [], "days": []}
 
 

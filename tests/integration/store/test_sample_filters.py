@@ -44,6 +44,8 @@ class Known:
     key: str
     created_at: datetime
     size: int
+    missing: bool = False
+    changed: bool = False
     history: list[Moment] = field(default_factory=list)
 
     def at(self, time: datetime | None) -> Moment | None:
@@ -84,10 +86,18 @@ def _make_known(world: World, number: int, chance: random.Random) -> Known:
     name = f"{chance.choice(NAMES)}{chance.choice(['', str(number % 7)])}.png"
     key = f"in/{chance.choice(FOLDERS)}{number}-{name}"
     size = chance.choice([10, 20, 30])
+    missing, changed = number % 5 == 0, number % 3 == 0
     row = make_sample(
-        world.sessions, world.dataset, name=name, object_key=key, created_at=created_at, size_bytes=size
+        world.sessions,
+        world.dataset,
+        name=name,
+        object_key=key,
+        created_at=created_at,
+        size_bytes=size,
+        missing_since=NOW if missing else None,
+        changed_at=NOW if changed else None,
     )
-    known = Known(row.id, name, key, created_at, size)
+    known = Known(row.id, name, key, created_at, size, missing, changed)
     time = created_at
     for _ in range(chance.choice([0, 0, 1, 1, 2, 3])):
         time += timedelta(minutes=chance.randrange(1, 600))
@@ -118,7 +128,9 @@ def matches(known: Known, wanted: SampleFilter) -> bool:
         for key, value in item.attributes.items()
     }
     conditions = [
-        wanted.status is Status.ALL or (wanted.status is Status.LABELED) == bool(objects),
+        (wanted.status is Status.MISSING) == known.missing,
+        wanted.status in {Status.ALL, Status.MISSING} or (wanted.status is Status.LABELED) == bool(objects),
+        wanted.changed is None or wanted.changed == known.changed,
         not wanted.label_ids
         or (
             set(wanted.label_ids) <= present
@@ -178,6 +190,7 @@ def filters_of(world: World) -> st.SearchStrategy[SampleFilter]:
         not_labeled_by=some,
         difficult=maybe,
         attributes=st.sampled_from([(), (("colour", "red"),), (("colour", "blue"), ("seen", "true"))]),
+        changed=maybe,
         at=st.none() | times,
     )
 

@@ -43,7 +43,7 @@ DATASET = {
     "created_at": TIME,
     "updated_at": TIME,
 }
-TOTALS = {"total": 8, "labeled": 1, "unlabeled": 7, "progress_percent": 12}
+TOTALS = {"total": 8, "labeled": 1, "unlabeled": 7, "missing": 0, "progress_percent": 12}
 SAMPLE = {
     "id": SAMPLE_ID,
     "dataset_id": DATASET_ID,
@@ -61,6 +61,9 @@ SAMPLE = {
     "labeled_at": None,
     "created_by": USER_ID,
     "created_at": TIME,
+    "object_modified_at": None,
+    "missing_since": None,
+    "changed_at": None,
 }
 CONTOUR = {"parts": [{"outer": [[150.5, 10.0], [280.0, 150.0], [140.0, 299.0], [60.0, 160.0]], "holes": []}]}
 POINTS = {"top": [150.5, 10], "bottom": [140, 299], "left": [60, 160], "right": [280, 150]}

@@ -12,11 +12,12 @@ _SURROGATES = range(0xD800, 0xE000)
 
 
 class Status(StrEnum):
-    """The tabs of a sample list."""
+    """The tabs of a sample list. Images whose files are gone are in MISSING, and in no other."""
 
     ALL = "all"
     LABELED = "labeled"
     UNLABELED = "unlabeled"
+    MISSING = "missing"
 
 
 class LabelMatch(StrEnum):
@@ -78,6 +79,7 @@ class SampleFilter:
     labeled_by: the last save that left an object was by one of them.
     never_labeled: whether no revision ever had an object. not_labeled_by: no revision with an object is by
     one of them. difficult: whether an object is marked so. attributes: pairs that some object has.
+    changed: whether the bucket holds other bytes than those that were labeled, and nobody has looked since.
     at: the documents as they stood at that time, of the samples there were; None: as they are.
     """
 
@@ -94,6 +96,7 @@ class SampleFilter:
     not_labeled_by: tuple[UUID, ...] = ()
     difficult: bool | None = None
     attributes: tuple[tuple[str, str], ...] = ()
+    changed: bool | None = None
     at: datetime | None = None
 
     @property

@@ -144,6 +144,7 @@ def render_totals(totals: SampleTotals) -> dict[str, int]:
         "total": totals.total,
         "labeled": totals.labeled,
         "unlabeled": totals.total - totals.labeled,
+        "missing": totals.missing,
         "progress_percent": totals.labeled * 100 // totals.total if totals.total else 0,
     }
 

@@ -74,11 +74,14 @@ class DatasetSchema(Schema):
 
 
 class TotalsSchema(Schema):
-    """How far the labeling is; progress is floor(labeled / total * 100)."""
+    """How far the labeling is; progress is floor(labeled / total * 100), and what is missing is in no total."""
 
     total = ma.fields.Integer(required=True)
     labeled = ma.fields.Integer(required=True)
     unlabeled = ma.fields.Integer(required=True)
+    missing = ma.fields.Integer(
+        required=True, metadata={"description": "Images whose files are gone from the bucket"}
+    )
     progress_percent = ma.fields.Integer(required=True)
 
 

@@ -79,6 +79,7 @@ class SampleFilterSchema(Schema):
         ma.fields.String(validate=[ma.validate.Length(max=512), _attribute]),
         "Some object has this attribute, as `key:value`; repeatable: all of them",
     )
+    changed = _flag("The bucket holds another file than the one that was labeled, and nobody has confirmed it")
     at = _time("The documents as they stood at this time, of the samples that there were")
 
 
@@ -117,6 +118,7 @@ def filter_of(data: Mapping[str, Any]) -> SampleFilter:
         not_labeled_by=tuple(data["not_labeled_by"]),
         difficult=data["difficult"],
         attributes=tuple(_pair(term) for term in data["attribute"]),
+        changed=data["changed"],
         at=data["at"],
     )
 

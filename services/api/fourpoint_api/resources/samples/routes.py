@@ -23,7 +23,7 @@ from fourpoint_api.web.media import immutable_bytes, stream_object
 from fourpoint_api.web.problems import RangeNotSatisfiableError, UnsupportedMediaTypeError
 from fourpoint_api.web.strict_json import escaped
 from fourpoint_core.domain.access import Role
-from fourpoint_core.domain.filters import SORTS, SampleFilter, Sort, SortKey
+from fourpoint_core.domain.filters import SORTS, SampleFilter, Sort, SortKey, Status
 from fourpoint_core.errors import (
     BatchTooLargeError,
     DamagedImageError,
@@ -221,7 +221,7 @@ class OneSample(MethodView):
     def get(self, sample_id: UUID) -> Any:
         """Read an image's facts and its state."""
         sample = operations.read(clients().sessions, sample_id)
-        tag = etags.etag_of("sample", sample.revision)
+        tag = _etag(sample)
         return etags.not_modified(tag) if etags.is_known(tag) else (render(sample), 200, {"ETag": tag})
 
 
@@ -270,19 +270,34 @@ def render(sample: Sample, state: DocumentState | None = None) -> dict[str, Any]
         "dataset_id": sample.dataset_id,
         "name": sample.name,
         "object_key": sample.object_key,
-        "digest": sample.digest,
+        "digest": sample.known_sha256,
         "media_type": sample.media_type,
         "size_bytes": sample.size_bytes,
         "width": sample.width,
         "height": sample.height,
-        "status": "labeled" if shown.annotation_count else "unlabeled",
+        "status": _status(sample, shown.annotation_count),
         "annotation_count": shown.annotation_count or 0,
         "revision": shown.revision or 0,
         "labeled_by": shown.labeled_by,
         "labeled_at": shown.labeled_at,
         "created_by": sample.created_by,
         "created_at": sample.created_at,
+        "object_modified_at": sample.object_modified_at,
+        "missing_since": sample.missing_since,
+        "changed_at": sample.changed_at,
     }
+
+
+def _status(sample: Sample, annotation_count: int) -> str:
+    if sample.missing_since is not None:
+        return Status.MISSING.value
+    return (Status.LABELED if annotation_count else Status.UNLABELED).value
+
+
+def _etag(sample: Sample) -> str:
+    """Of all that a synchronisation or a save may change."""
+    state = (sample.object_key, sample.object_etag, sample.sha256, sample.missing_since, sample.changed_at)
+    return f'"sample-{sample.revision}-{sha256(repr(state).encode()).hexdigest()[:16]}"'
 
 
 def _scope(dataset_id: UUID, wanted: SampleFilter, sort: Sort) -> str:

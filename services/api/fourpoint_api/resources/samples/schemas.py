@@ -16,18 +16,39 @@ class SampleSchema(Schema):
     dataset_id = ma.fields.UUID(required=True)
     name = ma.fields.String(required=True)
     object_key = ma.fields.String(required=True)
-    digest = ma.fields.String(required=True, metadata={"description": "SHA-256 of the file, hex"})
+    digest = ma.fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "SHA-256 of the file, hex; null where only its header has been read yet"},
+    )
     media_type = ma.fields.String(required=True)
     size_bytes = ma.fields.Integer(required=True)
     width = ma.fields.Integer(required=True)
     height = ma.fields.Integer(required=True)
-    status = ma.fields.String(required=True, validate=ma.validate.OneOf(["labeled", "unlabeled"]))
+    status = ma.fields.String(
+        required=True,
+        validate=ma.validate.OneOf(["labeled", "unlabeled", "missing"]),
+        metadata={"description": "`missing`: its file is gone from the bucket; its annotations are kept"},
+    )
     annotation_count = ma.fields.Integer(required=True)
     revision = ma.fields.Integer(required=True)
     labeled_by = ma.fields.UUID(required=True, allow_none=True)
     labeled_at = ma.fields.AwareDateTime(required=True, allow_none=True, format="iso")
     created_by = ma.fields.UUID(required=True)
     created_at = ma.fields.AwareDateTime(required=True, format="iso")
+    object_modified_at = ma.fields.AwareDateTime(
+        required=True,
+        allow_none=True,
+        format="iso",
+        metadata={"description": "When the file was last written, where a synchronisation has seen it"},
+    )
+    missing_since = ma.fields.AwareDateTime(required=True, allow_none=True, format="iso")
+    changed_at = ma.fields.AwareDateTime(
+        required=True,
+        allow_none=True,
+        format="iso",
+        metadata={"description": "When another file was found in its place; null once somebody confirmed it"},
+    )
 
 
 class SampleQuerySchema(PageQuerySchema, SortedFilterSchema):

@@ -8,12 +8,14 @@ from fourpoint_core.store.models.idempotency import IdempotencyKey
 from fourpoint_core.store.models.jobs import Job, JobAttempt, WorkerProcess
 from fourpoint_core.store.models.preferences import Preference
 from fourpoint_core.store.models.sample_states import SampleLabel, SamplePath, SampleState
-from fourpoint_core.store.models.samples import PRESENT, ForgottenObject, Sample, UploadIntent
+from fourpoint_core.store.models.samples import KEPT, PRESENT, ForgottenObject, Sample, UploadIntent
+from fourpoint_core.store.models.syncs import KnownObject, SyncItem, SyncRun
 from fourpoint_core.store.models.tallies import Tally, TallyDelta
 from fourpoint_core.store.models.uploads import DirectUpload
 from fourpoint_core.store.models.users import ApiToken, DatasetMember, User
 
 __all__ = [
+    "KEPT",
     "PRESENT",
     "Annotation",
     "ApiToken",
@@ -27,6 +29,7 @@ __all__ = [
     "InferredContour",
     "Job",
     "JobAttempt",
+    "KnownObject",
     "Label",
     "Preference",
     "Revision",
@@ -36,6 +39,8 @@ __all__ = [
     "SamplePath",
     "SampleState",
     "SavedFilter",
+    "SyncItem",
+    "SyncRun",
     "Tally",
     "TallyDelta",
     "UploadIntent",

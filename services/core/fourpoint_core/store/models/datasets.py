@@ -12,7 +12,10 @@ from fourpoint_core.store.models.base import Base, CreatedAt, Id
 class Dataset(Base):
     """A collection of samples that are labeled with one set of labels.
 
-    input_path: key prefix in the object store where the images lie; ends with a slash.
+    input_path: key prefix in the object store where the images lie; output_path: one for what is made of
+    them. Both end with a slash.
+    auto_sync_minutes: pause between two synchronisations that nobody asks for; sync_due_at: when the next one
+    should begin. Both NULL: only when asked.
     row_version: grows with every change; the resource's ETag.
     deleted_at: set at once when somebody deletes it; a job then removes the rows.
     """
@@ -21,6 +24,7 @@ class Dataset(Base):
     __table_args__ = (
         Index("uq_datasets_name", "name", unique=True, postgresql_where=text("deleted_at IS NULL")),
         Index("ix_datasets_created_at_id", "created_at", "id"),
+        Index("ix_datasets_sync_due_at", "sync_due_at", postgresql_where=text("sync_due_at IS NOT NULL")),
     )
 
     id: Mapped[Id]
@@ -32,6 +36,9 @@ class Dataset(Base):
     updated_at: Mapped[CreatedAt]
     row_version: Mapped[int] = mapped_column(server_default="1")
     deleted_at: Mapped[datetime | None]
+    output_path: Mapped[str | None]
+    auto_sync_minutes: Mapped[int | None]
+    sync_due_at: Mapped[datetime | None]
 
 
 class Label(Base):

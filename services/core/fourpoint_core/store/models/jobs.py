@@ -28,6 +28,13 @@ class Job(Base):
         Index("ix_jobs_open", "state", "created_at", postgresql_where=text("state IN ('queued', 'running')")),
         Index("ix_jobs_dataset_id", "dataset_id", "created_at", "id"),
         Index("ix_jobs_created_by", "created_by", "created_at", "id"),
+        # One at a time: two would each see half of what the other does.
+        Index(
+            "uq_jobs_syncing",
+            "dataset_id",
+            unique=True,
+            postgresql_where=text("kind = 'sync_dataset' AND state IN ('queued', 'running')"),
+        ),
     )
 
     id: Mapped[Id]

@@ -3,20 +3,26 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, ForeignKey, Index, text
+from sqlalchemy import BigInteger, ColumnElement, ForeignKey, Index, and_, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from fourpoint_core.domain.reconcile import STAND_IN_PREFIX
 from fourpoint_core.store.models.base import Base, CreatedAt, Id
 
 
 class Sample(Base):
     """One image of a dataset.
 
-    object_key: where its bytes lie in the object store; digest: SHA-256 of them, hex.
+    object_key: where its bytes lie in the object store, with object_etag, since object_modified_at.
+    digest: what stands for its bytes: their SHA-256 in hex where the service has read them all before the row
+    was made, else `etag-` and a hash of what the bucket says of them (see `domain.reconcile`). It stays as long
+    as the bytes do. sha256: of the latter, once somebody has read them; see `known_sha256`.
     width, height: pixels of the upright image (EXIF orientation applied).
     revision: number of the current revision of its annotation document, 0 before the first save.
     annotation_count: objects in that revision; an image with none is unlabeled.
-    trashed_at: since when it lies in the trash, by trashed_by in the deletion deletion_id; see PRESENT.
+    trashed_at: since when it lies in the trash, by trashed_by in the deletion deletion_id; see KEPT.
+    missing_since: since when a synchronisation does not find its file any more; see PRESENT.
+    changed_at: when one found other bytes under its key, and nobody has looked at the image since.
     """
 
     __tablename__ = "samples"
@@ -54,6 +60,21 @@ class Sample(Base):
         ),
         Index("ix_samples_trashed_at", "trashed_at", postgresql_where=text("trashed_at IS NOT NULL")),
         Index("ix_samples_deletion_id", "deletion_id", postgresql_where=text("deletion_id IS NOT NULL")),
+        Index(
+            "ix_samples_missing",
+            "dataset_id",
+            "created_at",
+            "id",
+            postgresql_where=text("missing_since IS NOT NULL"),
+        ),
+        Index(
+            "ix_samples_changed",
+            "dataset_id",
+            "created_at",
+            "id",
+            postgresql_where=text("changed_at IS NOT NULL"),
+        ),
+        Index("ix_samples_sha256", "sha256", postgresql_where=text("sha256 IS NOT NULL")),
     )
 
     id: Mapped[Id]
@@ -75,16 +96,29 @@ class Sample(Base):
     trashed_at: Mapped[datetime | None]
     trashed_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
     deletion_id: Mapped[UUID | None]
+    object_modified_at: Mapped[datetime | None]
+    missing_since: Mapped[datetime | None]
+    changed_at: Mapped[datetime | None]
+    sha256: Mapped[str | None]
+
+    @property
+    def known_sha256(self) -> str | None:
+        """SHA-256 of its bytes, hex; None where nobody has read them all yet."""
+        return self.sha256 if self.digest.startswith(STAND_IN_PREFIX) else self.digest
 
 
-# What everybody but the trash means by "the samples of a dataset": lists, counts, readers and writers alike.
-PRESENT: ColumnElement[bool] = Sample.trashed_at.is_(None)
+# What one may read and save by its id: all but the trash.
+KEPT: ColumnElement[bool] = Sample.trashed_at.is_(None)
+# What "the samples of a dataset" means in lists, counts and exports: those whose files are there as well.
+PRESENT: ColumnElement[bool] = and_(KEPT, Sample.missing_since.is_(None))
 
 
 class ForgottenObject(Base):
     """An object in the bucket whose sample was deleted without it: no synchronisation brings it back."""
 
     __tablename__ = "forgotten_objects"
+    # By code points, as above.
+    __table_args__ = (Index("ix_forgotten_objects_key", "dataset_id", "object_key"),)
 
     dataset_id: Mapped[UUID] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True)
     object_key: Mapped[str] = mapped_column(primary_key=True)

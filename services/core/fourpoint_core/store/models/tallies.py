@@ -12,7 +12,8 @@ from fourpoint_core.store.models.base import Base
 class Tally(Base):
     """What has been folded. The count is this plus the deltas of the same key.
 
-    kind: sample, labeled (subject: the dataset), label, labeler, labeler_day (subject: label or person).
+    kind: sample, labeled, missing (subject: the dataset); label, labeler, labeler_day (subject: label or
+    person).
     day: the first of 1970 where the counter is not of a day. objects: annotations of the counted images.
     """
 

@@ -9,7 +9,7 @@ from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session
 
 from fourpoint_core.domain.history import Action
-from fourpoint_core.store.models import PRESENT, Annotation, Label, Sample
+from fourpoint_core.store.models import KEPT, Annotation, Label, Sample
 from fourpoint_core.store.queries import annotations
 from fourpoint_core.store.queries.annotations import Opening, Save
 
@@ -45,7 +45,7 @@ def samples_with(dataset_id: UUID, label_id: UUID) -> Select[UUID]:
     shows = exists().where(
         Annotation.sample_id == Sample.id, Annotation.label_id == label_id, Annotation.valid_to.is_(None)
     )
-    return select(Sample.id).where(Sample.dataset_id == dataset_id, PRESENT, shows)
+    return select(Sample.id).where(Sample.dataset_id == dataset_id, KEPT, shows)
 
 
 def is_out_of_use(session: Session, label_id: UUID) -> bool:

@@ -31,7 +31,7 @@ from sqlalchemy.sql import ClauseElement
 
 from fourpoint_core.domain.filters import LabelMatch, SampleFilter, Sort, SortKey, Status, next_prefix
 from fourpoint_core.store.models import Sample, SampleLabel, SamplePath, SampleState
-from fourpoint_core.store.models.samples import PRESENT
+from fourpoint_core.store.models.samples import KEPT, PRESENT
 from fourpoint_core.store.queries import tallies
 
 Condition = ColumnElement[bool]
@@ -94,6 +94,7 @@ def count_exactly(session: Session, dataset_id: UUID, wanted: SampleFilter) -> i
             Status.ALL: totals.total,
             Status.LABELED: totals.labeled,
             Status.UNLABELED: totals.total - totals.labeled,
+            Status.MISSING: totals.missing,
         }[wanted.status]
     return session.scalar(_Query(dataset_id, wanted, Sort()).select(func.count())) or 0
 
@@ -148,6 +149,7 @@ class _Query:
         # The labels' own index has the order of arrival: led by the first label, page and order are one read.
         self._led_by_label = (
             wanted.at is None
+            and wanted.status is not Status.MISSING
             and sort.key is SortKey.CREATED_AT
             and not few
             and (
@@ -249,7 +251,7 @@ class _Query:
     def _conditions(self) -> list[Condition]:
         return [
             Sample.dataset_id == self._dataset_id,
-            PRESENT,
+            *self._of_presence(),
             *self._of_status(),
             *self._of_labels(),
             *self._of_time(),
@@ -258,6 +260,11 @@ class _Query:
             *self._of_labelers(),
             *self._of_objects(),
         ]
+
+    def _of_presence(self) -> list[Condition]:
+        if self._wanted.status is Status.MISSING:
+            return [KEPT, Sample.missing_since.is_not(None)]
+        return [PRESENT]
 
     def _of_status(self) -> list[Condition]:
         if self._wanted.status is Status.LABELED:
@@ -275,6 +282,14 @@ class _Query:
             column: InstrumentedAttribute[list[UUID]] = SampleState.label_ids
             wanted = array(ids, type_=Sample.id.type)
             return [column.contains(wanted) if every else column.overlap(wanted)]
+        if self._wanted.status is Status.MISSING:
+            # `sample_labels` counts what is present, and knows nothing of these.
+            labels = array(ids, type_=Sample.id.type)
+            return [
+                self._state_says(
+                    lambda state: state.label_ids.contains(labels) if every else state.label_ids.overlap(labels)
+                )
+            ]
         if self._led_by_label:
             return [SampleLabel.label_id == ids[0], *map(_has_label, ids[1:])]
         return [_has_label(label_id) for label_id in ids] if every else [_has_label(*ids)]
@@ -332,6 +347,8 @@ class _Query:
         if wanted.difficult is not None:
             difficult = self._state_says(lambda state: state.difficult)
             found.append(difficult if wanted.difficult else ~difficult)
+        if wanted.changed is not None:
+            found.append(Sample.changed_at.is_not(None) if wanted.changed else Sample.changed_at.is_(None))
         for key, value in wanted.attributes:
             term = array([f"{key}:{value}"])
             found.append(self._state_says(lambda state, term=term: state.attribute_terms.contains(term)))

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from fourpoint_core.errors import NotFoundError
-from fourpoint_core.store.models import PRESENT, Dataset, Sample, UploadIntent
+from fourpoint_core.store.models import KEPT, Dataset, Sample, UploadIntent
 from fourpoint_core.store.queries.datasets import LIVE
 
 
@@ -20,7 +20,7 @@ def get_sample(session: Session, sample_id: UUID, *, lock: bool = False, share: 
     lock: hold it against other saves; share: keep saves out while its document is read.
     """
     found = select(Sample).join(Dataset, Dataset.id == Sample.dataset_id)
-    statement = found.where(Sample.id == sample_id, LIVE, PRESENT)
+    statement = found.where(Sample.id == sample_id, LIVE, KEPT)
     if lock:
         statement = statement.with_for_update(of=Sample, key_share=True)
     elif share:

@@ -36,9 +36,11 @@ _TOTALS = text(
     """
     SELECT kind, sum(images)::bigint AS images
     FROM (
-        SELECT kind, images FROM tallies WHERE dataset_id = :dataset_id AND kind IN ('sample', 'labeled')
+        SELECT kind, images FROM tallies
+        WHERE dataset_id = :dataset_id AND kind IN ('sample', 'labeled', 'missing')
         UNION ALL
-        SELECT kind, images FROM tally_deltas WHERE dataset_id = :dataset_id AND kind IN ('sample', 'labeled')
+        SELECT kind, images FROM tally_deltas
+        WHERE dataset_id = :dataset_id AND kind IN ('sample', 'labeled', 'missing')
     ) parts
     GROUP BY kind
     """
@@ -91,7 +93,8 @@ _ADRIFT = """
         SELECT array_agg(ARRAY[label_id::text, objects::text] ORDER BY label_id) AS meant
         FROM (
             SELECT label_id, count(*) AS objects FROM annotations
-            WHERE sample_id = sample.id AND valid_to IS NULL AND sample.trashed_at IS NULL
+            WHERE sample_id = sample.id AND valid_to IS NULL
+                AND sample.trashed_at IS NULL AND sample.missing_since IS NULL
             GROUP BY label_id
         ) current
     ) wanted ON true
@@ -107,10 +110,14 @@ _ADRIFT = """
 
 @dataclass(frozen=True, slots=True)
 class SampleTotals:
-    """How far a dataset is: `labeled` images have at least one annotation."""
+    """How far a dataset is: `labeled` images have at least one annotation.
+
+    missing: images whose files are gone from the bucket; they are not in the total.
+    """
 
     total: int
     labeled: int
+    missing: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +159,7 @@ class Difference:
 def sample_totals(session: Session, dataset_id: UUID) -> SampleTotals:
     """How many images a dataset has, and how many of them are labeled."""
     found = {row.kind: row.images for row in session.execute(_TOTALS, {"dataset_id": dataset_id})}
-    return SampleTotals(found.get("sample", 0), found.get("labeled", 0))
+    return SampleTotals(found.get("sample", 0), found.get("labeled", 0), found.get("missing", 0))
 
 
 def by_label(session: Session, dataset_id: UUID) -> list[LabelCount]:

@@ -1,6 +1,6 @@
 """Deleting samples: into the trash and back, and for good.
 
-A sample in the trash keeps its row, its document and its key; `PRESENT` is the condition by which everybody
+A sample in the trash keeps its row, its document and its key; `KEPT` is the condition by which everybody
 else overlooks it. What is removed for good goes with all that hangs on it, and objects that go too are
 promised first, as uploads are, so that whoever dies in between leaves them to the sweep.
 """
@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, aliased
 from fourpoint_core.domain.access import Caller
 from fourpoint_core.domain.deletion import Selection
 from fourpoint_core.store.models import (
-    PRESENT,
+    KEPT,
     Annotation,
     Dataset,
     Draft,
@@ -78,13 +78,11 @@ class Purged:
 
 
 def selected(dataset_id: UUID, selection: Selection) -> Select[Any]:
-    """The ids of the samples of a dataset that are selected and present."""
+    """The ids of the samples of a dataset that are selected and not in the trash."""
     if selection.filter is None:
-        statement = select(Sample.id).where(
-            Sample.dataset_id == dataset_id, PRESENT, Sample.id.in_(selection.ids)
-        )
+        statement = select(Sample.id).where(Sample.dataset_id == dataset_id, KEPT, Sample.id.in_(selection.ids))
     else:
-        statement = sample_filters.matching_ids(dataset_id, selection.filter).where(PRESENT)
+        statement = sample_filters.matching_ids(dataset_id, selection.filter).where(KEPT)
     if selection.until is not None:
         statement = statement.where(Sample.created_at <= selection.until)
     return statement

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from fourpoint_core.errors import NotFoundError
@@ -66,9 +66,13 @@ def duplicates(session: Session, dataset_id: UUID, digests: Collection[str]) -> 
     found: dict[str, list[Sample]] = {}
     rows = session.scalars(
         select(Sample)
-        .where(Sample.dataset_id == dataset_id, Sample.digest.in_(digests), PRESENT)
+        .where(
+            Sample.dataset_id == dataset_id,
+            or_(Sample.digest.in_(digests), Sample.sha256.in_(digests)),
+            PRESENT,
+        )
         .order_by(Sample.created_at, Sample.id)
     )
     for row in rows:
-        found.setdefault(row.digest, []).append(row)
+        found.setdefault(row.known_sha256 or row.digest, []).append(row)
     return found
