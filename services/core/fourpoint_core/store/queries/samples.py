@@ -131,5 +131,5 @@ def _no_sample(sample_id: UUID) -> NotFoundError:
 _PHOTOGRAPH = (
     select(Sample.dataset_id, Sample.digest, Sample.object_key, Sample.width, Sample.height)
     .join(Dataset, Dataset.id == Sample.dataset_id)
-    .where(Sample.id == bindparam("sample_id"), LIVE, PRESENT)
+    .where(Sample.id == bindparam("sample_id"), LIVE, KEPT)
 )
