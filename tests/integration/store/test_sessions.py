@@ -1,19 +1,38 @@
 """The unit of work: all or nothing, and an honest error when the database is away."""
 
 from dataclasses import replace
+from typing import Any
+from unittest import mock
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 from tests.factories import make_dataset
 
 from fourpoint_core.domain.access import Caller, Scope
 from fourpoint_core.errors import DatabaseUnavailableError
 from fourpoint_core.ids import LOCAL_USER_ID
 from fourpoint_core.settings import CoreSettings
+from fourpoint_core.store import liveness
 from fourpoint_core.store.queries import datasets
-from fourpoint_core.store.session import Sessions, connect, one_at_a_time, unhurried_commit, unit_of_work
+from fourpoint_core.store.session import (
+    Sessions,
+    connect,
+    one_at_a_time,
+    reading,
+    unhurried_commit,
+    unit_of_work,
+)
 
+_PID = text("SELECT pg_backend_pid()")
 ADMIN = Caller(LOCAL_USER_ID, "local", True, Scope.ADMIN)
+
+
+def end_session(sessions: Sessions, pid: int) -> None:
+    """End a connection at the server's end, and wait until it has ended."""
+    other = create_engine(sessions.kw["bind"].url, poolclass=NullPool)
+    with other.connect() as connection:
+        connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
 
 
 def names(sessions: Sessions) -> list[str]:
@@ -45,20 +64,53 @@ def test_a_database_that_is_away_is_an_error_that_may_be_retried(core_settings: 
         session.execute(text("SELECT 1"))
 
 
-def test_a_connection_that_was_cut_costs_the_next_block_nothing(sessions: Sessions) -> None:
-    with sessions.kw["bind"].connect() as other:
-        with unit_of_work(sessions) as session:
-            pid = session.scalar(text("SELECT pg_backend_pid()"))
-        # It lies in the pool now, and is the next to be handed out.
-        other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
-    assert names(sessions) == []
+@pytest.mark.parametrize("begin", [unit_of_work, reading])
+@pytest.mark.parametrize("asked_after", [0.0, 3600.0])
+def test_a_connection_that_was_cut_costs_the_next_block_nothing(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch, begin: Any, asked_after: float
+) -> None:
+    monkeypatch.setattr(liveness, "ASKED_AFTER_SECONDS", asked_after)
+    with begin(sessions) as session:
+        pid = session.scalar(_PID)
+    # It lies in the pool now, and is the next to be handed out.
+    end_session(sessions, pid)
+    with begin(sessions) as session:
+        assert session.scalar(_PID) != pid
+
+
+def test_a_connection_is_used_again_without_being_asked(sessions: Sessions) -> None:
+    pids, asked = [], sessions.kw["bind"].dialect
+    with mock.patch.object(asked, "do_ping", side_effect=AssertionError):
+        for _ in range(2):
+            with unit_of_work(sessions) as session:
+                pids.append(session.scalar(_PID))
+    assert pids[0] == pids[1]
+
+
+def test_a_connection_that_has_rested_is_asked_whether_it_lives(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(liveness, "ASKED_AFTER_SECONDS", 0.0)
+    dialect = sessions.kw["bind"].dialect
+    with mock.patch.object(dialect, "do_ping", wraps=dialect.do_ping) as ping:
+        for _ in range(2):
+            with reading(sessions) as session:
+                session.scalar(_PID)
+    # Not the first time: it was opened just then.
+    assert ping.call_count == 1
+
+
+def test_reading_opens_no_transaction(sessions: Sessions) -> None:
+    with reading(sessions) as session:
+        one, other = (session.scalar(text("SELECT now()")) for _ in range(2))
+    with unit_of_work(sessions) as session:
+        third, fourth = (session.scalar(text("SELECT now()")) for _ in range(2))
+    assert one < other < third == fourth
 
 
 def test_a_connection_cut_in_the_middle_is_an_error_that_may_be_retried(sessions: Sessions) -> None:
     with pytest.raises(DatabaseUnavailableError), unit_of_work(sessions) as session:
-        pid = session.scalar(text("SELECT pg_backend_pid()"))
-        with sessions.kw["bind"].connect() as other:
-            other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+        end_session(sessions, session.scalar(_PID))
         session.execute(text("SELECT 1"))
 
 

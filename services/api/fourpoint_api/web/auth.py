@@ -17,7 +17,7 @@ from fourpoint_api.clients import clients
 from fourpoint_core.domain.access import Access, Caller, Role, Scope, require
 from fourpoint_core.errors import NotFoundError
 from fourpoint_core.store.queries import members
-from fourpoint_core.store.session import unit_of_work
+from fourpoint_core.store.session import reading
 
 View = TypeVar("View", bound=Callable[..., Any])
 PUBLIC = "public"
@@ -107,7 +107,7 @@ def _role(caller: Caller) -> Role | None:
     if named is None or caller.acts_as_admin:
         return None
     kind, resource_id = _NAMED_BY[named], arguments[named]
-    with unit_of_work(clients().sessions) as session:
+    with reading(clients().sessions) as session:
         role = members.role_at(session, caller.user_id, kind, resource_id)
     if role is None:
         # In the words of the store, so that nobody can tell a secret from what is not there.

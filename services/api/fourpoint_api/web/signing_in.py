@@ -15,7 +15,7 @@ from fourpoint_core.errors import TokenInvalidError, UnauthenticatedError
 from fourpoint_core.ids import LOCAL_USER_ID
 from fourpoint_core.store.models import User
 from fourpoint_core.store.queries import tokens, users
-from fourpoint_core.store.session import Sessions, unhurried_commit, unit_of_work
+from fourpoint_core.store.session import Sessions, reading, unhurried_commit, unit_of_work
 
 LOCAL = Caller(LOCAL_USER_ID, "local", True, Scope.ADMIN)
 # Longer than any token of ours, and than the access tokens of identity providers.
@@ -48,7 +48,7 @@ class SignIn:
     def _recognise(self, token: str) -> Caller:
         if not token.startswith(TOKEN_PREFIX):
             return self._recognise_identity(token)
-        with unit_of_work(self._sessions) as session:
+        with reading(self._sessions) as session:
             found = tokens.find_caller(session, token)
         if found is None:
             raise TokenInvalidError("The token is unknown, expired or revoked, or its user is disabled.")

@@ -12,6 +12,7 @@ from sqlalchemy.orm import ORMExecuteState, Session, sessionmaker
 
 from fourpoint_core.errors import DatabaseUnavailableError
 from fourpoint_core.settings import CoreSettings
+from fourpoint_core.store import liveness
 
 __all__ = [
     "Session",  # so that whoever works inside a unit of work need not know SQLAlchemy
@@ -23,6 +24,7 @@ __all__ = [
     "noted_result",
     "one_at_a_time",
     "preparation",
+    "reading",
     "sessions_for",
     "unhurried_commit",
     "unit_of_work",
@@ -33,6 +35,7 @@ Sessions = sessionmaker[Session]
 _AWAY = (OperationalError, InterfaceError, PoolTimeoutError, PendingRollbackError)
 # What is to be committed together with a change, by whoever asked for the change: see `unit_of_work`.
 effect_var: ContextVar[Callable[[Session], None] | None] = ContextVar("effect", default=None)
+_NO_TRANSACTION = {"isolation_level": "AUTOCOMMIT"}
 _CHANGED = "changed"
 _RESULT = "result"
 _SAY_AGAIN = "The database did not answer; try again."
@@ -45,23 +48,22 @@ def with_driver(database_url: str) -> URL:
 
 def connect(settings: CoreSettings) -> Sessions:
     """A pool of connections to the database; nothing is opened yet."""
-    return sessions_for(
-        create_engine(
-            with_driver(settings.database_url),
-            pool_size=settings.database_pool_size,
-            max_overflow=settings.database_pool_size,
-            pool_timeout=5,
-            # A restarted PostgreSQL must cost the next request a reconnect, not an error.
-            pool_pre_ping=True,
-            connect_args={
-                "connect_timeout": 3,
-                "application_name": "fourpoint",
-                # No request may hold a lock, or wait for one, longer than a person would.
-                "options": "-c statement_timeout=30000 -c lock_timeout=10000 "
-                "-c idle_in_transaction_session_timeout=30000",
-            },
-        )
+    engine = create_engine(
+        with_driver(settings.database_url),
+        pool_size=settings.database_pool_size,
+        max_overflow=settings.database_pool_size,
+        pool_timeout=5,
+        connect_args={
+            "connect_timeout": 3,
+            "application_name": "fourpoint",
+            # No request may hold a lock, or wait for one, longer than a person would.
+            "options": "-c statement_timeout=30000 -c lock_timeout=10000 "
+            "-c idle_in_transaction_session_timeout=30000",
+        },
     )
+    # A restarted PostgreSQL must cost the next request a reconnect, not an error.
+    liveness.watch(engine)
+    return sessions_for(engine)
 
 
 def sessions_for(engine: Engine) -> Sessions:
@@ -91,6 +93,18 @@ def unit_of_work(sessions: Sessions, *, durable: bool = True) -> Iterator[Sessio
             if _CHANGED in session.info:
                 effect(session)
         session.commit()
+
+
+@contextmanager
+def reading(sessions: Sessions) -> Iterator[Session]:
+    """Questions only: each statement sees what is committed at its moment, as in `unit_of_work`.
+
+    Saves the two round trips of a transaction. Nothing may be written or locked here, and what has to be of
+    one moment has to be one statement. Raises DatabaseUnavailableError.
+    """
+    with _outages_named(), sessions() as session:
+        session.connection(execution_options=_NO_TRANSACTION)
+        yield session
 
 
 @contextmanager
@@ -156,7 +170,7 @@ def one_at_a_time(sessions: Sessions, key: int) -> Iterator[bool]:
     and no transaction is open meanwhile.
     """
     with _outages_named(), sessions() as session:
-        connection = session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+        connection = session.connection(execution_options=_NO_TRANSACTION)
         if not connection.scalar(select(func.pg_try_advisory_lock(key))):
             yield False
             return

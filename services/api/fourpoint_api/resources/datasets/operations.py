@@ -17,7 +17,7 @@ from fourpoint_core.storage.port import MAX_KEY_BYTES, validate_prefix
 from fourpoint_core.store.models import Dataset, Job
 from fourpoint_core.store.queries import datasets, jobs, labels, tallies
 from fourpoint_core.store.queries.paging import Keyset, Page
-from fourpoint_core.store.session import Sessions, unit_of_work
+from fourpoint_core.store.session import Sessions, reading, unit_of_work
 
 # Where the service keeps what is its own.
 OWN_FOLDERS = {derived.FOLDER, staging.FOLDER, RESERVED}
@@ -49,7 +49,7 @@ def create(
 
 def read(sessions: Sessions, dataset_id: UUID) -> tuple[Dataset, tallies.SampleTotals]:
     """A dataset and its counts. Raises NotFoundError."""
-    with unit_of_work(sessions) as session:
+    with reading(sessions) as session:
         dataset = datasets.get_dataset(session, dataset_id)
         return dataset, tallies.sample_totals(session, dataset_id)
 
@@ -64,7 +64,7 @@ def listing(
     count: bool,
 ) -> tuple[Page[Dataset], int | None]:
     """A page of the datasets that the caller may see, and how many there are if asked."""
-    with unit_of_work(sessions) as session:
+    with reading(sessions) as session:
         page = datasets.list_datasets(session, caller, name_contains, after, limit)
         return page, datasets.count_datasets(session, caller, name_contains) if count else None
 

@@ -7,12 +7,12 @@ from fourpoint_core.domain.annotations import check_attributes, check_document_s
 from fourpoint_core.errors import InvalidInputError, NotFoundError
 from fourpoint_core.store.models import Draft, Sample
 from fourpoint_core.store.queries import drafts, samples
-from fourpoint_core.store.session import Sessions, unit_of_work
+from fourpoint_core.store.session import Sessions, reading, unit_of_work
 
 
 def read(sessions: Sessions, sample_id: UUID, user_id: UUID) -> tuple[Sample, Draft]:
     """A person's draft and its sample. Raises NotFoundError when there is none."""
-    with unit_of_work(sessions) as session:
+    with reading(sessions) as session:
         sample = samples.get_sample(session, sample_id)
         draft = drafts.get_draft(session, sample_id, user_id)
     if draft is None:

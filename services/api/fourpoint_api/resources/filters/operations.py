@@ -10,7 +10,7 @@ from fourpoint_core.errors import InvalidInputError
 from fourpoint_core.store.models import SavedFilter
 from fourpoint_core.store.queries import datasets, sample_paths, saved_filters, tallies
 from fourpoint_core.store.queries.paging import Keyset, Page
-from fourpoint_core.store.session import Sessions, unit_of_work
+from fourpoint_core.store.session import Sessions, reading, unit_of_work
 
 # A form offers no more; who has more directories beside one another types.
 MAX_DIRECTORIES = 200
@@ -27,7 +27,7 @@ class Conditions:
 
 def conditions(sessions: Sessions, dataset_id: UUID, directory: str | None) -> Conditions:
     """What a filter form can offer. directory: None = the dataset's own. Raises NotFoundError."""
-    with unit_of_work(sessions) as session:
+    with reading(sessions) as session:
         dataset = datasets.get_dataset(session, dataset_id)
         prefix = dataset.input_path if directory is None else directory
         return Conditions(
@@ -49,14 +49,14 @@ def create(
 
 def listing(sessions: Sessions, dataset_id: UUID, after: Keyset | None, limit: int) -> Page[SavedFilter]:
     """A page of a dataset's filters. Raises NotFoundError."""
-    with unit_of_work(sessions) as session:
+    with reading(sessions) as session:
         datasets.get_dataset(session, dataset_id)
         return saved_filters.list_filters(session, dataset_id, after, limit)
 
 
 def read(sessions: Sessions, dataset_id: UUID, filter_id: UUID) -> SavedFilter:
     """One filter. Raises NotFoundError."""
-    with unit_of_work(sessions) as session:
+    with reading(sessions) as session:
         datasets.get_dataset(session, dataset_id)
         return saved_filters.get_filter(session, dataset_id, filter_id)
 

@@ -11,7 +11,7 @@ from fourpoint_core.jobs.contracts import Queue
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.store import migrate
 from fourpoint_core.store.queries import workers
-from fourpoint_core.store.session import Sessions, unit_of_work
+from fourpoint_core.store.session import Sessions, reading
 
 # Three heartbeats may be lost before a worker counts as gone.
 WORKER_SILENCE = timedelta(seconds=10)
@@ -39,7 +39,7 @@ def readiness(sessions: Sessions, redis: Redis, store: ObjectStore) -> Readiness
 
 def _database(sessions: Sessions) -> tuple[str, str, list[str]]:
     try:
-        with unit_of_work(sessions) as session:
+        with reading(sessions) as session:
             if not migrate.is_current(session.connection()):
                 return "the schema is older than this version: run the migrations", "unknown", []
             seen = workers.workers_seen(session, WORKER_SILENCE)

@@ -11,7 +11,7 @@ from fourpoint_core.errors import HistoryEndError
 from fourpoint_core.store.models import Revision
 from fourpoint_core.store.queries import annotations, history, samples
 from fourpoint_core.store.queries.annotations import LabeledAnnotation
-from fourpoint_core.store.session import Session, Sessions, unit_of_work
+from fourpoint_core.store.session import Session, Sessions, reading, unit_of_work
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ def listing(
     sessions: Sessions, sample_id: UUID, before: int | None, limit: int
 ) -> tuple[Sequence[Revision], bool]:
     """Revisions, newest first, and whether there are more. Raises NotFoundError."""
-    with unit_of_work(sessions) as session:
+    with reading(sessions) as session:
         samples.get_sample(session, sample_id)
         # One row more than asked tells whether there is a next page, without counting.
         rows = history.list_revisions(session, sample_id, before, limit + 1)
@@ -36,7 +36,7 @@ def listing(
 
 def read(sessions: Sessions, sample_id: UUID, number: int) -> tuple[Revision, Sequence[LabeledAnnotation]]:
     """A revision and its objects. Raises NotFoundError."""
-    with unit_of_work(sessions) as session:
+    with reading(sessions) as session:
         samples.get_sample(session, sample_id)
         revision = history.get_revision(session, sample_id, number)
         return revision, annotations.annotations_at(session, sample_id, number)
@@ -44,7 +44,7 @@ def read(sessions: Sessions, sample_id: UUID, number: int) -> tuple[Revision, Se
 
 def difference(sessions: Sessions, sample_id: UUID, number: int, since: int) -> Difference:
     """Compare two revisions, 0 being the empty document. Raises NotFoundError."""
-    with unit_of_work(sessions) as session:
+    with reading(sessions) as session:
         samples.get_sample(session, sample_id)
         before = _objects_at(session, sample_id, since)
         after = _objects_at(session, sample_id, number)

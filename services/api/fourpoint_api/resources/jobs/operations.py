@@ -14,7 +14,7 @@ from fourpoint_core.jobs.events import JobEvent, announce
 from fourpoint_core.store.models import Job, JobAttempt
 from fourpoint_core.store.queries import jobs
 from fourpoint_core.store.queries.paging import Keyset, Page
-from fourpoint_core.store.session import Session, Sessions, autocommit, unit_of_work
+from fourpoint_core.store.session import Session, Sessions, autocommit, reading, unit_of_work
 
 
 def queue(
@@ -49,7 +49,7 @@ def read(sessions: Sessions, job_id: UUID) -> Job:
 
 def read_with_attempts(sessions: Sessions, job_id: UUID) -> tuple[Job, Sequence[JobAttempt]]:
     """A job and its tries. Raises NotFoundError."""
-    with unit_of_work(sessions) as session:
+    with reading(sessions) as session:
         return jobs.get_job(session, job_id), jobs.attempts_of(session, job_id)
 
 
@@ -62,7 +62,7 @@ def listing(
     limit: int,
 ) -> Page[Job]:
     """A page of the jobs that the caller may see."""
-    with unit_of_work(sessions) as session:
+    with reading(sessions) as session:
         wanted = None if state is None else JobState(state)
         return jobs.list_jobs(session, caller, state=wanted, dataset_id=dataset_id, after=after, limit=limit)
 

@@ -13,7 +13,7 @@ from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.store.models import Job, Label
 from fourpoint_core.store.queries import datasets, jobs, labels
 from fourpoint_core.store.queries.labels import Uses
-from fourpoint_core.store.session import Session, Sessions, unit_of_work
+from fourpoint_core.store.session import Session, Sessions, reading, unit_of_work
 
 Check = Callable[[Label], None]
 
@@ -42,7 +42,7 @@ class Order:
 
 def listing(sessions: Sessions, dataset_id: UUID) -> list[Label]:
     """The labels of a dataset. Raises NotFoundError."""
-    with unit_of_work(sessions) as session:
+    with reading(sessions) as session:
         datasets.get_dataset(session, dataset_id)
         return labels.list_labels(session, dataset_id)
 
@@ -60,7 +60,7 @@ def add(sessions: Sessions, dataset_id: UUID, wanted: LabelRequest) -> tuple[Lab
 
 def read(sessions: Sessions, dataset_id: UUID, label_id: UUID) -> Label:
     """A label. Raises NotFoundError."""
-    with unit_of_work(sessions) as session:
+    with reading(sessions) as session:
         datasets.get_dataset(session, dataset_id)
         return labels.get_label(session, dataset_id, label_id)
 
@@ -103,7 +103,7 @@ def restore(sessions: Sessions, dataset_id: UUID, label_id: UUID) -> Label:
 
 def uses(sessions: Sessions, dataset_id: UUID, label_id: UUID, into: UUID | None = None) -> Uses:
     """What merging or deleting the label would change. Raises NotFoundError or InvalidInputError."""
-    with unit_of_work(sessions) as session:
+    with reading(sessions) as session:
         datasets.get_dataset(session, dataset_id)
         labels.get_label(session, dataset_id, label_id)
         if into is not None:

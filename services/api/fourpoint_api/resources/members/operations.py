@@ -5,12 +5,12 @@ from uuid import UUID
 from fourpoint_core.domain.access import Access, Caller, Role, require
 from fourpoint_core.store.queries import datasets, members, users
 from fourpoint_core.store.queries.members import Kind, Member
-from fourpoint_core.store.session import Sessions, unit_of_work
+from fourpoint_core.store.session import Sessions, reading, unit_of_work
 
 
 def listing(sessions: Sessions, dataset_id: UUID) -> list[Member]:
     """All members of a dataset. Raises NotFoundError."""
-    with unit_of_work(sessions) as session:
+    with reading(sessions) as session:
         datasets.get_dataset(session, dataset_id)
         return members.members_of(session, dataset_id)
 

@@ -4,12 +4,12 @@ from uuid import UUID
 
 from fourpoint_core.domain.annotations import Method
 from fourpoint_core.store.queries import datasets, preferences
-from fourpoint_core.store.session import Sessions, unit_of_work
+from fourpoint_core.store.session import Sessions, reading, unit_of_work
 
 
 def read(sessions: Sessions, dataset_id: UUID, user_id: UUID) -> Method:
     """How somebody labeled last. Raises NotFoundError."""
-    with unit_of_work(sessions) as session:
+    with reading(sessions) as session:
         datasets.get_dataset(session, dataset_id)
         return preferences.labeling_method(session, dataset_id, user_id)
 

@@ -15,12 +15,12 @@ from fourpoint_core.store.models import Sample
 from fourpoint_core.store.queries import datasets, sample_filters, sample_leases, samples
 from fourpoint_core.store.queries.sample_filters import Place, SamplePage
 from fourpoint_core.store.queries.sample_leases import Lease
-from fourpoint_core.store.session import Sessions, unit_of_work
+from fourpoint_core.store.session import Sessions, reading, unit_of_work
 
 
 def read(sessions: Sessions, sample_id: UUID) -> Sample:
     """A sample. Raises NotFoundError."""
-    with unit_of_work(sessions) as session:
+    with reading(sessions) as session:
         return samples.get_sample(session, sample_id)
 
 
@@ -38,7 +38,7 @@ def listing(
 
     count: `exact` or `estimated` also says how many match.
     """
-    with unit_of_work(sessions) as session:
+    with reading(sessions) as session:
         datasets.get_dataset(session, dataset_id)
         page = sample_filters.list_samples(session, dataset_id, wanted, sort, after, limit)
         total = None
@@ -53,7 +53,7 @@ def neighbours(
     sessions: Sessions, sample_id: UUID, wanted: SampleFilter, sort: Sort
 ) -> tuple[UUID | None, UUID | None]:
     """The samples before and after this one in a list, whether or not it is in it. Raises NotFoundError."""
-    with unit_of_work(sessions) as session:
+    with reading(sessions) as session:
         sample = samples.get_sample(session, sample_id)
         place = sample_filters.place_of(session, sample, wanted, sort)
         before, after = (

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fourpoint_core.errors import InvalidInputError
 from fourpoint_core.store.queries import datasets, tallies
-from fourpoint_core.store.session import Sessions, unit_of_work
+from fourpoint_core.store.session import Sessions, reading
 
 _DAYS = 30
 _MOST_DAYS = 3660
@@ -31,7 +31,7 @@ def read(sessions: Sessions, dataset_id: UUID, first: date | None, last: date | 
         raise InvalidInputError.at(
             "?first_day", "days_order", f"Give a first day before the last, at most {_MOST_DAYS} days."
         )
-    with unit_of_work(sessions) as session:
+    with reading(sessions) as session:
         datasets.get_dataset(session, dataset_id)
         return Stats(
             tallies.sample_totals(session, dataset_id),

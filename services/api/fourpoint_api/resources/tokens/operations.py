@@ -8,7 +8,7 @@ from fourpoint_core.errors import InsufficientScopeError, InvalidInputError, Not
 from fourpoint_core.store.models import ApiToken
 from fourpoint_core.store.queries import tokens, users
 from fourpoint_core.store.queries.paging import Keyset, Page
-from fourpoint_core.store.session import Sessions, unit_of_work
+from fourpoint_core.store.session import Sessions, reading, unit_of_work
 
 
 def create(
@@ -41,7 +41,7 @@ def listing(
     sessions: Sessions, caller: Caller, user_id: UUID | None, after: Keyset | None, limit: int
 ) -> Page[ApiToken]:
     """A page of somebody's tokens. Raises NotFoundError."""
-    with unit_of_work(sessions) as session:
+    with reading(sessions) as session:
         return tokens.list_tokens(session, _whose(caller, user_id), after, limit)
 
 

@@ -33,7 +33,7 @@ from fourpoint_core.storage.staging import staged_key, staged_keys
 from fourpoint_core.store.models import Dataset, DirectUpload, Sample
 from fourpoint_core.store.queries import datasets
 from fourpoint_core.store.queries import uploads as queries
-from fourpoint_core.store.session import Session, Sessions, note_result, unit_of_work
+from fourpoint_core.store.session import Session, Sessions, note_result, reading, unit_of_work
 
 # What one request can read and decode while its client waits.
 MAX_FILES = 200
@@ -67,7 +67,7 @@ def create(
 
 def read(sessions: Sessions, dataset_id: UUID, upload_id: UUID) -> DirectUpload:
     """An upload. Raises NotFoundError."""
-    with unit_of_work(sessions) as session:
+    with reading(sessions) as session:
         datasets.get_dataset(session, dataset_id)
         return queries.get_upload(session, dataset_id, upload_id)
 

@@ -7,7 +7,7 @@ from fourpoint_core.errors import InvalidInputError
 from fourpoint_core.store.models import User
 from fourpoint_core.store.queries import users
 from fourpoint_core.store.queries.paging import Keyset, Page
-from fourpoint_core.store.session import Sessions, unit_of_work
+from fourpoint_core.store.session import Sessions, reading, unit_of_work
 
 
 def clean_name(name: str) -> str:
@@ -31,13 +31,13 @@ def create(sessions: Sessions, name: str, *, is_admin: bool, issuer: str, subjec
 
 def read(sessions: Sessions, user_id: UUID) -> User:
     """A person. Raises NotFoundError."""
-    with unit_of_work(sessions) as session:
+    with reading(sessions) as session:
         return users.get_user(session, user_id)
 
 
 def listing(sessions: Sessions, after: Keyset | None, limit: int) -> Page[User]:
     """A page of people."""
-    with unit_of_work(sessions) as session:
+    with reading(sessions) as session:
         return users.list_users(session, after, limit)
 
 
