@@ -163,3 +163,70 @@ def test_an_exclusive_range_stays_exclusive() -> None:
 def test_an_unknown_field_is_an_error_in_every_object() -> None:
     requests = {n: s for n, s in CONTRACT["components"]["schemas"].items() if s.get("type") == "object"}
     assert [name for name, schema in requests.items() if schema.get("additionalProperties") is not False] == []
+
+
+# What integrators read
+
+
+def headers(name: str, status: str) -> set[str]:
+    return set(OPERATIONS[name]["responses"][status]["headers"])
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_answer_names_its_request(name: str) -> None:
+    own = {status for status, response in OPERATIONS[name]["responses"].items() if "$ref" not in response}
+    assert [status for status in own if "X-Request-ID" not in headers(name, status)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "header"),
+    [
+        ("getAnnotations", "200", "ETag"),
+        ("getAnnotations", "304", "ETag"),
+        ("replaceAnnotations", "412", "ETag"),
+        ("deleteAnnotations", "204", "ETag"),
+        ("inferContour", "202", "Location"),
+        ("inferContour", "200", "Preference-Applied"),
+        ("createDataset", "201", "Location"),
+        ("deleteDataset", "202", "Location"),
+        ("listSamples", "200", "Link"),
+        ("createDataset", "201", "Idempotency-Replayed"),
+        ("createDataset", "409", "Retry-After"),
+        ("getMe", "401", "WWW-Authenticate"),
+        ("getMe", "503", "Retry-After"),
+        ("getSampleImage", "206", "Content-Range"),
+        ("getSampleImage", "416", "Content-Range"),
+    ],
+)
+def test_a_header_that_clients_go_by_is_documented(name: str, status: str, header: str) -> None:
+    assert header in headers(name, status)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "header"),
+    [
+        ("deleteLabel", "202", "ETag"),
+        ("getReadiness", "503", "Retry-After"),
+        ("writeFile", "403", "Retry-After"),
+    ],
+)
+def test_a_header_that_is_not_sent_is_not_documented(name: str, status: str, header: str) -> None:
+    assert header not in headers(name, status)
+
+
+def test_no_note_of_ours_is_left_in_the_contract() -> None:
+    assert "x-sends" not in json.dumps(CONTRACT)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_file_is_described_as_bytes(name: str) -> None:
+    for _, media_type, content in contents(OPERATIONS[name]):
+        if media_type.startswith("image/"):
+            expected = {"type": "string", "format": "binary", "contentMediaType": media_type}
+            assert content["schema"] == expected
+
+
+def test_a_form_says_which_files_it_takes() -> None:
+    form = OPERATIONS["uploadSamples"]["requestBody"]["content"]["multipart/form-data"]
+    assert form["schema"]["properties"]["files"]["items"]["format"] == "binary"
+    assert form["encoding"]["files"]["contentType"] == "image/jpeg, image/png, image/bmp"

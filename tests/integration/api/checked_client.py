@@ -63,6 +63,7 @@ class CheckedClient(FlaskClient):
         documented = self._contract["paths"][path][method]["responses"]
         status = "default" if answer.status_code == 500 else str(answer.status_code)
         assert status in documented, f"{method.upper()} {path} answers {status}, which is not documented"
+        self._check_headers(answer, self._response(documented[status])["headers"], f"{method.upper()} {path}")
         content = self._response(documented[status]).get("content", {})
         if not content:
             assert not answer.data, f"{method.upper()} {path} answers {status} with a body"
@@ -70,6 +71,14 @@ class CheckedClient(FlaskClient):
             assert answer.mimetype in content, f"{method.upper()} {path}: {answer.mimetype} is not documented"
             if answer.is_json:
                 self._schema(content[answer.mimetype]["schema"]["$ref"]).validate(answer.json)
+
+    def _check_headers(self, answer: TestResponse, documented: dict[str, Any], operation: str) -> None:
+        """What is sent is documented, by `sends` of web/response_headers.py; what goes always was sent."""
+        known = self._contract["components"]["headers"]
+        sent = {name for name in known if name in answer.headers}
+        always = {name for name in documented if known[name]["required"]}
+        assert sent <= documented.keys(), f"{operation}: {sent - documented.keys()} sent and not documented"
+        assert always <= sent, f"{operation}: {always - sent} documented and not sent"
 
     def _response(self, documented: dict[str, Any]) -> Any:
         if "$ref" not in documented:

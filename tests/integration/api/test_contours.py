@@ -226,6 +226,7 @@ def test_who_waits_gets_the_outline(client: FlaskClient, sample: Sample, worker:
         answer = infer(client, sample, "wait=20", points=POINTS)
     assert answer.status_code == 200
     assert (answer.json["sample_id"], answer.json["vertices"]) == (str(sample.id), 4)
+    assert answer.headers["Preference-Applied"] == "wait=20"
 
 
 def test_wishes_may_stand_together(client: FlaskClient, sample: Sample, worker: FakeWorker) -> None:
@@ -254,6 +255,7 @@ def test_each_who_waits_gets_the_answer_to_its_own_click(
 def test_who_waits_in_vain_gets_the_job(client: FlaskClient, sample: Sample) -> None:
     answer = infer(client, sample, "wait=1", points=POINTS)
     assert (answer.status_code, answer.json["state"]) == (202, "queued")
+    assert answer.headers["Preference-Applied"] == "wait=1"
 
 
 def test_who_waits_for_what_fails_gets_the_reason(
@@ -351,6 +353,7 @@ def test_who_finds_all_seats_taken_gets_the_job_at_once(
 ) -> None:
     answer = infer(crowded_client, sample, "wait=20", points=POINTS)
     assert (answer.status_code, answer.json["state"]) == (202, "queued")
+    assert "Preference-Applied" not in answer.headers
 
 
 def test_a_label_for_a_contour_that_is_not_saved_is_refused(client: FlaskClient, sample: Sample) -> None:

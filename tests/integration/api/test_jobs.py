@@ -103,8 +103,9 @@ def test_who_waits_for_a_job_is_answered_when_it_ends(
     client: FlaskClient, job: Job, worker: FakeWorker
 ) -> None:
     with worker.working():
-        read = client.get(f"/v1/jobs/{job.id}", headers={"Prefer": "wait=20"}).json
-    assert read["state"] == "succeeded"
+        answer = client.get(f"/v1/jobs/{job.id}", headers={"Prefer": "wait=20"})
+    assert answer.json["state"] == "succeeded"
+    assert answer.headers["Preference-Applied"] == "wait=20"
 
 
 def test_who_waits_for_what_has_ended_does_not_wait(

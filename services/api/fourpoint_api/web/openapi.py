@@ -12,6 +12,7 @@ from flask import Flask, Response, json
 from flask_smorest import Api
 from flask_swagger_ui import get_swaggerui_blueprint
 
+from fourpoint_api.web import response_headers
 from fourpoint_api.web.auth import public
 from fourpoint_api.web.documented import problem_responses
 from fourpoint_api.web.fields import Box, Points, Vertex, Vertices
@@ -90,6 +91,7 @@ def contract(api: ContractApi) -> dict[str, Any]:
         content = response.get("content", {})
         if JSON in content:
             content[MEDIA_TYPE] = content.pop(JSON)
+    response_headers.document(document)
     return document
 
 

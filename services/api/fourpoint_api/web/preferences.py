@@ -1,6 +1,6 @@
 """`Prefer: wait=N` (RFC 7240)."""
 
-from flask import request
+from flask import Response, after_this_request, request
 from werkzeug.http import parse_dict_header
 
 from fourpoint_core.errors import InvalidInputError
@@ -18,3 +18,13 @@ def preferred_wait(longest: float) -> float:
     if not text.isdecimal():
         raise InvalidInputError.at("", "prefer_invalid", "Give Prefer: wait=N with N in whole seconds.")
     return min(float(text), longest)
+
+
+def waited(seconds: float) -> None:
+    """Say in the answer to this request, unless it is an error, that it was held for at most so long."""
+
+    @after_this_request
+    def _say(response: Response) -> Response:
+        if response.status_code < 400:
+            response.headers["Preference-Applied"] = f"wait={seconds:g}"
+        return response

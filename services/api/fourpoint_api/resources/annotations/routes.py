@@ -15,6 +15,7 @@ from fourpoint_api.web import etags, examples
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id
 from fourpoint_api.web.documented import not_modified, problems
+from fourpoint_api.web.response_headers import sends
 from fourpoint_core.domain.annotations import TRAITS
 from fourpoint_core.domain.edits import VertexEdit
 from fourpoint_core.domain.geometry import Box
@@ -53,6 +54,7 @@ class Annotations(MethodView):
             return etags.not_modified(tag)
         return render_document(document), 200, {"ETag": tag}
 
+    @sends(blueprint, "ETag")
     @blueprint.doc(operationId="replaceAnnotations")
     @blueprint.arguments(
         schemas.DocumentChangeSchema,
@@ -85,6 +87,7 @@ class Annotations(MethodView):
         tag = document_etag(document.sample, document.annotations)
         return render_document(document), 200, {"ETag": tag}
 
+    @sends(blueprint, "ETag")
     @blueprint.doc(operationId="addAnnotation")
     @blueprint.arguments(
         schemas.NewAnnotationSchema, example={"contour_id": examples.CONTOUR_ID, "label": "cat"}
@@ -101,6 +104,7 @@ class Annotations(MethodView):
         )
         return render(added), 201 if changed else 200, {"ETag": document_etag(sample)}
 
+    @sends(blueprint, "ETag")
     @blueprint.doc(operationId="deleteAnnotations")
     @blueprint.response(204)
     @problems(blueprint, NotFoundError, StaleDocumentError, PreconditionRequiredError)
@@ -114,6 +118,7 @@ class Annotations(MethodView):
 class OneAnnotation(MethodView):
     """One object of an image."""
 
+    @sends(blueprint, "ETag")
     @blueprint.doc(operationId="getAnnotation")
     @blueprint.response(200, schemas.AnnotationSchema, example=examples.ANNOTATION)
     @problems(blueprint, NotFoundError)
@@ -122,6 +127,7 @@ class OneAnnotation(MethodView):
         sample, found = operations.read_one(clients().sessions, sample_id, annotation_id)
         return render(found), 200, {"ETag": document_etag(sample)}
 
+    @sends(blueprint, "ETag")
     @blueprint.doc(operationId="changeAnnotation")
     @blueprint.arguments(schemas.AnnotationChangeSchema, examples=_CHANGES)
     @blueprint.response(200, schemas.AnnotationSchema, example=examples.ANNOTATION)
@@ -151,6 +157,7 @@ class OneAnnotation(MethodView):
         )
         return render(changed), 200, {"ETag": document_etag(sample)}
 
+    @sends(blueprint, "ETag")
     @blueprint.doc(operationId="deleteAnnotation")
     @blueprint.response(204)
     @problems(blueprint, NotFoundError, StaleDocumentError)

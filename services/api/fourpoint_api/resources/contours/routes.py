@@ -16,7 +16,7 @@ from fourpoint_api.web import examples, plain_json
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id
 from fourpoint_api.web.documented import problems, waits
-from fourpoint_api.web.preferences import preferred_wait
+from fourpoint_api.web.preferences import preferred_wait, waited
 from fourpoint_api.web.problems import TooBusyError, problem_response
 from fourpoint_api.web.waiting import wait_until_final
 from fourpoint_core.domain.jobs import JobState
@@ -122,6 +122,7 @@ def _listen(stack: ExitStack, job_id: UUID) -> Event | None:
 def _outcome(bell: Event | None, seconds: float, job_id: UUID) -> Job:
     if bell is None:
         return read(clients().sessions, job_id)
+    waited(seconds)
     try:
         return wait_until_final(bell, seconds, lambda: read(clients().sessions, job_id))
     except NotFoundError as error:

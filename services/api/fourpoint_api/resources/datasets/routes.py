@@ -15,6 +15,7 @@ from fourpoint_api.web import etags, examples, paging
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_caller, current_user_id, needs, signed_in
 from fourpoint_api.web.documented import problems
+from fourpoint_api.web.response_headers import sends
 from fourpoint_core.domain.access import Role, Scope
 from fourpoint_core.errors import (
     InvalidInputError,
@@ -35,6 +36,7 @@ class Datasets(MethodView):
     """All datasets."""
 
     @signed_in(Scope.MANAGE)
+    @sends(blueprint, "Location", "ETag")
     @blueprint.doc(operationId="createDataset")
     @blueprint.arguments(schemas.NewDatasetSchema, example={"name": "Cats", "labels": [{"name": "cat"}]})
     @blueprint.response(201, schemas.DatasetSchema, example=examples.DATASET)
@@ -80,6 +82,7 @@ class Datasets(MethodView):
 class OneDataset(MethodView):
     """One dataset."""
 
+    @sends(blueprint, "ETag")
     @blueprint.doc(operationId="getDataset")
     @blueprint.response(200, schemas.DashboardSchema, example={**examples.DATASET, "samples": examples.TOTALS})
     @problems(blueprint, NotFoundError)
@@ -89,6 +92,7 @@ class OneDataset(MethodView):
         return {**render(dataset), "samples": render_totals(totals)}, 200, {"ETag": _etag(dataset)}
 
     @needs(Role.OWNER)
+    @sends(blueprint, "ETag")
     @blueprint.doc(operationId="changeDataset")
     @blueprint.arguments(schemas.DatasetChangeSchema, example={"name": "Cats and dogs"})
     @blueprint.response(200, schemas.DatasetSchema, example=examples.DATASET)

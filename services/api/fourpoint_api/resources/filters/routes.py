@@ -13,6 +13,7 @@ from fourpoint_api.web import etags, examples, paging, plain_json
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id
 from fourpoint_api.web.documented import not_modified, problems
+from fourpoint_api.web.response_headers import sends
 from fourpoint_api.web.schemas import PageQuerySchema
 from fourpoint_core.domain.filters import SORTS
 from fourpoint_core.errors import InvalidInputError, NameTakenError, NotFoundError, StaleDocumentError
@@ -81,6 +82,7 @@ class SavedFilters(MethodView):
         body, headers = paging.page_body(page, scope, _render, None)
         return body, 200, headers
 
+    @sends(blueprint, "Location", "ETag")
     @blueprint.doc(operationId="createSavedFilter")
     @blueprint.arguments(schemas.NewSavedFilterSchema, example=_NEW)
     @blueprint.response(201, schemas.SavedFilterSchema, example=_SAVED)
@@ -109,6 +111,7 @@ class OneSavedFilter(MethodView):
         tag = _etag(saved)
         return etags.not_modified(tag) if etags.is_known(tag) else (_render(saved), 200, {"ETag": tag})
 
+    @sends(blueprint, "ETag")
     @blueprint.doc(operationId="changeSavedFilter")
     @blueprint.arguments(schemas.SavedFilterChangeSchema, example={"name": "Cats that are difficult"})
     @blueprint.response(200, schemas.SavedFilterSchema, example=_SAVED)

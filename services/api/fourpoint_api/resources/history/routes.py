@@ -16,6 +16,7 @@ from fourpoint_api.web import examples, paging
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id
 from fourpoint_api.web.documented import problems
+from fourpoint_api.web.response_headers import sends
 from fourpoint_core.errors import (
     HistoryEndError,
     InvalidInputError,
@@ -128,6 +129,7 @@ class Changes(MethodView):
 class Restoration(MethodView):
     """Coming back to a revision."""
 
+    @sends(blueprint, "ETag")
     @blueprint.doc(operationId="restoreRevision")
     @blueprint.response(200, DocumentSchema, example=examples.DOCUMENT)
     @problems(blueprint, NotFoundError, LabelDeletedError, StaleDocumentError, PreconditionRequiredError)
@@ -142,6 +144,7 @@ class Restoration(MethodView):
 class Undo(MethodView):
     """The last save, taken back."""
 
+    @sends(blueprint, "ETag")
     @blueprint.doc(operationId="undoSave")
     @blueprint.response(200, DocumentSchema, example=examples.DOCUMENT)
     @problems(
@@ -161,6 +164,7 @@ class Undo(MethodView):
 class Redo(MethodView):
     """The last undo, taken back."""
 
+    @sends(blueprint, "ETag")
     @blueprint.doc(operationId="redoSave")
     @blueprint.response(200, DocumentSchema, example=examples.DOCUMENT)
     @problems(

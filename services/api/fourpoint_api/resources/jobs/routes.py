@@ -18,8 +18,9 @@ from fourpoint_api.web import examples, paging
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_caller, needs, signed_in
 from fourpoint_api.web.documented import problems, waits
-from fourpoint_api.web.preferences import preferred_wait
+from fourpoint_api.web.preferences import preferred_wait, waited
 from fourpoint_api.web.problems import TooBusyError
+from fourpoint_api.web.response_headers import sends
 from fourpoint_api.web.waiting import LOOK_AGAIN_SECONDS, wait_until_final
 from fourpoint_core.domain.access import Role, Scope
 from fourpoint_core.domain.jobs import JobState
@@ -65,6 +66,7 @@ class OneJob(MethodView):
         job = operations.read(clients().sessions, job_id)
         if seconds and not JobState(job.state).is_final:
             with clients().news.listen(job_id) as bell:
+                waited(seconds)
                 # It may have ended before anyone listened.
                 bell.set()
                 wait_until_final(bell, seconds, lambda: operations.read(clients().sessions, job_id))
@@ -78,6 +80,7 @@ _EVENT_EXAMPLE = f"event: job\ndata: {json.dumps(examples.JOB)}\n\n"
 class JobEvents(MethodView):
     """The life of one job as it happens."""
 
+    @sends(blueprint, "Cache-Control")
     @blueprint.doc(
         operationId="streamJobEvents",
         responses={

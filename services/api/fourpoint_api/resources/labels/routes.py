@@ -14,6 +14,7 @@ from fourpoint_api.web import etags, examples
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id, needs
 from fourpoint_api.web.documented import not_modified, problems
+from fourpoint_api.web.response_headers import sends
 from fourpoint_core.domain.access import Role
 from fourpoint_core.errors import (
     InvalidInputError,
@@ -43,6 +44,7 @@ class Labels(MethodView):
         """List all labels of a dataset."""
         return {"items": [render_label(x) for x in operations.listing(clients().sessions, dataset_id)]}
 
+    @sends(blueprint, "Location", "ETag")
     @blueprint.doc(operationId="createLabel")
     @blueprint.arguments(schemas.NewLabelSchema, example={"name": "cat", "colour": "#3399ff"})
     @blueprint.response(201, schemas.LabelSchema, example=examples.LABEL)
@@ -72,6 +74,7 @@ class OneLabel(MethodView):
             return etags.not_modified(_etag(label))
         return render_label(label), 200, {"ETag": _etag(label)}
 
+    @sends(blueprint, "ETag")
     @blueprint.doc(operationId="changeLabel")
     @blueprint.arguments(schemas.LabelChangeSchema, example={"name": "kitten", "colour": "#ff9900"})
     @blueprint.response(200, schemas.LabelSchema, example=examples.LABEL)
@@ -134,6 +137,7 @@ class Restoration(MethodView):
     """Taking a deletion back."""
 
     @needs(Role.OWNER)
+    @sends(blueprint, "ETag")
     @blueprint.doc(operationId="restoreLabel")
     @blueprint.response(200, schemas.LabelSchema, example=examples.LABEL)
     @problems(blueprint, NotFoundError, NameTakenError)

@@ -18,9 +18,10 @@ from fourpoint_api.resources.samples import operations, schemas, upload_renderin
 from fourpoint_api.web import etags, examples, idempotency, paging, plain_json
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id, needs
-from fourpoint_api.web.documented import not_modified, problems
+from fourpoint_api.web.documented import binary, file_content, not_modified, problems
 from fourpoint_api.web.media import immutable_bytes, stream_object
 from fourpoint_api.web.problems import RangeNotSatisfiableError, UnsupportedMediaTypeError
+from fourpoint_api.web.response_headers import sends
 from fourpoint_api.web.strict_json import escaped
 from fourpoint_core.domain.access import Role
 from fourpoint_core.domain.filters import SORTS, SampleFilter, Sort, SortKey, Status
@@ -36,16 +37,12 @@ from fourpoint_core.errors import (
     UnsupportedImageError,
     UploadRefusedError,
 )
+from fourpoint_core.imaging.inspect import SUFFIXES
 from fourpoint_core.store.models import Sample
 from fourpoint_core.store.queries.sample_filters import DocumentState, Place
 
 # What multipart adds to the files: boundaries, headers and names.
 ENVELOPE_BYTES = 512 * 1024
-
-
-def _binary(*types: str) -> dict[str, Any]:
-    schema = {"type": "string", "contentMediaType": "application/octet-stream"}
-    return {name: {"schema": schema} for name in types or ("image/jpeg", "image/png", "image/bmp")}
 
 
 _EVERYTHING = SampleFilterSchema().load({})
@@ -91,10 +88,12 @@ class Samples(MethodView):
                         "properties": {
                             "files": {
                                 "type": "array",
-                                "items": {"type": "string", "contentMediaType": "application/octet-stream"},
+                                "minItems": 1,
+                                "items": binary("application/octet-stream"),
                             }
                         },
                     },
+                    "encoding": {"files": {"contentType": ", ".join(SUFFIXES)}},
                     "example": {"files": ["(bytes of cat.png)"]},
                 }
             },
@@ -229,11 +228,12 @@ class OneSample(MethodView):
 class SampleImage(MethodView):
     """The bytes of an image."""
 
+    @sends(blueprint, "Accept-Ranges", "Cache-Control")
     @blueprint.doc(
         operationId="getSampleImage",
         responses={
-            "200": {"description": "The file as it was uploaded", "content": _binary()},
-            "206": {"description": "The range asked for", "content": _binary()},
+            "200": {"description": "The file as it was uploaded", "content": file_content(*SUFFIXES)},
+            "206": {"description": "The range asked for", "content": file_content(*SUFFIXES)},
         },
     )
     @not_modified(blueprint)
@@ -248,9 +248,10 @@ class SampleImage(MethodView):
 class SampleThumbnail(MethodView):
     """A small picture of an image."""
 
+    @sends(blueprint, "Accept-Ranges", "Cache-Control")
     @blueprint.doc(
         operationId="getSampleThumbnail",
-        responses={"200": {"description": "An upright JPEG", "content": _binary("image/jpeg")}},
+        responses={"200": {"description": "An upright JPEG", "content": file_content("image/jpeg")}},
     )
     @blueprint.arguments(schemas.ThumbnailQuerySchema, location="query")
     @not_modified(blueprint)

@@ -11,6 +11,7 @@ from fourpoint_api.web import examples, paging
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_caller, signed_in
 from fourpoint_api.web.documented import problems
+from fourpoint_api.web.response_headers import sends
 from fourpoint_core.domain.access import Scope
 from fourpoint_core.errors import InvalidInputError, NotFoundError
 from fourpoint_core.store.models import ApiToken
@@ -23,6 +24,7 @@ class Tokens(MethodView):
     """Somebody's tokens."""
 
     @signed_in(Scope.MANAGE)
+    @sends(blueprint, "Cache-Control")
     @blueprint.doc(operationId="createToken")
     @blueprint.arguments(
         schemas.NewTokenSchema, example={"name": "nightly export", "scope": "read", "expires_in_days": 30}

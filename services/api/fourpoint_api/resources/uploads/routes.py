@@ -15,8 +15,9 @@ from fourpoint_api.resources.uploads import operations, schemas
 from fourpoint_api.web import examples, idempotency
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id, needs, public
-from fourpoint_api.web.documented import problems
+from fourpoint_api.web.documented import file_content, problems
 from fourpoint_api.web.problems import BodyTooLargeError, UnsupportedMediaTypeError
+from fourpoint_api.web.response_headers import sends
 from fourpoint_core.domain.access import Role
 from fourpoint_core.errors import (
     BatchTooLargeError,
@@ -32,6 +33,7 @@ from fourpoint_core.errors import (
     UnsupportedImageError,
     UploadRefusedError,
 )
+from fourpoint_core.imaging.inspect import SUFFIXES
 from fourpoint_core.storage import SignedPut
 from fourpoint_core.store.models import DirectUpload
 
@@ -59,6 +61,7 @@ class Uploads(MethodView):
     """Uploads past the API."""
 
     @needs(Role.OWNER)
+    @sends(blueprint, "Location")
     @blueprint.doc(operationId="createUpload")
     @blueprint.arguments(schemas.NewUploadSchema, example={"files": [_FILE]})
     @blueprint.response(201, schemas.DirectUploadSchema, example=_UPLOAD)
@@ -142,10 +145,7 @@ class Slot(MethodView):
         security=[],
         requestBody={
             "required": True,
-            "content": {
-                kind: {"schema": {"type": "string", "contentMediaType": kind}}
-                for kind in ("image/bmp", "image/jpeg", "image/png")
-            },
+            "content": file_content(*SUFFIXES),
         },
     )
     @blueprint.response(204)

@@ -12,6 +12,7 @@ from fourpoint_api.web import examples, paging
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import signed_in
 from fourpoint_api.web.documented import problems
+from fourpoint_api.web.response_headers import sends
 from fourpoint_api.web.schemas import UncountedPageQuerySchema
 from fourpoint_core.domain.access import Scope
 from fourpoint_core.errors import InvalidInputError, NameTakenError, NotFoundError
@@ -25,6 +26,7 @@ class Users(MethodView):
     """Everybody."""
 
     @signed_in(Scope.ADMIN)
+    @sends(blueprint, "Location")
     @blueprint.doc(operationId="createUser")
     @blueprint.arguments(schemas.NewUserSchema, example={"name": "ada"})
     @blueprint.response(201, schemas.UserSchema, example=examples.USER)
