@@ -72,6 +72,7 @@ EVERY_CONDITION = SampleFilter(
     attributes=(("colour", "red"),),
     changed=True,
     at=NOON,
+    version=new_id(),
 )
 PAYLOADS: list[Payload] = [
     InferContour(new_id(), new_id(), Prompt(points=CLICKS), SaveMode.NONE, new_id()),

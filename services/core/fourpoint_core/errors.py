@@ -148,6 +148,34 @@ class LastOwnerError(ConflictError):
     title = "A dataset needs an owner"
 
 
+class VersionsBusyError(ConflictError):
+    """A version of the dataset is being published or made current at this moment."""
+
+    code = "versions_busy"
+    title = "Versions are being published or switched"
+
+
+class VersionStateError(ConflictError):
+    """The version is not in a state that allows this."""
+
+    code = "version_state"
+    title = "The version's state does not allow this"
+
+
+class VersionCurrentError(ConflictError):
+    """The version is the one that people work on."""
+
+    code = "version_current"
+    title = "The version is the current one"
+
+
+class DatasetEmptyError(ConflictError):
+    """There is nothing to publish."""
+
+    code = "dataset_empty"
+    title = "The dataset has no images"
+
+
 class JobStateError(ConflictError):
     """The job is not in a state that allows this."""
 
@@ -252,6 +280,13 @@ class ObjectMissingError(FourpointError):
 
     code = "object_missing"
     title = "The stored object is missing"
+
+
+class ObjectGoneError(FourpointError):
+    """The bytes that a version refers to were deleted for good, or replaced by others."""
+
+    code = "object_gone"
+    title = "The image of the version is gone"
 
 
 class NoOutlineError(FourpointError):

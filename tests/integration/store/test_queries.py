@@ -70,7 +70,7 @@ def test_purging_a_dataset_leaves_no_row_of_it(sessions: Sessions, dataset: Data
         for _ in range(3):
             annotate(session, make_sample(sessions, dataset))
     with unit_of_work(sessions) as session:
-        while trash.purge(session, trash.all_of(dataset.id), 2, condemned_by=None, remember=False).samples:
+        while trash.purge(session, trash.all_of(dataset.id), 2, condemned_by=None, with_dataset=True).samples:
             pass
         datasets.purge_rest(session, dataset.id)
     with unit_of_work(sessions) as session:

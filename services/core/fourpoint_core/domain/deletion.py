@@ -27,7 +27,7 @@ class Selection:
         if ids is not None and wanted is not None:
             raise InvalidInputError.at("/filter", "selection_ambiguous", "Give `ids` or `filter`, not both.")
         if wanted is not None:
-            if replace(wanted, at=None) == SampleFilter():
+            if replace(wanted, at=None, version=None) == SampleFilter():
                 raise InvalidInputError.at(
                     "/filter", "selection_empty", "Say which samples: a filter without a condition names none."
                 )

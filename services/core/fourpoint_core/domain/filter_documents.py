@@ -19,6 +19,7 @@ _PARSERS: dict[str, Any] = {
     "not_labeled_by": lambda items: tuple(map(UUID, items)),
     "attributes": lambda items: tuple((key, value) for key, value in items),
     "at": datetime.fromisoformat,
+    "version": UUID,
 }
 
 

@@ -81,6 +81,7 @@ class SampleFilter:
     one of them. difficult: whether an object is marked so. attributes: pairs that some object has.
     changed: whether the bucket holds other bytes than those that were labeled, and nobody has looked since.
     at: the documents as they stood at that time, of the samples there were; None: as they are.
+    version: the samples and documents of a published version; not together with `at`.
     """
 
     status: Status = Status.ALL
@@ -98,11 +99,12 @@ class SampleFilter:
     attributes: tuple[tuple[str, str], ...] = ()
     changed: bool | None = None
     at: datetime | None = None
+    version: UUID | None = None
 
     @property
     def only_status(self) -> bool:
-        """Whether nothing is asked beyond the tab."""
-        return self == SampleFilter(status=self.status)
+        """Whether nothing is asked beyond the tab, of whichever version."""
+        return self == SampleFilter(status=self.status, version=self.version)
 
 
 def next_prefix(prefix: str) -> str | None:

@@ -72,7 +72,7 @@ class DeleteLabelWork:
             leases.require_lease(session, job.lease)
             if not relabeling.is_out_of_use(session, payload.label_id):
                 return 0
-            purged = trash.purge(session, ids, SLICE, condemned_by=job.lease.job_id)
+            purged = trash.purge(session, ids, SLICE, condemned_by=job.lease.job_id, author=job.author)
             done = {"samples": purged.samples, "objects": len(purged.condemned_keys)}
             leases.add_progress(session, job.lease, done)
         remove_condemned(self._sessions, self._store, purged.condemned_keys, purged.forgotten_digests)

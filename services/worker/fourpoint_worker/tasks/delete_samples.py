@@ -54,13 +54,14 @@ class DeleteSamplesWork:
     def _purge_slice(self, payload: DeleteSamples, job: ActiveJob) -> tuple[int, Counts]:
         with unit_of_work(self._sessions) as session:
             ids = trash.selected(payload.dataset_id, payload.selection)
-            purged = trash.purge(session, ids, SLICE, condemned_by=job.lease.job_id)
+            purged = trash.purge(session, ids, SLICE, condemned_by=job.lease.job_id, author=job.author)
             counts = _count(
                 session,
                 job,
                 samples=purged.samples,
                 objects_removed=len(purged.condemned_keys),
                 objects_shared=len(purged.shared_keys),
+                samples_pinned=purged.pinned,
             )
         remove_condemned(self._sessions, self._store, purged.condemned_keys, purged.forgotten_digests)
         return purged.seen, counts

@@ -47,4 +47,4 @@ class PurgeDatasetWork:
         with unit_of_work(self._sessions) as session:
             leases.report_progress(session, job.lease, {"samples_removed": done})
             ids = trash.all_of(payload.dataset_id)
-            return trash.purge(session, ids, SLICE, condemned_by=condemned_by, remember=False)
+            return trash.purge(session, ids, SLICE, condemned_by=condemned_by, with_dataset=True)

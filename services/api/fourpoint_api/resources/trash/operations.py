@@ -27,7 +27,7 @@ from fourpoint_core.storage.removal import remove_objects
 from fourpoint_core.store.models import Job, Sample
 from fourpoint_core.store.queries import datasets, jobs, samples, trash
 from fourpoint_core.store.queries.paging import Keyset, Page
-from fourpoint_core.store.queries.trash import Forecast, Purged, Sharing
+from fourpoint_core.store.queries.trash import Forecast, Pinning, Purged, Sharing
 from fourpoint_core.store.session import Session, Sessions, note_result, preparation, unit_of_work
 
 # More than a person picks by hand; what goes on longer is a job, which can be watched and cancelled.
@@ -57,6 +57,9 @@ class Deletion:
             "samples": self.forecast.samples,
             "annotations": self.forecast.annotations,
             "sharing": [[str(x.dataset_id), x.name, x.samples] for x in self.forecast.sharing],
+            "pinning": [
+                [str(x.version_id), str(x.dataset_id), x.name, x.samples] for x in self.forecast.pinning
+            ],
             "not_found": [str(sample_id) for sample_id in self.not_found],
             "objects_removed": self.objects_removed,
             "restorable_until": None if until is None else until.isoformat(),
@@ -67,9 +70,14 @@ class Deletion:
         """The inverse of `to_json`."""
         until = document["restorable_until"]
         sharing = [Sharing(UUID(found), name, count) for found, name, count in document["sharing"]]
+        # Notes of the version before know nothing of versions.
+        pinning = [
+            Pinning(UUID(found), UUID(dataset_id), name, count)
+            for found, dataset_id, name, count in document.get("pinning", [])
+        ]
         return cls(
             id=None if document["id"] is None else UUID(document["id"]),
-            forecast=Forecast(document["samples"], document["annotations"], sharing),
+            forecast=Forecast(document["samples"], document["annotations"], sharing, pinning),
             not_found=[UUID(text) for text in document["not_found"]],
             objects_removed=document["objects_removed"],
             restorable_until=None if until is None else datetime.fromisoformat(until),
@@ -118,7 +126,9 @@ def delete(
         else:
             forecast, missing = _look(session, dataset_id, selection, order.caller)
             if delete_source:
-                purged = trash.purge(session, ids, AT_ONCE, condemned_by=deletion_id)
+                purged = trash.purge(
+                    session, ids, AT_ONCE, condemned_by=deletion_id, author=order.caller.user_id
+                )
                 done = Deletion(deletion_id, forecast, missing, objects_removed=len(purged.condemned_keys))
             else:
                 trash.throw_away(session, ids, deletion_id, order.caller.user_id, AT_ONCE)

@@ -34,6 +34,8 @@ _DELETION = {
     "not_found": [],
     "shared_with": [],
     "shared_elsewhere": 0,
+    "versions": [],
+    "versions_elsewhere": 0,
     "objects_removed": 0,
     "restorable_until": _LATER,
 }
@@ -64,7 +66,9 @@ class Deletions(MethodView):
         """Delete images by id or by a filter: into the trash, from where they can be restored for some days.
 
         With `delete_source` they go for good, with their files, except for files that another dataset shows.
-        `dry_run` counts what would go. Nothing selected is an error, and never means everything.
+        `dry_run` counts what would go, and names the published versions and the datasets that show the same
+        files; what a version says of an image stays readable without its file. Nothing selected is an error,
+        and never means everything.
         """
         wanted = None if body["filter"] is None else filter_of(body["filter"])
         selection = Selection.of(body["ids"], wanted)
@@ -135,7 +139,7 @@ def _answer(done: operations.Deletion | int | Job) -> Any:
 
 
 def _render(done: operations.Deletion) -> dict[str, Any]:
-    sharing = done.forecast.sharing
+    sharing, pinning = done.forecast.sharing, done.forecast.pinning
     return {
         "deletion_id": done.id,
         "samples": done.forecast.samples,
@@ -147,6 +151,17 @@ def _render(done: operations.Deletion) -> dict[str, Any]:
             if item.name is not None
         ],
         "shared_elsewhere": sum(item.samples for item in sharing if item.name is None),
+        "versions": [
+            {
+                "version_id": item.version_id,
+                "dataset_id": item.dataset_id,
+                "name": item.name,
+                "samples": item.samples,
+            }
+            for item in pinning
+            if item.name is not None
+        ],
+        "versions_elsewhere": sum(item.name is None for item in pinning),
         "objects_removed": done.objects_removed,
         "restorable_until": done.restorable_until,
     }

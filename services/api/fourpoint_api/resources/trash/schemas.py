@@ -33,6 +33,15 @@ class SharingSchema(Schema):
     samples = ma.fields.Integer(required=True)
 
 
+class PinningSchema(Schema):
+    """A published version, and how many of the selected samples it holds: it goes on without their files."""
+
+    version_id = ma.fields.UUID(required=True)
+    dataset_id = ma.fields.UUID(required=True)
+    name = ma.fields.String(required=True)
+    samples = ma.fields.Integer(required=True)
+
+
 class DeletionSchema(Schema):
     """What was deleted, or would be."""
 
@@ -45,6 +54,14 @@ class DeletionSchema(Schema):
     shared_with = ma.fields.List(ma.fields.Nested(SharingSchema), required=True)
     shared_elsewhere = ma.fields.Integer(
         required=True, metadata={"description": "As in `shared_with`, in datasets that you may not see"}
+    )
+    versions = ma.fields.List(
+        ma.fields.Nested(PinningSchema),
+        required=True,
+        metadata={"description": "Published versions that show these files"},
+    )
+    versions_elsewhere = ma.fields.Integer(
+        required=True, metadata={"description": "Versions as in `versions`, of datasets that you may not see"}
     )
     objects_removed = ma.fields.Integer(
         required=True, metadata={"description": "Files that go; those that another sample shows stay"}

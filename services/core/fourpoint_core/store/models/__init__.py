@@ -8,15 +8,30 @@ from fourpoint_core.store.models.idempotency import IdempotencyKey
 from fourpoint_core.store.models.jobs import Job, JobAttempt, WorkerProcess
 from fourpoint_core.store.models.preferences import Preference
 from fourpoint_core.store.models.sample_states import SampleLabel, SamplePath, SampleState
-from fourpoint_core.store.models.samples import KEPT, PRESENT, ForgottenObject, Sample, UploadIntent
+from fourpoint_core.store.models.samples import (
+    KEPT,
+    PRESENT,
+    Absence,
+    ForgottenObject,
+    Sample,
+    UploadIntent,
+)
 from fourpoint_core.store.models.syncs import KnownObject, SyncItem, SyncRun
 from fourpoint_core.store.models.tallies import Tally, TallyDelta
 from fourpoint_core.store.models.uploads import DirectUpload
 from fourpoint_core.store.models.users import ApiToken, DatasetMember, User
+from fourpoint_core.store.models.versions import (
+    Version,
+    VersionHead,
+    VersionLabel,
+    VersionSample,
+    VersionTally,
+)
 
 __all__ = [
     "KEPT",
     "PRESENT",
+    "Absence",
     "Annotation",
     "ApiToken",
     "Base",
@@ -45,5 +60,10 @@ __all__ = [
     "TallyDelta",
     "UploadIntent",
     "User",
+    "Version",
+    "VersionHead",
+    "VersionLabel",
+    "VersionSample",
+    "VersionTally",
     "WorkerProcess",
 ]

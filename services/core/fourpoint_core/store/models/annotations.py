@@ -17,6 +17,8 @@ class Revision(Base):
     undo_to, redo_to: the revisions whose state, contents and further undos and redos alike, come back by
     undo and redo; only those that undid or redid say the first, see `domain.history.undo_target`.
     restored_from: the revision whose contents a restoration brought back.
+    copy_of: the first revision with just these contents, where an undo, a redo or a restoration brought
+    them back; 0: the empty document before the first save.
     """
 
     __tablename__ = "revisions"
@@ -29,6 +31,7 @@ class Revision(Base):
     undo_to: Mapped[int | None]
     redo_to: Mapped[int | None]
     restored_from: Mapped[int | None]
+    copy_of: Mapped[int | None]
 
 
 class Annotation(Base):

@@ -1,9 +1,10 @@
 """Samples, and the promises made before their bytes are written."""
 
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, ForeignKey, Index, and_, text
+from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, ForeignKey, Index, and_, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fourpoint_core.domain.reconcile import STAND_IN_PREFIX
@@ -23,10 +24,14 @@ class Sample(Base):
     trashed_at: since when it lies in the trash, by trashed_by in the deletion deletion_id; see KEPT.
     missing_since: since when a synchronisation does not find its file any more; see PRESENT.
     changed_at: when one found other bytes under its key, and nobody has looked at the image since.
+    absence: why it is away, where that is no ordinary deletion; see Absence.
+    copied_in, copied_revision: the document of revision copied_in is a copy of copied_revision's; it says
+    nothing about a later revision.
     """
 
     __tablename__ = "samples"
     __table_args__ = (
+        CheckConstraint("absence IN ('set_aside', 'purged')", "absence"),
         Index("ix_samples_dataset_id_created_at_id", "dataset_id", "created_at", "id"),
         Index(
             "ix_samples_labeled",
@@ -100,11 +105,25 @@ class Sample(Base):
     missing_since: Mapped[datetime | None]
     changed_at: Mapped[datetime | None]
     sha256: Mapped[str | None]
+    absence: Mapped[str | None]
+    copied_in: Mapped[int | None]
+    copied_revision: Mapped[int | None]
 
     @property
     def known_sha256(self) -> str | None:
         """SHA-256 of its bytes, hex; None where nobody has read them all yet."""
         return self.sha256 if self.digest.startswith(STAND_IN_PREFIX) else self.digest
+
+
+class Absence(StrEnum):
+    """Why a sample is away, other than lying in the trash; only versions show it.
+
+    SET_ASIDE: it is not in the version that was made current, and comes back with one that has it.
+    PURGED: deleted for good; what versions need of it stays, and its key is free for another image.
+    """
+
+    SET_ASIDE = "set_aside"
+    PURGED = "purged"
 
 
 # What one may read and save by its id: all but the trash.

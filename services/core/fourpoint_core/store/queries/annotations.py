@@ -59,7 +59,10 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Save:
-    """What one revision changes. sample: locked; closed: current rows that end with it."""
+    """What one revision changes. sample: locked; closed: current rows that end with it.
+
+    copy_of: the first revision with just the contents that it brings back, if it brings any back.
+    """
 
     sample: Sample
     closed: Sequence[Annotation] = ()
@@ -67,6 +70,7 @@ class Save:
     undo_to: int | None = None
     redo_to: int | None = None
     restored_from: int | None = None
+    copy_of: int | None = None
 
 
 def current_annotations(session: Session, sample_id: UUID) -> Sequence[LabeledAnnotation]:
@@ -216,6 +220,7 @@ def show_revision(
         undo_to=undo_to,
         redo_to=redo_to,
         restored_from=restored_from,
+        copy_of=_origin(session, sample.id, revision),
     )
     settle(session, [save], action, author)
 
@@ -332,6 +337,14 @@ def _is_repetition(versions: Sequence[Annotation], new: NewAnnotation) -> bool:
     return any(all(getattr(row, name) == getattr(content, name) for name in said) for row in versions)
 
 
+def _origin(session: Session, sample_id: UUID, revision: int) -> int:
+    """The first revision with the contents of this one."""
+    copy_of = session.scalar(
+        select(Revision.copy_of).where(Revision.sample_id == sample_id, Revision.number == revision)
+    )
+    return revision if copy_of is None else copy_of
+
+
 def _vertices(session: Session, sample: Sample) -> int:
     statement = select(func.coalesce(func.sum(Annotation.vertex_count), 0))
     where = (Annotation.sample_id == sample.id, Annotation.valid_to.is_(None))
@@ -381,6 +394,7 @@ def _add_revisions(
             "undo_to": save.undo_to,
             "redo_to": save.redo_to,
             "restored_from": save.restored_from,
+            "copy_of": save.copy_of,
         }
         for save in saves
     ]
@@ -438,8 +452,12 @@ def _columns(
 def _update_samples(session: Session, saves: Sequence[Save], action: Action, author: UUID) -> None:
     counts = [save.sample.annotation_count - len(save.closed) + len(save.opened) for save in saves]
     state = (
-        func.unnest(sql_cast([save.sample.id for save in saves], ARRAY(Uuid)), sql_cast(counts, ARRAY(Integer)))
-        .table_valued("sample_id", "annotation_count", name="state")
+        func.unnest(
+            sql_cast([save.sample.id for save in saves], ARRAY(Uuid)),
+            sql_cast(counts, ARRAY(Integer)),
+            sql_cast([save.copy_of for save in saves], ARRAY(Integer)),
+        )
+        .table_valued("sample_id", "annotation_count", "copy_of", name="state")
         .render_derived()
     )
     mechanical = action in _MECHANICAL
@@ -454,6 +472,8 @@ def _update_samples(session: Session, saves: Sequence[Save], action: Action, aut
             annotation_count=state.c.annotation_count,
             labeled_by=case((is_labeled, labeled_by), else_=null()),
             labeled_at=case((is_labeled, labeled_at), else_=null()),
+            copied_in=case((state.c.copy_of.is_not(None), Sample.revision + 1), else_=null()),
+            copied_revision=state.c.copy_of,
         )
         .returning(Sample)
     )

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from fourpoint_core.domain.access import Caller, Role
 from fourpoint_core.errors import NameTakenError, NotFoundError
 from fourpoint_core.ids import new_id
-from fourpoint_core.store.models import Dataset, Job, Label
+from fourpoint_core.store.models import Dataset, Job, Label, Version, VersionHead, VersionSample
 from fourpoint_core.store.queries import members, tallies
 from fourpoint_core.store.queries.paging import Keyset, Page, fetch_page
 
@@ -97,6 +97,9 @@ def mark_deleted(session: Session, dataset: Dataset) -> None:
 def purge_rest(session: Session, dataset_id: UUID) -> None:
     """Remove a deleted dataset that has no samples left. Its jobs stay as the record of what was done."""
     session.execute(update(Job).where(Job.dataset_id == dataset_id).values(sample_id=None))
+    session.execute(delete(VersionHead).where(VersionHead.dataset_id == dataset_id))
+    session.execute(delete(Version).where(Version.dataset_id == dataset_id))
+    session.execute(delete(VersionSample).where(VersionSample.dataset_id == dataset_id))
     session.execute(delete(Label).where(Label.dataset_id == dataset_id))
     session.execute(delete(Dataset).where(Dataset.id == dataset_id))
     tallies.forget_dataset(session, dataset_id)

@@ -14,6 +14,7 @@ from sqlalchemy import Uuid as UuidType
 from sqlalchemy.orm import Session
 
 from fourpoint_core.store.models import Dataset, Label, User
+from fourpoint_core.store.queries import pins
 
 DELTAS_AT_ONCE = 20_000
 _NO_DAY = date(1970, 1, 1)
@@ -23,10 +24,10 @@ _SUMS = text(
     SELECT subject, day, sum(images)::bigint AS images, sum(objects)::bigint AS objects
     FROM (
         SELECT subject, day, images, objects FROM tallies
-        WHERE dataset_id = :dataset_id AND kind = :kind AND day BETWEEN :first AND :last
+        WHERE dataset_id = :owner AND kind = :kind AND day BETWEEN :first AND :last
         UNION ALL
         SELECT subject, day, images, objects FROM tally_deltas
-        WHERE dataset_id = :dataset_id AND kind = :kind AND day BETWEEN :first AND :last
+        WHERE dataset_id = :owner AND kind = :kind AND day BETWEEN :first AND :last
     ) parts
     GROUP BY subject, day
     HAVING sum(images) <> 0 OR sum(objects) <> 0
@@ -37,13 +38,23 @@ _TOTALS = text(
     SELECT kind, sum(images)::bigint AS images
     FROM (
         SELECT kind, images FROM tallies
-        WHERE dataset_id = :dataset_id AND kind IN ('sample', 'labeled', 'missing')
+        WHERE dataset_id = :owner AND kind IN ('sample', 'labeled', 'missing')
         UNION ALL
         SELECT kind, images FROM tally_deltas
-        WHERE dataset_id = :dataset_id AND kind IN ('sample', 'labeled', 'missing')
+        WHERE dataset_id = :owner AND kind IN ('sample', 'labeled', 'missing')
     ) parts
     GROUP BY kind
     """
+)
+# The same of a version, where nothing is left to be added up.
+_SUMS_OF_VERSION = text(
+    """
+    SELECT subject, day, images, objects FROM version_tallies
+    WHERE version_id = :owner AND kind = :kind AND day BETWEEN :first AND :last
+    """
+).columns(subject=UuidType, day=Date)
+_TOTALS_OF_VERSION = text(
+    "SELECT kind, images FROM version_tallies WHERE version_id = :owner AND kind IN ('sample', 'labeled')"
 )
 _FOLD = text(
     """
@@ -156,35 +167,37 @@ class Difference:
     counted: Count
 
 
-def sample_totals(session: Session, dataset_id: UUID) -> SampleTotals:
-    """How many images a dataset has, and how many of them are labeled."""
-    found = {row.kind: row.images for row in session.execute(_TOTALS, {"dataset_id": dataset_id})}
+def sample_totals(session: Session, dataset_id: UUID, version: UUID | None = None) -> SampleTotals:
+    """How many images a dataset has, and how many of them are labeled.
+
+    version: as it was when that was published; None: as it is. So in what follows.
+    """
+    statement, owner = (_TOTALS, dataset_id) if version is None else (_TOTALS_OF_VERSION, version)
+    found = {row.kind: row.images for row in session.execute(statement, {"owner": owner})}
     return SampleTotals(found.get("sample", 0), found.get("labeled", 0), found.get("missing", 0))
 
 
-def by_label(session: Session, dataset_id: UUID) -> list[LabelCount]:
+def by_label(session: Session, dataset_id: UUID, version: UUID | None = None) -> list[LabelCount]:
     """Every label of the dataset with its images and objects, in the order the labels were made."""
-    counts = {subject: count for subject, _, count in _sums(session, dataset_id, "label")}
-    labels = session.scalars(
-        select(Label)
-        .where(Label.dataset_id == dataset_id, Label.deleted_at.is_(None))
-        .order_by(Label.mask_index)
-    )
+    counts = {subject: count for subject, _, count in _sums(session, dataset_id, "label", version=version)}
+    labels = _labels(session, dataset_id) if version is None else pins.labels_of(session, version)
     return [LabelCount(label, counts.get(label.id, Count(0, 0))) for label in labels]
 
 
-def by_labeler(session: Session, dataset_id: UUID) -> list[LabelerCount]:
+def by_labeler(session: Session, dataset_id: UUID, version: UUID | None = None) -> list[LabelerCount]:
     """Everybody whose work is in the dataset, most images first."""
-    found = _of_people(session, _sums(session, dataset_id, "labeler"))
+    found = _of_people(session, _sums(session, dataset_id, "labeler", version=version))
     return sorted(
         (LabelerCount(user, None, count) for user, _, count in found),
         key=lambda one: (-one.count.images, one.user.name),
     )
 
 
-def by_day(session: Session, dataset_id: UUID, first: date, last: date) -> list[LabelerCount]:
+def by_day(
+    session: Session, dataset_id: UUID, first: date, last: date, version: UUID | None = None
+) -> list[LabelerCount]:
     """Per labeler and day, in the order of days; both ends are included."""
-    sums = _sums(session, dataset_id, "labeler_day", first, last)
+    sums = _sums(session, dataset_id, "labeler_day", first, last, version)
     found = [LabelerCount(user, day, count) for user, day, count in _of_people(session, sums)]
     return sorted(found, key=lambda one: (one.day or _NO_DAY, one.user.name))
 
@@ -247,10 +260,24 @@ def dataset_ids(session: Session) -> Sequence[UUID]:
     ).all()
 
 
+def _labels(session: Session, dataset_id: UUID) -> Sequence[Label]:
+    return session.scalars(
+        select(Label)
+        .where(Label.dataset_id == dataset_id, Label.deleted_at.is_(None))
+        .order_by(Label.mask_index)
+    ).all()
+
+
 def _sums(
-    session: Session, dataset_id: UUID, kind: str, first: date = _NO_DAY, last: date = _NO_DAY
+    session: Session,
+    dataset_id: UUID,
+    kind: str,
+    first: date = _NO_DAY,
+    last: date = _NO_DAY,
+    version: UUID | None = None,
 ) -> list[tuple[UUID, date, Count]]:
-    rows = session.execute(_SUMS, {"dataset_id": dataset_id, "kind": kind, "first": first, "last": last})
+    statement, owner = (_SUMS, dataset_id) if version is None else (_SUMS_OF_VERSION, version)
+    rows = session.execute(statement, {"owner": owner, "kind": kind, "first": first, "last": last})
     return [(row.subject, row.day, Count(row.images, row.objects)) for row in rows]
 
 

@@ -1,8 +1,9 @@
 """Deleting samples: into the trash and back, and for good.
 
 A sample in the trash keeps its row, its document and its key; `KEPT` is the condition by which everybody
-else overlooks it. What is removed for good goes with all that hangs on it, and objects that go too are
-promised first, as uploads are, so that whoever dies in between leaves them to the sweep.
+else overlooks it. What is removed for good goes with all that hangs on it, except for what published versions
+hold; and objects that go too are promised first, as uploads are, so that whoever dies in between leaves them
+to the sweep.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,14 +12,30 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, delete, func, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    Uuid,
+    and_,
+    cast,
+    delete,
+    func,
+    literal,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
 from fourpoint_core.domain.access import Caller
 from fourpoint_core.domain.deletion import Selection
+from fourpoint_core.domain.versions import VersionState
+from fourpoint_core.storage import derived
 from fourpoint_core.store.models import (
     KEPT,
+    Absence,
     Annotation,
     Dataset,
     Draft,
@@ -26,11 +43,15 @@ from fourpoint_core.store.models import (
     InferredContour,
     Revision,
     Sample,
+    Version,
+    VersionSample,
 )
-from fourpoint_core.store.queries import members, sample_filters, samples
+from fourpoint_core.store.queries import contents_lock, members, pins, sample_filters, samples
 from fourpoint_core.store.queries.paging import Keyset, Page
 
-TRASHED: ColumnElement[bool] = Sample.trashed_at.is_not(None)
+TRASHED: ColumnElement[bool] = and_(Sample.trashed_at.is_not(None), Sample.absence.is_(None))
+# Where what is left of a sample that is gone for good has its key: no image of anybody's lies there.
+_PURGED_KEYS = f"{derived.FOLDER}/purged/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +67,26 @@ class Sharing:
 
 
 @dataclass(frozen=True, slots=True)
+class Pinning:
+    """A version, and how many of the selected samples it holds: it goes on without their files.
+
+    name: None where the caller may not see its dataset.
+    """
+
+    version_id: UUID
+    dataset_id: UUID
+    name: str | None
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
 class Forecast:
     """What a deletion would do. annotations: objects in the current documents of the samples."""
 
     samples: int
     annotations: int
     sharing: list[Sharing]
+    pinning: list[Pinning]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +101,14 @@ class Slice:
 class Purged:
     """seen: how many were looked at, 0 at the end. samples: how many were removed for good.
 
-    condemned_keys: objects to be removed, which no sample refers to any more; shared_keys: those that another
-    one does, and that stay. forgotten_digests: contents that no sample has any more.
+    pinned: those of them that some version holds. condemned_keys: objects to be removed, which no sample
+    refers to any more; shared_keys: those that another one does, and that stay. forgotten_digests: contents
+    that no sample has any more.
     """
 
     seen: int
     samples: int
+    pinned: int
     condemned_keys: list[str]
     shared_keys: list[str]
     forgotten_digests: list[str]
@@ -119,7 +156,7 @@ def forecast(session: Session, dataset_id: UUID, ids: Select[Any], caller: Calle
         .order_by(Dataset.id)
     )
     sharing = [Sharing(found, name if seen else None, count) for found, name, seen, count in rows]
-    return Forecast(samples, annotations, sharing)
+    return Forecast(samples, annotations, sharing, _pinning(session, wanted, caller))
 
 
 def throw_away(session: Session, ids: Select[Any], deletion_id: UUID, author: UUID, limit: int) -> Slice:
@@ -157,23 +194,32 @@ def list_trash(session: Session, dataset_id: UUID, after: Keyset | None, limit: 
 
 def run_out(after: timedelta) -> Select[Any]:
     """The ids of samples that have lain in the trash for longer."""
-    return select(Sample.id).where(Sample.trashed_at < func.clock_timestamp() - after)
+    return select(Sample.id).where(TRASHED, Sample.trashed_at < func.clock_timestamp() - after)
 
 
 def all_of(dataset_id: UUID) -> Select[Any]:
-    """The ids of all samples of a dataset, those in the trash included."""
+    """The ids of all samples of a dataset, and of what is left of those that are away."""
     return select(Sample.id).where(Sample.dataset_id == dataset_id)
 
 
 def purge(
-    session: Session, ids: Select[Any], limit: int, *, condemned_by: UUID | None, remember: bool = True
+    session: Session,
+    ids: Select[Any],
+    limit: int,
+    *,
+    condemned_by: UUID | None,
+    author: UUID | None = None,
+    with_dataset: bool = False,
 ) -> Purged:
     """Remove up to `limit` samples for good, with all that hangs on them.
 
-    condemned_by: who will remove their objects; None leaves them in the bucket.
-    remember: whether to note that an object was left on purpose, where the dataset goes on without it.
+    What versions hold stays readable: the sample's row, its documents, and by whom and when it was removed.
+    condemned_by: who will remove their objects; None leaves them in the bucket. author: who wants it.
+    with_dataset: the dataset goes, its versions too; otherwise an object that is left is noted as left on
+    purpose.
     """
     candidates = session.scalars(ids.limit(limit)).all()
+    _keep_versions_out(session, candidates)
     keys = select(Sample.object_key).where(Sample.id.in_(candidates))
     # All samples of these objects, in one order: of two deletions that share an object, the second one finds
     # itself alone with it, and removes it.
@@ -186,15 +232,33 @@ def purge(
     chosen = _still(session, ids, candidates)
     gone = [row for row in owners if row.id in chosen]
     shared = {row.object_key for row in gone} & {row.object_key for row in owners if row.id not in chosen}
-    condemned = set() if condemned_by is None else {row.object_key for row in gone} - shared
-    _remove_rows(session, [row.id for row in gone])
-    if condemned_by is None and remember:
+    keys_of_gone = {row.object_key for row in gone if not row.object_key.startswith(_PURGED_KEYS)}
+    condemned = set() if condemned_by is None else keys_of_gone - shared
+    pinned = set() if with_dataset else pins.pinned_among(session, [row.id for row in gone])
+    _leave_to_versions(session, pinned, condemned_by, author)
+    _remove_rows(session, [row.id for row in gone if row.id not in pinned])
+    if condemned_by is None and not with_dataset:
         _remember_left(session, {(row.dataset_id, row.object_key) for row in gone})
     if condemned_by is not None:
         samples.condemn_keys(session, condemned, by=condemned_by)
     digests = {row.digest for row in gone}
-    digests -= set(session.scalars(select(Sample.digest).where(Sample.digest.in_(digests))))
-    return Purged(len(candidates), len(gone), sorted(condemned), sorted(shared), sorted(digests))
+    shown = select(Sample.digest).where(
+        Sample.digest.in_(digests), Sample.absence.is_distinct_from(Absence.PURGED.value)
+    )
+    digests -= set(session.scalars(shown))
+    return Purged(len(candidates), len(gone), len(pinned), sorted(condemned), sorted(shared), sorted(digests))
+
+
+def no_longer_pinned(absence: Absence) -> Select[Any]:
+    """The ids of samples that are away and that no version holds any more."""
+    return select(Sample.id).where(Sample.absence == absence.value, ~pins.is_pinned(Sample.id))
+
+
+def move_to_trash(session: Session, ids: Select[Any], limit: int) -> int:
+    """Put samples that were set aside into the trash, from now on; how many."""
+    seen, taken = _hold(session, ids, limit)
+    _move(session, taken, trashed_at=func.clock_timestamp(), absence=None)
+    return seen
 
 
 def now(session: Session) -> datetime:
@@ -228,8 +292,57 @@ def _move(session: Session, ids: Sequence[UUID], **values: Any) -> None:
         )
 
 
+def _keep_versions_out(session: Session, candidates: Sequence[UUID]) -> None:
+    of_datasets = select(Sample.dataset_id).distinct().where(Sample.id.in_(candidates))
+    contents_lock.keep_from_publishing(session, session.scalars(of_datasets).all())
+
+
+def _leave_to_versions(
+    session: Session, ids: Collection[UUID], condemned_by: UUID | None, author: UUID | None
+) -> None:
+    """Remove samples except for what versions need of them; their keys are free from now on."""
+    if not ids:
+        return
+    for model in (Draft, InferredContour):
+        session.execute(delete(model).where(model.sample_id.in_(ids)))
+    session.execute(
+        update(Sample)
+        .where(Sample.id.in_(ids))
+        .values(
+            absence=Absence.PURGED.value,
+            trashed_at=func.clock_timestamp(),
+            trashed_by=func.coalesce(literal(author, Uuid), Sample.trashed_by),
+            deletion_id=func.coalesce(literal(condemned_by, Uuid), Sample.deletion_id),
+            object_key=literal(_PURGED_KEYS) + cast(Sample.id, Text),
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _pinning(session: Session, wanted: Any, caller: Caller) -> list[Pinning]:
+    """The versions that hold these samples, or samples of other datasets with the same objects."""
+    mine, held = aliased(Sample), aliased(Sample)
+    may_see = members.visible(caller, Dataset.id)
+    rows = session.execute(
+        select(Version.id, Dataset.id, Version.name, may_see, func.count(mine.id.distinct()))
+        .select_from(mine)
+        .join(wanted, wanted.c.id == mine.id)
+        .join(held, held.object_key == mine.object_key)
+        .join(VersionSample, VersionSample.sample_id == held.id)
+        .join(Version, (Version.dataset_id == VersionSample.dataset_id) & and_(*pins.covers(Version.number)))
+        .join(Dataset, Dataset.id == Version.dataset_id)
+        .where(Version.state == VersionState.PUBLISHED.value, Version.deleted_at.is_(None))
+        .group_by(Version.id, Dataset.id)
+        .order_by(Dataset.id, Version.number)
+    )
+    return [
+        Pinning(version_id, dataset_id, name if seen else None, count)
+        for version_id, dataset_id, name, seen, count in rows
+    ]
+
+
 def _remove_rows(session: Session, ids: Sequence[UUID]) -> None:
-    for model in (Annotation, Revision, Draft, InferredContour):
+    for model in (Annotation, Revision, Draft, InferredContour, VersionSample):
         session.execute(delete(model).where(model.sample_id.in_(ids)))
     session.execute(delete(Sample).where(Sample.id.in_(ids)).execution_options(synchronize_session=False))
 
