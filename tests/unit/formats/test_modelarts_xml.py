@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.unit.formats.shapes import BLOCK, FINE, PAIR, PLATE, RING, contour, picture, square, thing
 
 from fourpoint_core.domain.geometry import Box, Contour, Part, validate_contour
-from fourpoint_worker.formats import modelarts_xml
+from fourpoint_worker.formats import modelarts_xml, xml_elements
 from fourpoint_worker.formats.values import FormatError, ImportedImage, Notes
 
 POLYGON = "<polygon><x1>10</x1><y1>10</y1><x2>30</x2><y2>10</y2><x3>30</x3><y3>30</y3>{}</polygon>"
@@ -246,7 +246,9 @@ def test_hostile_and_broken_files_are_refused_with_a_line(data: bytes, code: str
     assert refusal(data) == (code, 1)
 
 
-def test_a_file_of_endless_elements_is_refused_before_it_fills_memory() -> None:
+def test_a_file_of_endless_elements_is_refused_before_it_fills_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xml_elements, "MAX_TREE_ELEMENTS", 30_000)
+
     class Endless:
         def __init__(self) -> None:
             self.sent = b"<annotation>"

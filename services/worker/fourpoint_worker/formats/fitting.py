@@ -54,13 +54,17 @@ def fitted(
         notes.add("clipped", f"The {what} left the image; it ends at the border now.", line)
     if _is_valid(moved, width, height):
         return moved
+    mended = _with_sound_parts_kept(moved, width, height)
+    if _is_valid(mended, width, height):
+        notes.add("repaired", f"A ring of the {what} crossed or touched itself; its area was kept.", line)
+        return mended
     shape = _even_odd(moved)
     inside = shape.intersection(box(0, 0, width, height))
     if moved == tidy and inside.area < shape.area - MIN_AREA:
         notes.add("clipped", f"The {what} left the image; it ends at the border now.", line)
     else:
         notes.add("repaired", f"A ring of the {what} crossed or touched itself; its area was kept.", line)
-    mended = Contour(tuple(_parts(inside)))
+    mended = Contour(tuple(parts_of(inside)))
     if not mended.parts:
         raise FormatError("no_area", f"The {what} encloses no area inside the image; draw it again.", line)
     try:
@@ -114,6 +118,21 @@ def opened(vertices: Sequence[Vertex]) -> Ring:
     return tuple(ring)
 
 
+def from_pixels(contour: Contour | None, notes: Notes, line: int | None = None) -> Contour:
+    """An outline that was traced along pixels, with no more vertices than are kept. Raises FormatError."""
+    if contour is None:
+        raise FormatError("no_area", "The mask holds no pixel; draw it again.", line)
+    tolerance = 0.5
+    while contour.vertex_count > MAX_VERTICES or len(contour.parts) > MAX_PARTS:
+        notes.add("simplified", "The outline of the mask has more detail than is kept.", line)
+        shape = MultiPolygon([Polygon(part.outer, part.holes) for part in contour.parts]).buffer(tolerance)
+        contour = Contour(tuple(parts_of(shape.buffer(-tolerance).simplify(tolerance))))
+        tolerance *= 2
+        if tolerance > 64:
+            raise FormatError("too_many_vertices", "The mask has too many pieces; clean it up.", line)
+    return contour
+
+
 def merged(contours: Sequence[Contour]) -> Contour:
     """One object of several: its parts are all of theirs; where they share area, `fitted` joins them."""
     return Contour(tuple(part for contour in contours for part in contour.parts))
@@ -156,6 +175,19 @@ def _near(value: float, limit: int) -> float:
     return value
 
 
+def _with_sound_parts_kept(contour: Contour, width: int, height: int) -> Contour:
+    """Parts that are valid by themselves as they are, the others mended where they lie."""
+    return Contour(
+        tuple(
+            piece
+            for part in contour.parts
+            for piece in (
+                [part] if _is_valid(Contour((part,)), width, height) else parts_of(_even_odd(Contour((part,))))
+            )
+        )
+    )
+
+
 def _is_valid(contour: Contour, width: int, height: int) -> bool:
     try:
         validate_contour(contour, width, height)
@@ -178,7 +210,7 @@ def _even_odd(contour: Contour) -> BaseGeometry:
     return whole
 
 
-def _parts(shape: BaseGeometry) -> Iterator[Part]:
+def parts_of(shape: BaseGeometry) -> Iterator[Part]:
     """The areas in a geometry, slivers, lines and points left out, from top to bottom."""
     found = [polygon for polygon in _polygons(shape) if polygon.area >= MIN_AREA]
     for polygon in sorted(found, key=lambda one: (one.bounds[1], one.bounds[0], -one.area)):

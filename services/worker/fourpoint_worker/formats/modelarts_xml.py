@@ -6,19 +6,17 @@ closed rings of integer indices, `name, pose, truncated, difficult, mask_color, 
 order. What the format has no place for goes into its custom properties, whose names begin with `@fourpoint:`.
 """
 
-import json
 import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, BinaryIO
 
-from fourpoint_core.domain.annotations import Traits, check_attributes
+from fourpoint_core.domain.annotations import Traits
 from fourpoint_core.domain.geometry import Box, Contour, Part, Vertex
-from fourpoint_core.domain.labels import clean_label_name
-from fourpoint_core.errors import InvalidInputError
-from fourpoint_worker.formats import pixel_indices
+from fourpoint_worker.formats import pixel_indices, text_attributes, traits_json
 from fourpoint_worker.formats.fitting import circle, fitted, fitted_box, merged
+from fourpoint_worker.formats.text_attributes import OWN
 from fourpoint_worker.formats.values import (
     ExportedImage,
     ExportedObject,
@@ -31,8 +29,9 @@ from fourpoint_worker.formats.values import (
 from fourpoint_worker.formats.xml_elements import Element, elements, text
 
 ROOT = "annotation"
-OWN = "@fourpoint:"
 GROUP = OWN + "group"
+Z_ORDER = OWN + "z_order"
+VISIBLE = OWN + "visible"
 _HARD = "@modelarts:hard_coefficient"
 _POSE = "@modelarts:pose"
 _NO_POSE = {"unspecified", "0", "none"}
@@ -58,7 +57,8 @@ def read(stream: BinaryIO, size: tuple[int, int] | None = None) -> ImportedImage
     _integer(root, "segmented")
     _field(root, "mask-source")
     notes: list[Note] = []
-    frame = _frame(size, stated, root, notes)
+    where = next((child.line for child in root.children if child.name == "size"), root.line)
+    frame = None if size is None and stated is None else traits_json.agreed_size(stated, size, where)
     read_objects = _Objects(frame)
     for element in root.all("object"):
         read_objects.add(element)
@@ -86,7 +86,7 @@ class _Objects:
         label_element = _child(element, "name")
         if label_element is None:
             raise FormatError("label_missing", "Give the object a <name>.", element.line)
-        label = _label(_text(label_element), label_element.line)
+        label = traits_json.label_name(_text(label_element), label_element.line)
         shape = _shape(element)
         if shape is not None:
             self._add_shape(element, shape, label)
@@ -97,8 +97,8 @@ class _Objects:
     def _add_shape(self, element: Element, shape: Element, label: str) -> None:
         if self._frame is None:
             raise FormatError("size_missing", "Give the image's <size>; nothing else says it.", element.line)
-        properties = _properties(element)
-        traits = _traits(element, properties)
+        attributes, own = text_attributes.from_pairs(_properties(element).items(), element.line)
+        traits = _traits(element, attributes, own)
         drawn = ImportedObject(
             label,
             traits=traits,
@@ -116,7 +116,7 @@ class _Objects:
                 "shape_without_area", f"A {shape.name} encloses nothing; it was left out.", shape.line
             )
             return
-        group = properties.get(GROUP)
+        group = own.get(GROUP)
         self._found.append((group, replace(drawn, contour=contour)))
 
     def _outline(self, shape: Element) -> Contour | None:
@@ -185,19 +185,19 @@ def write(image: ExportedImage, notes: Notes, mask_source: str | None = None) ->
 
 def _object_lines(each: ExportedObject, ring: tuple[tuple[int, int], ...], group: str | None) -> Iterator[str]:
     traits = each.traits
-    pose = traits.attributes.get(_POSE)
-    hard = traits.attributes.get(_HARD)
+    pose = _element_value(traits, _POSE) or "Unspecified"
+    hard = _element_value(traits, _HARD)
     yield "    <object>"
     yield f"        <name>{text(each.label.name)}</name>"
-    yield f"        <pose>{text(pose) if isinstance(pose, str) and pose.strip() else 'Unspecified'}</pose>"
+    yield f"        <pose>{text(pose)}</pose>"
     yield f"        <truncated>{int(traits.truncated)}</truncated>"
     yield f"        <difficult>{int(traits.difficult)}</difficult>"
     yield f"        <mask_color>{','.join(map(str, each.label.rgb))}</mask_color>"
     yield f"        <occluded>{int(traits.occluded)}</occluded>"
     if each.score is not None:
-        yield f"        <confidence>{each.score:.6g}</confidence>"
-    if isinstance(hard, int | float) and not isinstance(hard, bool):
-        yield f"        <difficult-coefficient>{hard:.6g}</difficult-coefficient>"
+        yield f"        <confidence>{each.score!r}</confidence>"
+    if hard is not None:
+        yield f"        <difficult-coefficient>{hard!r}</difficult-coefficient>"
     yield "        <polygon>"
     for index, (x, y) in enumerate((*ring, ring[0]), 1):
         yield f"            <x{index}>{x}</x{index}>"
@@ -216,23 +216,26 @@ def _object_lines(each: ExportedObject, ring: tuple[tuple[int, int], ...], group
 
 
 def _written_properties(traits: Traits, group: str | None) -> Iterator[tuple[str, str]]:
-    for key in sorted(traits.attributes):
-        value = traits.attributes[key]
-        if key in (_HARD, _POSE) and not isinstance(value, bool | dict | list):
-            continue
-        if isinstance(value, str) and value.strip() == value and value and key.strip() == key and key:
-            yield key, value
-        elif key.strip() == key and key:
-            # A property is text; what is none, or would lose its spaces, is written as JSON and known as such.
-            yield OWN + "json:" + key, json.dumps(value, ensure_ascii=False, sort_keys=True)
-        else:
-            yield OWN + "json-key", json.dumps([key, value], ensure_ascii=False, sort_keys=True)
+    said = {key: value for key, value in traits.attributes.items() if not _has_element(key, value)}
+    yield from text_attributes.to_pairs(said)
     if traits.z_order:
-        yield OWN + "z_order", str(traits.z_order)
+        yield Z_ORDER, str(traits.z_order)
     if not traits.visible:
-        yield OWN + "visible", "0"
+        yield VISIBLE, "0"
     if group is not None:
         yield GROUP, group
+
+
+def _element_value(traits: Traits, key: str) -> Any:
+    value = traits.attributes.get(key)
+    return value if _has_element(key, value) else None
+
+
+def _has_element(key: str, value: Any) -> bool:
+    """Whether the format has a place of its own for an attribute."""
+    if key == _HARD:
+        return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+    return key == _POSE and isinstance(value, str) and value.strip() == value and value.lower() not in _NO_POSE
 
 
 def _canonical(name: str) -> str:
@@ -297,26 +300,6 @@ def _stated_size(root: Element) -> tuple[int, int] | None:
     return (width, height)
 
 
-def _frame(
-    size: tuple[int, int] | None, stated: tuple[int, int] | None, root: Element, notes: list[Note]
-) -> tuple[int, int] | None:
-    if size is None or stated is None or size == stated:
-        return size or stated
-    line = next((child.line for child in root.children if child.name == "size"), root.line)
-    if stated == (size[1], size[0]):
-        raise FormatError(
-            "image_turned",
-            f"The file was made for the image as it is stored, {stated[0]} x {stated[1]}; upright it is "
-            f"{size[0]} x {size[1]}. Turn the coordinates, or remove the image's EXIF orientation.",
-            line,
-        )
-    raise FormatError(
-        "size_differs",
-        f"The file was made for an image of {stated[0]} x {stated[1]} pixels; this is {size[0]} x {size[1]}.",
-        line,
-    )
-
-
 def _shape(element: Element) -> Element | None:
     found = [child for child in element.children if child.name in _SHAPES]
     if len(found) > 1:
@@ -358,13 +341,6 @@ def _box(shape: Element) -> Box:
     return pixel_indices.box_from_indices(
         *(_coordinate(shape, name) for name in ("xmin", "ymin", "xmax", "ymax"))
     )
-
-
-def _label(name: str, line: int) -> str:
-    try:
-        return clean_label_name(name)
-    except InvalidInputError as error:
-        raise FormatError("label_invalid", error.detail, line) from None
 
 
 def _flag(element: Element, name: str) -> bool:
@@ -416,17 +392,7 @@ def _properties(element: Element) -> dict[str, str]:
     return found
 
 
-def _traits(element: Element, properties: dict[str, str]) -> Traits:
-    attributes: dict[str, Any] = {}
-    for key, value in properties.items():
-        if key.startswith(OWN + "json:"):
-            attributes[key.removeprefix(OWN + "json:")] = _json(value, element.line)
-        elif key == OWN + "json-key":
-            pair = _json(value, element.line)
-            if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str):
-                attributes[pair[0]] = pair[1]
-        elif not key.startswith(OWN):
-            attributes[key] = value
+def _traits(element: Element, attributes: dict[str, Any], own: dict[str, str]) -> Traits:
     pose = _field(element, "pose")
     if pose is not None and pose.lower() not in _NO_POSE:
         attributes[_POSE] = pose
@@ -434,28 +400,11 @@ def _traits(element: Element, properties: dict[str, str]) -> Traits:
     hard = _share(element, "hard-coefficient") if hard is None else hard
     if hard is not None:
         attributes[_HARD] = hard
-    try:
-        check_attributes(attributes)
-    except InvalidInputError as error:
-        raise FormatError("attributes_invalid", error.detail, element.line) from None
     return Traits(
         attributes=attributes,
-        visible=properties.get(OWN + "visible") != "0",
-        z_order=_z_order(properties.get(OWN + "z_order", "0"), element.line),
+        visible=own.get(VISIBLE) != "0",
+        z_order=text_attributes.z_order(own.get(Z_ORDER), element.line),
         difficult=_flag(element, "difficult") or _flag(element, "hard"),
         occluded=_flag(element, "occluded"),
         truncated=_flag(element, "truncated"),
     )
-
-
-def _json(value: str, line: int) -> Any:
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        raise FormatError("attributes_invalid", "A property holds no valid JSON.", line) from None
-
-
-def _z_order(value: str, line: int) -> int:
-    if not re.fullmatch(r"-?\d{1,7}", value) or abs(int(value)) > 1_000_000:
-        raise FormatError("number_invalid", "The z-order is a whole number up to a million.", line)
-    return int(value)

@@ -5,9 +5,10 @@ numbers is converted where the file is read or written.
 """
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO, Protocol
 
 from fourpoint_core.domain.annotations import Traits
 from fourpoint_core.domain.geometry import Box, Contour
@@ -83,7 +84,8 @@ class ImportedImage:
     """One image of a file that was read, with all its objects.
 
     name: file name or path in the set, as the file says it. width, height: None where it does not say.
-    usage: the part of a split, in lower case. location: where the image's bytes are, if the file says so.
+    usage: the part of a split, in lower case. location: the address in a bucket that the file gives.
+    files: where in the imported tree the image's bytes may lie. place: the file that says all this.
     """
 
     name: str | None
@@ -94,10 +96,41 @@ class ImportedImage:
     location: str | None = None
     line: int | None = None
     notes: tuple[Note, ...] = ()
+    files: tuple[str, ...] = ()
+    place: str = ""
 
     def with_objects(self, objects: Iterable[ImportedObject]) -> "ImportedImage":
         """The same image with other objects."""
         return replace(self, objects=tuple(objects))
+
+    def with_notes(self, notes: Iterable[Note]) -> "ImportedImage":
+        """The same image with other notes."""
+        return replace(self, notes=tuple(notes))
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedLabel:
+    """A label that a file declares, used or not. mask_index: its value in masks, where the file says it."""
+
+    name: str
+    colour: str | None = None
+    mask_index: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An image, or a whole file, that was not taken, and why. place: the file; name: the image, if known."""
+
+    place: str
+    code: str
+    detail: str
+    line: int | None = None
+    name: str | None = None
+
+    @classmethod
+    def of(cls, error: FormatError, place: str, name: str | None = None) -> "Refusal":
+        """What an error says about a file."""
+        return cls(place, error.code, error.detail, error.line, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +179,70 @@ class ExportedImage:
     usage: str = ""
     labeled_at: str | None = None
     depth: int = 3
-    extra: dict[str, Any] = field(default_factory=dict)
+    own_stem: str = ""
 
     @property
     def stem(self) -> str:
-        """The path without its extension."""
-        head, dot, tail = self.path.rpartition(".")
-        return head if dot and "/" not in tail and head and not head.endswith("/") else self.path
+        """The path without its extension; another name where two images would share it."""
+        return self.own_stem or stem_of(self.path)
 
     @property
     def file_name(self) -> str:
         """The last part of the path."""
         return self.path.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of an export. path: with slashes, below the export's root. chunks: read once, in order."""
+
+    path: str
+    chunks: Iterable[bytes]
+
+
+class ExportSource(Protocol):
+    """What is exported, as it stood at one moment; to be gone through as often as a format needs."""
+
+    @property
+    def name(self) -> str:
+        """Of the dataset."""
+
+    @property
+    def labels(self) -> Sequence[ExportLabel]:
+        """All labels of the dataset, by mask_index."""
+
+    @property
+    def root(self) -> str:
+        """The address below which the files will lie, with a slash at its end; empty for an archive."""
+
+    def images(self) -> Iterator[ExportedImage]:
+        """In the order of their paths."""
+
+    def usages(self) -> Sequence[str]:
+        """The parts of the split; `("",)` where it is not split."""
+
+
+class FileTree(Protocol):
+    """Files that are imported: an archive, or what lies below a prefix of the bucket."""
+
+    def paths(self) -> Iterator[str]:
+        """Of all files, with slashes, in the order of their UTF-8 bytes."""
+
+    def has(self, path: str) -> bool:
+        """Whether there is a file."""
+
+    def open(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """The file's bytes, as a stream that is read forward only."""
+
+
+# Of an image that a file names: width and height, where anybody knows them.
+SizeOf = Callable[[Sequence[str]], tuple[int, int] | None]
+
+
+def stem_of(path: str) -> str:
+    """A path without its extension."""
+    head, dot, tail = path.rpartition(".")
+    return head if dot and "/" not in tail and head and not head.endswith("/") else path
+
+
+Found = ImportedLabel | ImportedImage | Refusal

@@ -1,0 +1,73 @@
+"""Label Studio's run-length code of brush strokes: RGBA bytes, of which alpha says what is painted.
+
+The bits: 32 for the number of values, 5 for the width of a value, 4 x 4 for the widths of lengths; then blocks
+of one repeated value or of several, each with its length. Source: Label Studio's converter (thi.ng/rle-pack).
+"""
+
+from typing import Any
+
+import numpy as np
+
+from fourpoint_worker.formats.runs import Runs, cut_by_line
+from fourpoint_worker.formats.values import FormatError
+
+_CHANNELS = 4
+_PAINTED = 128
+
+
+def decoded(values: Any, width: int, height: int, line: int | None) -> Runs:
+    """The painted pixels of an image of `width` x `height`, row by row. Raises FormatError."""
+    if not isinstance(values, list) or not all(type(value) is int and 0 <= value < 256 for value in values):
+        raise FormatError("rle_invalid", "A brush has a list of bytes as its rle.", line)
+    total = width * height
+    try:
+        alpha = _alpha(_Bits(bytes(values)), total)
+    except (IndexError, ValueError):
+        raise FormatError(
+            "rle_invalid", "The brush's run-length code does not make up the image.", line
+        ) from None
+    painted = np.flatnonzero(np.diff(np.r_[False, alpha >= _PAINTED, False]))
+    return cut_by_line(painted[0::2], painted[1::2], width)
+
+
+class _Bits:
+    def __init__(self, data: bytes):
+        self._left = 8 * len(data)
+        self._data = data
+        self._at = 0
+
+    def take(self, count: int) -> int:
+        """The next bits as a number. Raises IndexError at the end."""
+        end = self._at + count
+        if end > self._left:
+            raise IndexError
+        first, last = self._at // 8, (end + 7) // 8
+        window = int.from_bytes(self._data[first:last], "big")
+        self._at = end
+        return (window >> (last * 8 - end)) & ((1 << count) - 1)
+
+
+def _alpha(bits: _Bits, pixels: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    total = bits.take(32)
+    if total != pixels * _CHANNELS:
+        raise ValueError
+    width = bits.take(5) + 1
+    lengths = [bits.take(4) + 1 for _ in range(4)]
+    alpha = np.zeros(pixels, np.uint8)
+    at = 0
+    while at < total:
+        repeated = bits.take(1)
+        end = at + 1 + bits.take(lengths[bits.take(2)])
+        if end > total:
+            raise ValueError
+        if repeated:
+            value = bits.take(width)
+            # Alpha is the last of a pixel's four values: of the pixels whose last one lies in [at, end).
+            alpha[at // _CHANNELS : end // _CHANNELS] = value & 0xFF
+        else:
+            for place in range(at, end):
+                value = bits.take(width)
+                if place % _CHANNELS == _CHANNELS - 1:
+                    alpha[place // _CHANNELS] = value & 0xFF
+        at = end
+    return alpha

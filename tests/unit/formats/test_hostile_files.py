@@ -1,0 +1,207 @@
+"""Files that nobody vouches for: refused with their line, in bounded memory."""
+
+import base64
+import json
+import struct
+import tracemalloc
+import zlib
+from typing import Any
+
+import pytest
+from tests.unit.formats.shapes import BLOCK, picture, thing
+from tests.unit.formats.trees import Source, Tree, images_in, read, refusals_in, written
+
+from fourpoint_worker.formats import brush, manifest
+from fourpoint_worker.formats.values import FormatError
+
+COCO = "annotations/instances_default.json"
+
+
+def coco(annotation: dict[str, Any] | None = None, **more: Any) -> bytes:
+    square = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[1, 1, 9, 1, 9, 9]]}
+    document = {
+        "categories": [{"id": 1, "name": "cup"}],
+        "images": [{"id": 1, "file_name": "a.jpg", "width": 100, "height": 90}],
+        "annotations": [{**square, **(annotation or {})}],
+        **more,
+    }
+    return json.dumps(document, indent=1).encode()
+
+
+def refused(name: str, path: str, data: bytes) -> list[tuple[str, int | None]]:
+    tree = Tree({path: data, "data.yaml": b"names: [cup]", "images/train/a.jpg": b""})
+    return [(each.code, each.line) for each in refusals_in(read(name, tree))]
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "line"),
+    [
+        (b"", "json_malformed", 1),
+        (b"\n\n{", "json_malformed", 3),
+        (b'{"images": [\n{"id": 1,\n]}', "json_malformed", 3),
+        (b'{"images": []}\n x', "json_malformed", 2),
+        (b'{"images":\n["\xff"]}', "encoding", 2),
+        (b'{"images": [' + b"[" * 100_000, "json_malformed", 1),
+        (b'{"images": [NaN]}', "json_malformed", 1),
+        (b'{"images": [1' + b"0" * 5000 + b"]}", "json_malformed", 1),
+        (b'{"images": [{"file_name": "a"}]}', "id_missing", 1),
+    ],
+)
+def test_json_that_is_none_is_refused_with_its_line(data: bytes, code: str, line: int) -> None:
+    assert refused("coco", COCO, data) == [(code, line)]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "code"),
+    [
+        ({"category_id": 7}, "label_unknown"),
+        ({"category_id": [1]}, "label_unknown"),
+        ({"segmentation": [[1, 2, 3]]}, "coordinate_missing"),
+        ({"segmentation": [[1, 2, "3", 4, 5, 6]]}, "number_invalid"),
+        ({"segmentation": [[1, 2, 1e308, 4, 5, 6]]}, "number_invalid"),
+        ({"segmentation": [[1, 2, 1e6, 4, 5, 6]]}, "coordinate_absurd"),
+        ({"segmentation": [], "bbox": [1, 2, 3]}, "shape_missing"),
+        ({"segmentation": "circle"}, "shape_missing"),
+        ({"segmentation": {"size": [9, 9], "counts": [81]}}, "size_differs"),
+        ({"segmentation": {"size": [90, 100], "counts": [10**12]}}, "rle_invalid"),
+        ({"segmentation": {"size": [90, 100], "counts": "\u00ff"}}, "rle_invalid"),
+        ({"segmentation": {"size": [90, 100], "counts": "ooooooooooooooooo"}}, "rle_invalid"),
+        ({"segmentation": {"size": [90, 100], "counts": [9000]}}, "no_area"),
+        (
+            {"attributes": {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": {"i": 1}}}}}}}}}},
+            "attributes_invalid",
+        ),
+        ({"attributes": {"a": "x" * 10_000}}, "attributes_invalid"),
+        ({"score": 7}, "number_invalid"),
+    ],
+)
+def test_an_annotation_that_is_none_refuses_its_image(annotation: dict[str, Any], code: str) -> None:
+    assert refused("coco", COCO, coco(annotation)) == [(code, 17)]
+
+
+def test_an_annotation_of_no_image_is_refused() -> None:
+    assert refused("coco", COCO, coco({"image_id": 9})) == [("image_unknown", 17)]
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "line"),
+    [
+        (b"0 0.1 0.1 0.2 0.2 0.3\n", "coordinate_missing", 1),
+        (b"0 0.1 0.1 0.2 0.1 0.2 0.2\n7 0.1 0.1 0.2 0.1 0.2 0.2\n", "label_unknown", 2),
+        (b"0 a b c d e f\n", "number_invalid", 1),
+        (b"0 nan 0.1 0.2 0.1 0.2 0.2\n", "coordinate_absurd", 1),
+        (b"\xff\n", "encoding", 1),
+    ],
+)
+def test_a_row_of_yolo_that_is_none_is_refused(data: bytes, code: str, line: int) -> None:
+    assert refused("yolo", "labels/train/a.txt", data) == [(code, line)]
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"names: &a [cup, *a]", "yaml_alias"),
+        (b"names: {", "yaml_malformed"),
+        (b"!!python/object/apply:os.system [ls]", "yaml_malformed"),
+        (b"nc: 3", "names_missing"),
+        (b"\xff", "encoding"),
+    ],
+)
+def test_a_data_yaml_that_is_none_is_refused(data: bytes, code: str) -> None:
+    tree = Tree({"data.yaml": data})
+    assert [each.code for each in refusals_in(read("yolo", tree))] == [code]
+
+
+def png_of(width: int, height: int) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (png_of(100_000, 100_000), "size_differs"),
+        (png_of(100, 90), "mask_damaged"),
+        (b"GIF89a", "mask_damaged"),
+    ],
+)
+def test_a_mask_that_is_none_is_refused_before_it_is_unpacked(data: bytes, code: str) -> None:
+    tree = written("voc", Source([picture(thing(BLOCK), path="a.jpg")]))
+    tree.contents["SegmentationClass/a.png"] = data
+    assert [each.code for each in refusals_in(read("voc", tree))] == [code]
+
+
+def test_a_mask_with_values_that_the_label_map_lacks_is_refused() -> None:
+    tree = written("voc", Source([picture(thing(BLOCK), path="a.jpg")]))
+    tree.contents["labelmap.txt"] = b"background:0,0,0::\nother:9,9,9::\n"
+    assert [each.code for each in refusals_in(read("voc", tree))] == ["label_unknown"]
+
+
+def test_a_labelme_mask_larger_than_its_image_is_refused() -> None:
+    shape = {
+        "label": "cup",
+        "shape_type": "mask",
+        "points": [[0, 0], [9, 9]],
+        "mask": base64.b64encode(png_of(20_000, 20_000)).decode(),
+    }
+    data = json.dumps({"imagePath": "a.jpg", "imageWidth": 100, "imageHeight": 90, "shapes": [shape]}).encode()
+    assert [code for code, _ in refused("labelme", "a.json", data)] == ["mask_too_large"]
+
+
+@pytest.mark.parametrize("values", [[], [0] * 8, [255] * 40, ["a"], None, [1000]])
+def test_a_brush_that_is_none_is_refused(values: Any) -> None:
+    with pytest.raises(FormatError, match=r"rle|run-length"):
+        brush.decoded(values, 10, 10, 1)
+
+
+def test_tracks_of_a_video_are_refused() -> None:
+    assert refused("cvat", "annotations.xml", b"<annotations>\n<track id='0'/></annotations>") == [
+        ("tracks_refused", 2)
+    ]
+
+
+@pytest.mark.parametrize("name", ["coco", "yolo", "voc", "cvat", "label_studio", "labelme", "modelarts"])
+def test_a_file_for_images_of_another_size_is_refused(name: str) -> None:
+    tree = written(name, Source([picture(thing(BLOCK))]))
+    found = read(name, tree, (90, 100))
+    if name == "yolo":
+        # Its positions are shares of whatever the image is.
+        assert len(images_in(found)) == 1
+    else:
+        assert {each.code for each in refusals_in(found)} & {"image_turned", "size_differs"}
+
+
+class Endless:
+    """A manifest of so many lines, made as it is read."""
+
+    def __init__(self, lines: int):
+        self._left = lines
+
+    def read(self, _: int = -1) -> bytes:
+        count = min(self._left, 1000)
+        self._left -= count
+        return b'{"source": "s3://bucket/some/image.jpg", "annotation": []}\n' * count
+
+
+def test_a_manifest_is_read_in_memory_that_does_not_grow_with_it() -> None:
+    def peak(lines: int) -> int:
+        tracemalloc.start()
+        assert sum(1 for _ in manifest.read(Endless(lines))) == lines  # type: ignore[arg-type]
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(1000)
+    assert peak(8000) < 1.3 * peak(2000)
+
+
+def test_an_endless_line_is_refused() -> None:
+    class Line:
+        def read(self, size: int) -> bytes:
+            return b"x" * size
+
+    with pytest.raises(FormatError, match="MiB"):
+        list(manifest.read(Line()))  # type: ignore[arg-type]
