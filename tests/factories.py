@@ -4,6 +4,7 @@ import hashlib
 import io
 import struct
 import zlib
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -13,11 +14,12 @@ from PIL import Image
 from fourpoint_core.domain.access import Role, Scope
 from fourpoint_core.domain.geometry import Contour, Part, contour_to_json
 from fourpoint_core.domain.prompts import ExtremePoints, Prompt, prompt_to_json
+from fourpoint_core.domain.webhooks import SUBSCRIBABLE, Event
 from fourpoint_core.ids import LOCAL_USER_ID, new_id
 from fourpoint_core.jobs.contracts import INFER_CONTOUR, InferContour, SaveMode
 from fourpoint_core.storage import ObjectStore
-from fourpoint_core.store.models import Dataset, InferredContour, Job, Sample, User
-from fourpoint_core.store.queries import annotations, datasets, jobs, members, samples, tokens, users
+from fourpoint_core.store.models import Dataset, InferredContour, Job, Sample, User, Webhook
+from fourpoint_core.store.queries import annotations, datasets, jobs, members, samples, tokens, users, webhooks
 from fourpoint_core.store.session import Sessions, unit_of_work
 
 WIDTH, HEIGHT = 100, 80
@@ -139,6 +141,24 @@ def make_job(sessions: Sessions, sample: Sample, save: SaveMode = SaveMode.NONE)
             request_id=None,
         )
         return jobs.get_job(session, message.job_id)
+
+
+def make_webhook(
+    sessions: Sessions,
+    dataset: Dataset | None,
+    url: str = "https://example.org/hook",
+    events: Sequence[Event] = SUBSCRIBABLE,
+) -> Webhook:
+    """An address that is told of a dataset's events, or of all datasets'."""
+    with unit_of_work(sessions) as session:
+        return webhooks.add_webhook(
+            session,
+            dataset_id=None if dataset is None else dataset.id,
+            url=url,
+            description="",
+            events=[event.value for event in events],
+            author=LOCAL_USER_ID,
+        )
 
 
 def make_contour(sessions: Sessions, sample: Sample, prompt: Prompt | None = None) -> InferredContour:

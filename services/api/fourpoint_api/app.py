@@ -23,6 +23,7 @@ from fourpoint_api.resources.tokens.routes import blueprint as tokens
 from fourpoint_api.resources.trash.routes import blueprint as trash
 from fourpoint_api.resources.uploads.routes import blueprint as uploads
 from fourpoint_api.resources.users.routes import blueprint as users
+from fourpoint_api.resources.webhooks.routes import blueprint as webhooks
 from fourpoint_api.web import auth, idempotency, openapi, plain_json, problems, request_ids
 
 BLUEPRINTS = (
@@ -44,6 +45,7 @@ BLUEPRINTS = (
     users,
     tokens,
     members,
+    webhooks,
 )
 
 

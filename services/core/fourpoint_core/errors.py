@@ -338,6 +338,13 @@ class IdentityProviderUnavailableError(FourpointError, Retryable):
     title = "The identity provider is not available"
 
 
+class ForbiddenAddressError(FourpointError):
+    """The address leads to where this service does not go for others."""
+
+    code = "address_forbidden"
+    title = "The address may not be called"
+
+
 class LeaseLostError(FourpointError):
     """Another worker owns the job now; this one's result must not be recorded."""
 

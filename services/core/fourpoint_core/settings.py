@@ -12,6 +12,7 @@ from typing import Any, Self, get_type_hints
 from urllib.parse import urlsplit
 
 from fourpoint_core.errors import SettingsError
+from fourpoint_core.outbound import parse_networks
 
 MEBIBYTE = 2**20
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -116,6 +117,14 @@ class CoreSettings(FromVariables):
     idempotency_hours: float = variable(
         "FOURPOINT_IDEMPOTENCY_HOURS", "how long the answer of an `Idempotency-Key` is kept", 24.0
     )
+    outbound_networks: str = variable(
+        "FOURPOINT_OUTBOUND_NETWORKS",
+        "networks beside the public internet that addresses given by users may lead to, as 10.0.0.0/8",
+        "",
+    )
+    webhook_log_days: float = variable(
+        "FOURPOINT_WEBHOOK_LOG_DAYS", "how long the log of webhooks keeps what has ended", 30.0
+    )
     max_image_pixels: int = variable(
         "FOURPOINT_MAX_IMAGE_PIXELS", "images that decode to more are refused", 100_000_000
     )
@@ -139,6 +148,7 @@ class CoreSettings(FromVariables):
             raise SettingsError("FOURPOINT_DATABASE_URL: only postgresql:// is supported")
         if self.log_level not in LOG_LEVELS:
             raise SettingsError(f"FOURPOINT_LOG_LEVEL: {self.log_level!r} is none of {', '.join(LOG_LEVELS)}")
+        parse_networks(self.outbound_networks)
         for item in fields(self):
             value = getattr(self, item.name)
             if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:

@@ -12,7 +12,9 @@ from celery import Celery, signals
 from fourpoint_core.jobs.broker import celery_app
 from fourpoint_core.jobs.contracts import IO_QUEUES, JobKind
 from fourpoint_core.jobs.dispatch import Dispatcher
+from fourpoint_core.outbound import parse_networks
 from fourpoint_worker.periodic import Periodic
+from fourpoint_worker.postman import Postman
 from fourpoint_worker.presence import Presence, process_name
 from fourpoint_worker.process import (
     TRANSPORT,
@@ -40,6 +42,7 @@ KINDS = (
 ROLE = "io"
 # Between the soft limit, which raises inside the job, and the hard one, which kills.
 _GRACE_SECONDS = 30
+_WEBHOOK_SECONDS = 1.0
 
 
 class IoProcess:
@@ -69,9 +72,11 @@ class IoProcess:
         clients = build_clients(self._settings)
         dispatcher = Dispatcher(celery_app(self._settings, "fourpoint-sweep"), clients.sessions)
         sweep = Sweep(self._settings, clients.sessions, clients.redis, clients.store, dispatcher)
+        postman = Postman(clients.sessions, parse_networks(self._settings.outbound_networks))
         self._activities = [
             Presence(clients.sessions, process_name(ROLE), IO_QUEUES),
             Periodic("sweep", self._settings.sweep_seconds, sweep.run),
+            Periodic("webhooks", _WEBHOOK_SECONDS, postman.run),
         ]
         for activity in self._activities:
             activity.start()

@@ -28,6 +28,7 @@ from fourpoint_core.store.queries import (
     tallies,
     trash,
     uploads,
+    webhooks,
     workers,
 )
 from fourpoint_core.store.queries.jobs import Message
@@ -42,6 +43,7 @@ QUEUE_DEPTH = 1000
 _JOBS_AT_ONCE = 500
 _INTENTS_AT_ONCE = 20
 _LEASES_AT_ONCE = 1000
+_DELIVERIES_AT_ONCE = 1000
 _SILENCE = timedelta(minutes=1)
 _TRASH_AT_ONCE = 200
 _UPLOADS_AT_ONCE = 20
@@ -82,6 +84,7 @@ class Sweep:
             self.forget_answers,
             self.fold_counts,
             self.forget_leases,
+            self.forget_deliveries,
             self.forget_silent_workers,
         ):
             try:
@@ -169,6 +172,12 @@ class Sweep:
         """Remove the leases of labelers who went away."""
         with unit_of_work(self._sessions) as session:
             sample_leases.forget_expired(session, _LEASES_AT_ONCE)
+
+    def forget_deliveries(self) -> None:
+        """Shorten the log of webhooks, and remove the webhooks of datasets that are gone."""
+        with unit_of_work(self._sessions) as session:
+            webhooks.forget_ended(session, timedelta(days=self._settings.webhook_log_days), _DELIVERIES_AT_ONCE)
+            webhooks.forget_orphans(session)
 
     def forget_silent_workers(self) -> None:
         """Remove worker processes that died without saying goodbye."""

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from tests.factories import make_dataset, make_job, make_sample
+from tests.factories import make_dataset, make_job, make_sample, make_webhook
 from tests.integration.api.checked_client import CheckedClient
 from werkzeug.test import TestResponse
 
@@ -105,6 +105,18 @@ NEEDS = {
     "streamJobEvents": VIEWER,
     "cancelJob": OWNER,
     "retryJob": OWNER,
+    "createGlobalWebhook": ADMIN,
+    "listGlobalWebhooks": ADMIN,
+    "createWebhook": OWNER,
+    "listWebhooks": OWNER,
+    "getWebhook": OWNER,
+    "changeWebhook": OWNER,
+    "deleteWebhook": OWNER,
+    "renewWebhookSecret": OWNER,
+    "pingWebhook": OWNER,
+    "listWebhookDeliveries": OWNER,
+    "getWebhookDelivery": OWNER,
+    "redeliverWebhookDelivery": OWNER,
 }
 # Who may, of those who are members of the dataset; and everybody who may where no dataset is named.
 MEMBERS = ("viewer", "labeler", "owner", "owner with a token to read", "admin")
@@ -137,7 +149,7 @@ def expected(need: str, actor: str, *, foreign: bool) -> str:
 
 
 class World:
-    """A dataset with a sample and a job, and people who are something in it."""
+    """A dataset with a sample, a job and a webhook, and people who are something in it."""
 
     def __init__(self, sessions: Sessions, app: Flask, person: Callable[..., Any], admin_token: str):
         self._sessions = sessions
@@ -147,11 +159,17 @@ class World:
         self.ids = self.fresh_ids()
 
     def fresh_ids(self) -> dict[str, UUID]:
-        """Somebody's dataset, sample and job, for the arguments of addresses."""
+        """Somebody's dataset, and what is in it, for the arguments of addresses."""
         self.dataset = make_dataset(self._sessions)
         sample = make_sample(self._sessions, self.dataset)
         job = make_job(self._sessions, sample)
-        return {"dataset_id": self.dataset.id, "sample_id": sample.id, "job_id": job.id}
+        webhook = make_webhook(self._sessions, self.dataset)
+        return {
+            "dataset_id": self.dataset.id,
+            "sample_id": sample.id,
+            "job_id": job.id,
+            "webhook_id": webhook.id,
+        }
 
     def actor(self, name: str) -> tuple[FlaskClient, dict[str, UUID]]:
         """A client, and a dataset of its own in which it is what its name says."""

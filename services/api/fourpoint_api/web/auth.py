@@ -26,6 +26,7 @@ _NAMED_BY = {
     "dataset_id": members.Kind.DATASET,
     "sample_id": members.Kind.SAMPLE,
     "job_id": members.Kind.JOB,
+    "webhook_id": members.Kind.WEBHOOK,
 }
 _READING = {"GET", "HEAD"}
 _ADMIN = Access(Scope.ADMIN)

@@ -118,6 +118,7 @@ STATUS: dict[type[errors.FourpointError], int] = {
     errors.TooManyPixelsError: 422,
     errors.UploadRefusedError: 422,
     errors.NoOutlineError: 422,
+    errors.ForbiddenAddressError: 422,
     errors.PreconditionRequiredError: 428,
     errors.InternalError: 500,
     errors.StageOverrunError: 500,

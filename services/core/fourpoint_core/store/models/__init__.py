@@ -27,6 +27,7 @@ from fourpoint_core.store.models.versions import (
     VersionSample,
     VersionTally,
 )
+from fourpoint_core.store.models.webhooks import Webhook, WebhookDelivery
 
 __all__ = [
     "KEPT",
@@ -65,5 +66,7 @@ __all__ = [
     "VersionLabel",
     "VersionSample",
     "VersionTally",
+    "Webhook",
+    "WebhookDelivery",
     "WorkerProcess",
 ]

@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from fourpoint_core.domain.access import Caller, Role
 from fourpoint_core.errors import LastOwnerError, NotFoundError
-from fourpoint_core.store.models import Dataset, DatasetMember, Job, Sample, User
+from fourpoint_core.store.models import Dataset, DatasetMember, Job, Sample, User, Webhook
 
 
 class Kind(StrEnum):
@@ -21,6 +21,14 @@ class Kind(StrEnum):
     DATASET = "dataset"
     SAMPLE = "sample"
     JOB = "job"
+    WEBHOOK = "webhook"
+
+
+_MODELS: dict[Kind, type[Sample] | type[Job] | type[Webhook]] = {
+    Kind.SAMPLE: Sample,
+    Kind.JOB: Job,
+    Kind.WEBHOOK: Webhook,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,7 @@ def visible_jobs(caller: Caller) -> ColumnElement[bool]:
 
 
 def role_at(session: Session, user_id: UUID, kind: Kind, resource_id: UUID) -> Role | None:
-    """What somebody may do with a dataset, a sample or a job; None: may not know of it, or it is not there."""
+    """What somebody may do with what an address names; None: may not know of it, or it is not there."""
     if kind is Kind.JOB:
         return _role_at_job(session, user_id, resource_id)
     found = session.scalar(_role_in(user_id, kind, resource_id))
@@ -126,7 +134,7 @@ def _role_in(user_id: UUID, kind: Kind, resource_id: UUID) -> Select[Any]:
     )
     if kind is Kind.DATASET:
         return role.where(Dataset.id == resource_id)
-    model = Sample if kind is Kind.SAMPLE else Job
+    model = _MODELS[kind]
     return role.join(model, model.dataset_id == Dataset.id).where(model.id == resource_id)
 
 

@@ -1,0 +1,82 @@
+"""Where this service may connect to when somebody else chose the address.
+
+An address in a webhook leads wherever its owner's name server says, and that may be the metadata service of a
+cloud or a database next door. So the name is resolved once, every number it stands for is checked, and the
+connection goes to a checked number: a name server that answers differently a moment later changes nothing.
+"""
+
+import ipaddress
+import socket
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from fourpoint_core.errors import ForbiddenAddressError, SettingsError
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_PORTS = {"http": 80, "https": 443}
+# Carry an IPv4 address inside: what counts is that one.
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_LOW_32_BITS = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A checked place to connect to. host: the name, for `Host` and the certificate; address: its number."""
+
+    host: str
+    address: str
+    port: int
+
+
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """Networks of a setting, `10.0.0.0/8, fd00::/8`. Raises SettingsError."""
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise SettingsError(f"{error}; give networks as 10.0.0.0/8, separated by commas") from error
+
+
+def resolve(url: str, allowed: Sequence[Network]) -> Endpoint:
+    """Where a URL leads, if that is on the public internet or in an allowed network.
+
+    Raises ForbiddenAddressError, also where the name is unknown.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = parts.port or _PORTS[parts.scheme]
+    addresses = [ipaddress.ip_address(found) for found in _numbers(host, port)]
+    for address in addresses:
+        if not _may_reach(address, allowed):
+            raise ForbiddenAddressError(
+                f"{host} leads to {address}, which is not on the public internet; "
+                "an operator can allow its network."
+            )
+    return Endpoint(host, str(addresses[0]), port)
+
+
+def _numbers(host: str, port: int) -> Iterable[str]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise ForbiddenAddressError(f"Nobody knows the host {host!r}; check its spelling.") from error
+    # A link-local IPv6 address may come with a zone, which is no part of the number.
+    return [str(place[0]).partition("%")[0] for *_, place in found]
+
+
+def _may_reach(address: Address, allowed: Sequence[Network]) -> bool:
+    meant = _embedded(address)
+    if any(meant.version == network.version and meant in network for network in allowed):
+        return True
+    return meant.is_global and not meant.is_multicast and not meant.is_reserved
+
+
+def _embedded(address: Address) -> Address:
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if inner is not None:
+            return inner
+        if address in _NAT64:
+            return ipaddress.IPv4Address(int(address) & _LOW_32_BITS)
+    return address
