@@ -31,7 +31,7 @@ from fourpoint_worker.segmenter.click_prior import arcs_through, expected_extrem
 from fourpoint_worker.segmenter.crops import crop_around
 from fourpoint_worker.segmenter.engines import build_engine
 from fourpoint_worker.segmenter.outline import draw_outline
-from fourpoint_worker.segmenter.port import Engine, RgbImage
+from fourpoint_worker.segmenter.port import Decoded, Engine, RgbImage
 from fourpoint_worker.segmenter.rasters import fill_rings
 
 Mask = npt.NDArray[np.bool_]
@@ -101,7 +101,7 @@ def measure(engine: Engine, root: Path, row: dict[str, Any], jitter: float, over
         image, truth = load_image(root / row["image"]), load_mask(root / row["mask"])
         prompt = prompt_of(row, jitter, truth.shape)
         start = time.perf_counter()
-        outline = draw_outline(engine, image, prompt, lambda stage: None)
+        outline = draw_outline(engine, Decoded(image), prompt, lambda stage: None)
     except (FourpointError, OSError, KeyError, ValueError) as error:
         return Measure(domain, 0.0, milliseconds=_since(start), problem=f"{type(error).__name__}: {error}")
     milliseconds = _since(start)
@@ -307,7 +307,7 @@ def draw_photographs(engine: Engine, folder: Path) -> None:
     for name, clicks in PHOTOGRAPHS.items():
         image = np.asarray(getattr(data, name)())
         prompt = prompt_of(dict(clicks), 0.0, image.shape)
-        outline = draw_outline(engine, image, prompt, lambda stage: None)
+        outline = draw_outline(engine, Decoded(image), prompt, lambda stage: None)
         save_overlay(folder / f"contours-{name}.png", image, prompt, outline.contour)
 
 

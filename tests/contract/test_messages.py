@@ -13,7 +13,7 @@ import pytest
 
 from fourpoint_core.domain.deletion import Selection
 from fourpoint_core.domain.filters import LabelMatch, SampleFilter, Span, Status
-from fourpoint_core.domain.geometry import Box
+from fourpoint_core.domain.geometry import Box, Contour, Part
 from fourpoint_core.domain.labels import DeletionPolicy
 from fourpoint_core.domain.prompts import ExtremePoints, Prompt
 from fourpoint_core.ids import new_id
@@ -55,6 +55,7 @@ WORKS = {
 }
 CONSUMED = {**dict.fromkeys(INFERENCE_QUEUES, inference_app), **dict.fromkeys(IO_QUEUES, io_app)}
 CLICKS = ExtremePoints((50, 10), (50, 70), (20, 40), (80, 40))
+TRIANGLE = Contour((Part(((1.0, 2.0), (3.0, 2.0), (2.0, 4.0))),))
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 EVERY_CONDITION = SampleFilter(
     status=Status.LABELED,
@@ -79,7 +80,7 @@ PAYLOADS: list[Payload] = [
     InferContour(
         new_id(),
         new_id(),
-        Prompt(box_prompt=Box(1, 2, 3, 4), include=((2, 3),), exclude=((3, 3),)),
+        Prompt(box_prompt=Box(1, 2, 3, 4), include=((2, 3),), exclude=((3, 3),), contour=TRIANGLE),
         SaveMode.DOCUMENT,
         new_id(),
         label_id=new_id(),

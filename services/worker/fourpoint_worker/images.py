@@ -2,15 +2,18 @@
 
 import hashlib
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+from PIL import Image
 
 from fourpoint_core.errors import ObjectMissingError
-from fourpoint_core.imaging.upright import decode_upright
+from fourpoint_core.imaging.upright import decode_scaled, decode_upright, scaled_to
 from fourpoint_core.storage import ObjectStore
+from fourpoint_core.store.queries.samples import Photograph
 from fourpoint_worker.segmenter.port import RgbImage
 
 
@@ -30,6 +33,10 @@ class ImageCache:
         self._decoding = threading.Lock()
         self._being_made: dict[str, threading.Lock] = {}
 
+    def picture(self, photograph: Photograph) -> "StoredPicture":
+        """The image, to be looked at or not."""
+        return StoredPicture(self, photograph)
+
     def upright(self, digest: str, object_key: str) -> RgbImage:
         """The image whose bytes have SHA-256 `digest` (hex) and lie under `object_key`; read-only.
 
@@ -46,6 +53,18 @@ class ImageCache:
                 image = self._make(digest, object_key)
                 self._keep(digest, image)
         return image
+
+    def scaled(self, digest: str, object_key: str, longest_side: int) -> RgbImage:
+        """The image, its longer side resampled to `longest_side` pixels; it is not kept.
+
+        Raises as `upright`.
+        """
+        image = self._find(digest)
+        if image is not None:
+            return np.asarray(scaled_to(Image.fromarray(image), longest_side))
+        data = self._read(digest, object_key)
+        with self._decoding:
+            return np.asarray(decode_scaled(data, longest_side))
 
     def _find(self, digest: str) -> RgbImage | None:
         with self._lock:
@@ -65,12 +84,16 @@ class ImageCache:
             with self._lock:
                 self._being_made.pop(digest, None)
 
-    def _make(self, digest: str, object_key: str) -> RgbImage:
+    def _read(self, digest: str, object_key: str) -> bytes:
         data = self._store.read(object_key)
         if hashlib.sha256(data).hexdigest() != digest:
             raise ObjectMissingError(
                 f"The object {object_key} was replaced in the bucket; it is not the image that was uploaded."
             )
+        return data
+
+    def _make(self, digest: str, object_key: str) -> RgbImage:
+        data = self._read(digest, object_key)
         with self._decoding:
             image = np.asarray(decode_upright(data))
         image.flags.writeable = False
@@ -85,3 +108,32 @@ class ImageCache:
             while self._bytes > self._capacity_bytes:
                 _, oldest = self._images.popitem(last=False)
                 self._bytes -= oldest.nbytes
+
+
+class StoredPicture:
+    """See segmenter.port.Picture: an image of the object store, by way of the cache."""
+
+    def __init__(self, images: ImageCache, photograph: Photograph):
+        self.digest = photograph.digest
+        self.width, self.height = photograph.width, photograph.height
+        self.milliseconds = 0.0
+        self._images = images
+        self._object_key = photograph.object_key
+
+    def pixels(self) -> RgbImage:
+        """See Picture."""
+        with self._timed():
+            return self._images.upright(self.digest, self._object_key)
+
+    def scaled(self, longest_side: int) -> RgbImage:
+        """See Picture."""
+        with self._timed():
+            return self._images.scaled(self.digest, self._object_key, longest_side)
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.milliseconds += (time.perf_counter() - began) * 1000

@@ -75,7 +75,7 @@ class InferenceProcess:
         images = ImageCache(clients.store, self._settings.image_cache_bytes)
         works = (
             InferContourWork(clients.sessions, images, engine),
-            PrefetchSampleWork(clients.sessions, images),
+            PrefetchSampleWork(clients.sessions, images, engine),
         )
         self._jobs = JobProcess(clients, ROLE, works, self._settings.stage_seconds)
         self._jobs.start()

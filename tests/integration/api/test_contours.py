@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 from redis import Redis
 from sqlalchemy import delete
-from tests.factories import HEIGHT, POINTS, WIDTH
+from tests.factories import HEIGHT, POINTS, SQUARE, SQUARE_JSON, WIDTH
 from tests.fakes import FakeWorker
 from tests.integration.api.inventory import Inventory
 from tests.integration.statements import statements
@@ -71,6 +71,28 @@ def test_points_in_any_order_get_their_roles(client: FlaskClient, sample: Sample
     named = payload_of(infer(client, sample, points=POINTS), sessions)
     listed = payload_of(infer(client, sample, points=shuffled), sessions)
     assert listed.prompt == named.prompt
+
+
+def test_an_earlier_outline_is_part_of_a_prompt(
+    client: FlaskClient, sample: Sample, sessions: Sessions
+) -> None:
+    prompt = payload_of(infer(client, sample, points=POINTS, contour=SQUARE_JSON), sessions).prompt
+    assert prompt.contour == SQUARE
+    assert prompt.points is not None
+
+
+def test_an_earlier_outline_alone_asks_for_the_box_around_it(
+    client: FlaskClient, sample: Sample, sessions: Sessions
+) -> None:
+    prompt = payload_of(infer(client, sample, contour=SQUARE_JSON, exclude=[[30, 30]]), sessions).prompt
+    assert (prompt.box_prompt, prompt.contour) == (SQUARE.bounding_box, SQUARE)
+
+
+def test_an_earlier_outline_outside_of_the_image_is_refused(client: FlaskClient, sample: Sample) -> None:
+    outside = {"parts": [{"outer": [[1, 1], [WIDTH + 5, 1], [1, 5]], "holes": []}]}
+    answer = infer(client, sample, points=POINTS, contour=outside)
+    assert answer.status_code == 422
+    assert answer.json["errors"][0]["pointer"].startswith("/contour/parts/0/outer")
 
 
 def test_a_box_with_corrections_is_a_prompt(client: FlaskClient, sample: Sample, sessions: Sessions) -> None:

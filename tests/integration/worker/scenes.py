@@ -21,7 +21,7 @@ from fourpoint_core.store.session import Sessions, unit_of_work
 from fourpoint_worker.images import ImageCache
 from fourpoint_worker.lease_keeper import LeaseKeeper
 from fourpoint_worker.running import Runner, Work
-from fourpoint_worker.segmenter.port import Checkpoint, RgbImage, SoftMask
+from fourpoint_worker.segmenter.port import Checkpoint, Picture, SoftMask, Urgency
 from fourpoint_worker.tasks.infer_contour import InferContourWork
 
 SIDE = 40
@@ -44,8 +44,15 @@ class SquareEngine:
     def warm_up(self) -> None:
         """Nothing to do."""
 
-    def soft_mask(self, image: RgbImage, prompt: Prompt, checkpoint: Checkpoint) -> SoftMask:
+    def prepare(self, picture: Picture, checkpoint: Checkpoint, urgency: Urgency = Urgency.PREFETCH) -> None:
+        """Look at the picture."""
+        picture.pixels()
+
+    def soft_mask(
+        self, picture: Picture, prompt: Prompt, checkpoint: Checkpoint, urgency: Urgency = Urgency.CLICK
+    ) -> SoftMask:
         """The square."""
+        picture.pixels()
         checkpoint("model")
         self.asked += 1
         self.meanwhile(checkpoint)

@@ -99,7 +99,7 @@ def test_a_prefetched_image_needs_no_object_any_more(scene: Scene) -> None:
     sample = scene.sample()
     images = ImageCache(scene.store, 2**20)
     job_id = scene.queue(PREFETCH_SAMPLE, PrefetchSample(sample.id))
-    job = scene.run(job_id, PrefetchSampleWork(scene.sessions, images))
+    job = scene.run(job_id, PrefetchSampleWork(scene.sessions, images, scene.engine))
     assert job.state == JobState.SUCCEEDED
     scene.store.delete(sample.object_key)
     assert images.upright(sample.digest, sample.object_key).shape == (40, 40, 3)

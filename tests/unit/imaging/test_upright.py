@@ -1,13 +1,14 @@
 """Any accepted image as upright 8-bit RGB."""
 
 import io
+from typing import Any
 
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageChops, ImageFile, PngImagePlugin
 from tests.factories import image_bytes, picture, sideways_jpeg
 
 from fourpoint_core.errors import DamagedImageError
-from fourpoint_core.imaging.upright import decode_upright, thumbnail_jpeg
+from fourpoint_core.imaging.upright import decode_scaled, decode_upright, scaled_to, thumbnail_jpeg
 
 RED, GREEN, BLUE, YELLOW = (220, 30, 30), (30, 200, 30), (30, 30, 220), (220, 220, 30)
 # How the pixels lie in the file for each orientation, so that upright is red, green / blue, yellow.
@@ -145,3 +146,34 @@ def test_a_thumbnail_carries_no_metadata_of_its_image() -> None:
     notes.add_text("comment", "x" * 100_000)
     data = image_bytes("PNG", pnginfo=notes, icc_profile=b"p" * 5000)
     assert len(thumbnail_jpeg(data, 128)) < 5000
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_an_image_is_decoded_at_the_size_that_is_asked_for(kind: str) -> None:
+    data = image_bytes(kind, picture(size=(801, 403)))
+    assert decode_scaled(data, 100).size == (100, 50)
+
+
+def test_a_photo_on_its_side_is_scaled_upright() -> None:
+    assert decode_scaled(sideways_jpeg(6, size=(801, 403)), 100).size == (50, 100)
+
+
+def test_a_scaled_jpeg_shows_what_the_whole_one_does() -> None:
+    data = image_bytes("JPEG", picture(size=(800, 400)))
+    whole = scaled_to(decode_upright(data), 100)
+    difference = ImageChops.difference(whole, decode_scaled(data, 100))
+    assert max(high for _, high in difference.getextrema()) <= 3
+
+
+def test_a_large_jpeg_is_never_unpacked_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = image_bytes("JPEG", picture(size=(1600, 1200)))
+    seen: list[tuple[int, int]] = []
+    load = ImageFile.ImageFile.load
+
+    def watched(image: ImageFile.ImageFile) -> Any:
+        seen.append(image.size)
+        return load(image)
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", watched)
+    decode_scaled(data, 200)
+    assert max(seen) == (200, 150)

@@ -1,5 +1,7 @@
 """An outline says how far to trust it, and which engines there are."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.unit.segmenter.scenes import Mask, carry_on, clicks_on, disc, soft
@@ -9,7 +11,7 @@ from fourpoint_core.domain.prompts import Prompt
 from fourpoint_core.errors import NoOutlineError, SettingsError
 from fourpoint_worker.segmenter.engines import build_engine
 from fourpoint_worker.segmenter.outline import draw_outline
-from fourpoint_worker.segmenter.port import Checkpoint, Outline, RgbImage, SoftMask
+from fourpoint_worker.segmenter.port import Checkpoint, Decoded, Outline, Picture, SoftMask, Urgency
 
 IMAGE = np.zeros((100, 120, 3), np.uint8)
 
@@ -20,18 +22,24 @@ class EngineThatSees:
     name = "fake"
     model_digest = "0" * 64
 
-    def __init__(self, mask: Mask):
+    def __init__(self, mask: Mask, quality: float | None = None):
         self._mask = mask
+        self._quality = quality
 
     def warm_up(self) -> None:
         pass
 
-    def soft_mask(self, image: RgbImage, prompt: Prompt, checkpoint: Checkpoint) -> SoftMask:
-        return soft(self._mask)
+    def prepare(self, picture: Picture, checkpoint: Checkpoint, urgency: Urgency = Urgency.PREFETCH) -> None:
+        pass
+
+    def soft_mask(
+        self, picture: Picture, prompt: Prompt, checkpoint: Checkpoint, urgency: Urgency = Urgency.CLICK
+    ) -> SoftMask:
+        return replace(soft(self._mask), quality=self._quality)
 
 
-def seen(mask: Mask, asked: Mask) -> Outline:
-    return draw_outline(EngineThatSees(mask), IMAGE, clicks_on(asked), carry_on)
+def seen(mask: Mask, asked: Mask, quality: float | None = None) -> Outline:
+    return draw_outline(EngineThatSees(mask, quality), Decoded(IMAGE), clicks_on(asked), carry_on)
 
 
 def test_an_outline_that_meets_the_clicks_is_confident() -> None:
@@ -47,9 +55,16 @@ def test_an_outline_far_from_the_clicks_is_not() -> None:
     assert outline.score < 0.5
 
 
-def test_both_stages_are_timed() -> None:
+def test_an_outline_that_the_engine_itself_doubts_is_not() -> None:
     mask = disc(100, 120, (60, 50), 40)
-    assert set(seen(mask, mask).milliseconds) == {"model", "polygon"}
+    sure, doubted = seen(mask, mask, quality=0.9), seen(mask, mask, quality=0.4)
+    assert sure.confident and not doubted.confident
+    assert doubted.score < sure.score
+
+
+def test_every_stage_is_timed() -> None:
+    mask = disc(100, 120, (60, 50), 40)
+    assert set(seen(mask, mask).milliseconds) == {"image", "model", "polygon"}
 
 
 def test_an_engine_that_sees_nothing_gives_no_outline() -> None:
@@ -59,7 +74,9 @@ def test_an_engine_that_sees_nothing_gives_no_outline() -> None:
 
 def test_a_box_prompt_is_scored_by_its_sides() -> None:
     mask = disc(100, 120, (60, 50), 40)
-    outline = draw_outline(EngineThatSees(mask), IMAGE, Prompt(box_prompt=Box(20, 10, 100, 90)), carry_on)
+    outline = draw_outline(
+        EngineThatSees(mask), Decoded(IMAGE), Prompt(box_prompt=Box(20, 10, 100, 90)), carry_on
+    )
     assert outline.confident
 
 

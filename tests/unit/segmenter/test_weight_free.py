@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from tests.unit.segmenter.scenes import SLATE, Mask, carry_on, clicks_on, disc, overlap_with, painted
 
-from fourpoint_core.domain.geometry import Box, validate_contour
+from fourpoint_core.domain.geometry import Box, Contour, Part, validate_contour
 from fourpoint_core.domain.prompts import ExtremePoints, Prompt
 from fourpoint_worker.segmenter.engines import build_engine
 from fourpoint_worker.segmenter.outline import draw_outline
-from fourpoint_worker.segmenter.port import Outline, RgbImage
+from fourpoint_worker.segmenter.port import Decoded, Outline, RgbImage
+from fourpoint_worker.segmenter.rasters import fill_rings
 from fourpoint_worker.segmenter.weight_free import Parameters, WeightFreeEngine
 
 ENGINE = build_engine("weight-free")
@@ -22,7 +23,7 @@ def crescent() -> Mask:
 
 
 def drawn(image: RgbImage, prompt: Prompt) -> Outline:
-    outline = draw_outline(ENGINE, image, prompt, carry_on)
+    outline = draw_outline(ENGINE, Decoded(image), prompt, carry_on)
     validate_contour(outline.contour, image.shape[1], image.shape[0])
     return outline
 
@@ -138,7 +139,7 @@ def test_a_passed_deadline_stops_between_stages() -> None:
 
     mask = crescent()
     with pytest.raises(DeadlinePassedError):
-        draw_outline(ENGINE, painted(mask), clicks_on(mask), stop_at_third)
+        draw_outline(ENGINE, Decoded(painted(mask)), clicks_on(mask), stop_at_third)
     assert len(seen) == 3
 
 
@@ -146,6 +147,17 @@ def test_other_parameters_have_another_digest() -> None:
     default = WeightFreeEngine().model_digest
     assert default == WeightFreeEngine().model_digest
     assert default != WeightFreeEngine(replace(Parameters(), cells=64)).model_digest
+
+
+def test_an_earlier_outline_is_where_the_engine_starts_from() -> None:
+    """On a grey wall nothing but the earlier outline tells that the box holds an L."""
+    wall = np.full((120, 160, 3), 128, np.uint8)
+    corner = ((40.0, 20.0), (60.0, 20.0), (60.0, 80.0), (120.0, 80.0), (120.0, 100.0), (40.0, 100.0))
+    truth = fill_rings([corner], 120, 160)
+    box = Box(40, 20, 120, 100)
+    without = drawn(wall, Prompt(box_prompt=box))
+    started = drawn(wall, Prompt(box_prompt=box, contour=Contour((Part(corner),))))
+    assert overlap_with(started.contour, truth) > 0.8 > overlap_with(without.contour, truth)
 
 
 def test_warming_up_twice_is_harmless() -> None:

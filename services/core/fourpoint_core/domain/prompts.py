@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from itertools import combinations, permutations
 from typing import Any
 
-from fourpoint_core.domain.geometry import Box, Vertex, inside_image
+from fourpoint_core.domain.geometry import (
+    Box,
+    Contour,
+    Vertex,
+    contour_from_json,
+    contour_to_json,
+    inside_image,
+    validate_contour,
+)
 from fourpoint_core.errors import FieldError, InvalidInputError
 
 ROLES = ("top", "bottom", "left", "right")
@@ -60,13 +68,14 @@ class ExtremePoints:
 class Prompt:
     """One question to an engine: exactly one of `points` and `box`, and corrections.
 
-    include / exclude: points that are on the object / off it.
+    include / exclude: points that are on the object / off it. contour: an earlier outline, to start from.
     """
 
     points: ExtremePoints | None = None
     box_prompt: Box | None = None
     include: tuple[Vertex, ...] = ()
     exclude: tuple[Vertex, ...] = ()
+    contour: Contour | None = None
 
     @property
     def box(self) -> Box:
@@ -88,18 +97,27 @@ def prompt_to_json(prompt: Prompt) -> dict[str, Any]:
     for name, corrections in (("include", prompt.include), ("exclude", prompt.exclude)):
         if corrections:
             document[name] = [list(vertex) for vertex in corrections]
+    if prompt.contour is not None:
+        document["contour"] = contour_to_json(prompt.contour)
     return document
 
 
 def prompt_from_json(document: dict[str, Any]) -> Prompt:
-    """The inverse of `prompt_to_json`, which also takes four points in any order."""
+    """The inverse of `prompt_to_json`, which also takes four points in any order.
+
+    A contour alone stands for the box around it, too.
+    """
     points = document.get("points")
     box = document.get("box")
+    contour = None if document.get("contour") is None else contour_from_json(document["contour"])
+    if contour is not None and points is None and box is None:
+        box = contour.bounding_box.as_list()
     return Prompt(
         points=None if points is None else _points_from_json(points),
         box_prompt=None if box is None else Box(*map(float, box)),
         include=_vertices(document.get("include", ())),
         exclude=_vertices(document.get("exclude", ())),
+        contour=contour,
     )
 
 
@@ -138,6 +156,15 @@ def _prompt_errors(prompt: Prompt, width: int, height: int, named: bool) -> Iter
         for index, vertex in enumerate(corrections):
             if not inside_image(vertex, width, height):
                 yield _outside(f"/{name}/{index}", vertex, width, height)
+    if prompt.contour is not None:
+        yield from _contour_errors(prompt.contour, width, height)
+
+
+def _contour_errors(contour: Contour, width: int, height: int) -> Iterator[FieldError]:
+    try:
+        validate_contour(contour, width, height)
+    except InvalidInputError as error:
+        yield from (item.below("/contour") for item in error.errors)
 
 
 def _points_errors(points: ExtremePoints, width: int, height: int, named: bool) -> Iterator[FieldError]:

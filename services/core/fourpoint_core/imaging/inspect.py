@@ -13,7 +13,7 @@ Image.MAX_IMAGE_PIXELS = None
 
 MEDIA_TYPES = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "BMP": "image/bmp"}
 SUFFIXES = {"image/jpeg": (".jpg", ".jpeg"), "image/png": (".png",), "image/bmp": (".bmp",)}
-_SIDEWAYS = {5, 6, 7, 8}
+SIDEWAYS = {5, 6, 7, 8}
 _ORIENTATION_TAG = 0x0112
 _END_OF_PNG = b"IEND\xaeB`\x82"
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"BM")
@@ -46,7 +46,7 @@ def inspect_image(data: bytes, max_pixels: int) -> ImageFacts:
     with decoding:
         _decode(image)
     # After decoding: PNG may keep its EXIF behind the pixels.
-    sideways = orientation(image) in _SIDEWAYS
+    sideways = orientation(image) in SIDEWAYS
     return ImageFacts(MEDIA_TYPES[image.format or ""], *((height, width) if sideways else (width, height)))
 
 

@@ -73,6 +73,16 @@ def filled(ring: Sequence[Vertex], crop: Crop) -> npt.NDArray[np.bool_]:
     return fill_rings([[crop.to_cells(vertex) for vertex in ring]], *crop.shape)
 
 
+def suggested_shape(prompt: Prompt, crop: Crop) -> npt.NDArray[np.bool_]:
+    """Cells that the prompt alone puts on the object: its earlier outline, or else the arcs of its clicks."""
+    if prompt.contour is None:
+        return filled(arcs_through(expected_extremes(prompt)), crop)
+    rings = [
+        [crop.to_cells(vertex) for vertex in ring] for part in prompt.contour.parts for ring in part.rings()
+    ]
+    return fill_rings(rings, *crop.shape)
+
+
 def signed_distance(inside: npt.NDArray[np.bool_]) -> FloatGrid:
     """Cells to the border of `inside`, positive within it, negative outside; +-0.5 next to the border."""
     if inside.all() or not inside.any():
@@ -108,7 +118,7 @@ def shape_odds(crop: Crop, prompt: Prompt, weights: ShapeWeights) -> FloatGrid:
     top, bottom, left, right = extremes.as_tuple()
     size = object_size(prompt.box)
     unit = max(crop.pixels_per_cell) / size
-    in_arcs = signed_distance(filled(arcs_through(extremes), crop)) * unit
+    in_arcs = signed_distance(suggested_shape(prompt, crop)) * unit
     in_quadrangle = signed_distance(filled((top, right, bottom, left), crop)) * unit
     smallness = max(0.0, 1 - size / weights.small_pixels)
     odds = (

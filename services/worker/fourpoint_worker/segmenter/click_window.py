@@ -10,7 +10,10 @@ CLICK_SLACK_SHARE = 0.01
 
 
 def clip_window(prompt: Prompt, width: int, height: int) -> Box:
-    """The prompt's box, grown by what a click may be off and around points to include, on the image."""
+    """The prompt's box, grown by what a click may be off and around points to include, on the image.
+
+    An earlier outline beyond the box does not widen it: the box is what the person says now.
+    """
     box = prompt.box
     slack = click_slack(box)
     xs = [box.x0 - slack, box.x1 + slack, *(x for x, _ in prompt.include)]

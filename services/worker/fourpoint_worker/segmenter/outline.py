@@ -8,28 +8,44 @@ from fourpoint_core.domain.geometry import Contour, distance_to_contour
 from fourpoint_core.domain.prompts import Prompt
 from fourpoint_worker.segmenter.click_window import object_size
 from fourpoint_worker.segmenter.contours import contour_from
-from fourpoint_worker.segmenter.port import Checkpoint, Engine, Outline, RgbImage
+from fourpoint_worker.segmenter.port import Checkpoint, Engine, Outline, Picture, Urgency
 
 # An outline that misses the clicked extent by a tenth of the object is a guess.
 CONFIDENT_ERROR = 0.1
+# So does one of which the engine itself expects that half of it is wrong.
+CONFIDENT_QUALITY = 0.5
 
 
-def draw_outline(engine: Engine, image: RgbImage, prompt: Prompt, checkpoint: Checkpoint) -> Outline:
-    """Outline the object that `prompt` points at. Raises NoOutlineError, and what `checkpoint` raises."""
+def draw_outline(
+    engine: Engine,
+    picture: Picture,
+    prompt: Prompt,
+    checkpoint: Checkpoint,
+    urgency: Urgency = Urgency.CLICK,
+) -> Outline:
+    """Outline the object that `prompt` points at.
+
+    Raises NoOutlineError, what looking at the picture raises, and what `checkpoint` raises.
+    """
     checkpoint("model")
-    start = time.perf_counter()
-    soft = engine.soft_mask(image, prompt, checkpoint)
+    start, looked = time.perf_counter(), picture.milliseconds
+    soft = engine.soft_mask(picture, prompt, checkpoint, urgency)
     traced = time.perf_counter()
     checkpoint("polygon")
-    height, width = image.shape[:2]
-    contour = contour_from(soft, prompt, width, height)
+    contour = contour_from(soft, prompt, picture.width, picture.height)
     done = time.perf_counter()
     error = disagreement(contour, prompt)
+    quality = 1.0 if soft.quality is None else min(1.0, max(0.0, soft.quality))
+    apart = {"image": picture.milliseconds - looked, **soft.milliseconds}
     return Outline(
         contour=contour,
-        score=math.exp(-5 * error),
-        confident=error <= CONFIDENT_ERROR,
-        milliseconds={"model": (traced - start) * 1e3, "polygon": (done - traced) * 1e3},
+        score=math.exp(-5 * error) * quality,
+        confident=error <= CONFIDENT_ERROR and quality >= CONFIDENT_QUALITY,
+        milliseconds={
+            **apart,
+            "model": max(0.0, (traced - start) * 1e3 - sum(apart.values())),
+            "polygon": (done - traced) * 1e3,
+        },
     )
 
 

@@ -14,17 +14,15 @@ from fourpoint_core.domain.geometry import Box, Vertex
 from fourpoint_core.domain.prompts import Prompt
 from fourpoint_worker.segmenter.click_prior import (
     ShapeWeights,
-    arcs_through,
-    expected_extremes,
-    filled,
     shape_odds,
     signed_distance,
+    suggested_shape,
 )
 from fourpoint_worker.segmenter.click_window import clip_window, object_size
 from fourpoint_worker.segmenter.colour_mixtures import ColourMixture, fit_mixture
 from fourpoint_worker.segmenter.crops import Crop, crop_around
 from fourpoint_worker.segmenter.graph_cut import contrast_edges, min_cut
-from fourpoint_worker.segmenter.port import Checkpoint, RgbImage, SoftMask
+from fourpoint_worker.segmenter.port import Checkpoint, Decoded, Picture, RgbImage, SoftMask, Urgency
 
 FloatGrid = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.bool_]
@@ -150,11 +148,20 @@ class WeightFreeEngine:
         """Cut a grey square once, which loads what SciPy and OpenCV load lazily."""
         image = np.full((32, 32, 3), 200, np.uint8)
         image[8:24, 8:24] = 40
-        self.soft_mask(image, Prompt(box_prompt=Box(8, 8, 24, 24)), lambda stage: None)
+        self.soft_mask(Decoded(image), Prompt(box_prompt=Box(8, 8, 24, 24)), lambda stage: None)
 
-    def soft_mask(self, image: RgbImage, prompt: Prompt, checkpoint: Checkpoint) -> SoftMask:
+    def prepare(self, picture: Picture, checkpoint: Checkpoint, urgency: Urgency = Urgency.PREFETCH) -> None:
+        """Have the picture decoded; there is nothing else to prepare."""
+        checkpoint("image")
+        picture.pixels()
+
+    def soft_mask(
+        self, picture: Picture, prompt: Prompt, checkpoint: Checkpoint, urgency: Urgency = Urgency.CLICK
+    ) -> SoftMask:
         """Segment one object; always finds something between the clicks."""
         p = self._parameters
+        checkpoint("image")
+        image = picture.pixels()
         checkpoint("colours")
         first, last = self._learn_colours(self._look(image, prompt, p.learning.cells), prompt, checkpoint)
         checkpoint("cut")
@@ -175,8 +182,7 @@ class WeightFreeEngine:
         window = clip_window(prompt, width, height)
         crop = crop_around(image, window, self._parameters.margin, cells, self._parameters.finest)
         lab = np.asarray(cv2.cvtColor(crop.rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)
-        arcs = filled(arcs_through(expected_extremes(prompt)), crop)
-        return _Scene(crop, lab, arcs, _certain(crop, window, prompt))
+        return _Scene(crop, lab, suggested_shape(prompt, crop), _certain(crop, window, prompt))
 
     def _learn_colours(
         self, scene: _Scene, prompt: Prompt, checkpoint: Checkpoint

@@ -1,6 +1,5 @@
 """Four clicks to a contour, and where the person wants it kept."""
 
-import time
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -37,13 +36,11 @@ class InferContourWork:
     def do(self, payload: InferContour, job: ActiveJob) -> _Drawn:
         """Draw the outline."""
         job.checkpoint("image")
-        began = time.perf_counter()
         with autocommit(self._sessions) as session:
             photograph = samples.get_photograph(session, payload.sample_id)
-        image = self._images.upright(photograph.digest, photograph.object_key)
-        milliseconds_image = (time.perf_counter() - began) * 1000
-        outline = draw_outline(self._engine, image, payload.prompt, job.checkpoint)
-        stages = {"queue": job.milliseconds_queued, "image": milliseconds_image, **outline.milliseconds}
+        picture = self._images.picture(photograph)
+        outline = draw_outline(self._engine, picture, payload.prompt, job.checkpoint)
+        stages = {"queue": job.milliseconds_queued, **outline.milliseconds}
         return _Drawn(outline, {stage: round(value, 2) for stage, value in stages.items()})
 
     def record(

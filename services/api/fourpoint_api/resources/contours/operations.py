@@ -48,7 +48,9 @@ def queue(
     name = None if wanted.label_name is None else clean_label_name(wanted.label_name)
     with unit_of_work(sessions, durable=durable) as session:
         image = samples.get_photograph(session, sample_id)
-        redraws = wanted.prompt.keys().isdisjoint({"points", "box"})
+        # A contour alone is a prompt, unless an annotation is named whose clicks are on record.
+        alone = "contour" in wanted.prompt and wanted.annotation_id is None
+        redraws = not alone and wanted.prompt.keys().isdisjoint({"points", "box"})
         if redraws:
             wanted = _from_kept_clicks(session, sample_id, wanted)
         prompt = prompt_from_json(wanted.prompt)
@@ -118,7 +120,7 @@ def _from_kept_clicks(session: Session, sample_id: UUID, wanted: ContourRequest)
                 "invalid",
                 f"With those on record these are {len(points)} points; {MAX_CORRECTIONS} are the limit.",
             )
-    return replace(wanted, prompt={**row.prompt, **corrections}, label_id=row.label_id)
+    return replace(wanted, prompt={**row.prompt, **wanted.prompt, **corrections}, label_id=row.label_id)
 
 
 def _require_label(session: Session, dataset_id: UUID, label_id: UUID) -> None:

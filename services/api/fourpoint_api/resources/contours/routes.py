@@ -108,7 +108,7 @@ class Embedding(MethodView):
 
 
 def _prompt(body: dict[str, Any]) -> dict[str, Any]:
-    return {name: body[name] for name in ("points", "box", "include", "exclude") if body[name]}
+    return {name: body[name] for name in ("points", "box", "include", "exclude", "contour") if body[name]}
 
 
 def _listen(stack: ExitStack, job_id: UUID) -> Event | None:

@@ -18,6 +18,14 @@ class ContourRequestSchema(Schema):
     include = Vertices(load_default=list, maximum=MAX_CORRECTIONS)
     # marshmallow has an option of that name; it takes fields off the class before reading options.
     exclude = Vertices(load_default=list, maximum=MAX_CORRECTIONS)  # type: ignore[assignment]
+    contour = ma.fields.Nested(
+        ContourSchema,
+        load_default=None,
+        metadata={
+            "description": "An earlier outline to start from, beside points or a box; alone, the box around it "
+            "is asked for"
+        },
+    )
     save = ma.fields.Enum(SaveMode, by_value=True, load_default=SaveMode.NONE)
     annotation_id = ma.fields.UUID(
         load_default=None,
@@ -33,7 +41,7 @@ class ContourRequestSchema(Schema):
     def _consistent(self, data: dict[str, Any], **kwargs: Any) -> None:
         if data["points"] is not None and data["box"] is not None:
             raise ma.ValidationError("Give either points or box.", "points")
-        if data["points"] is None and data["box"] is None:
+        if data["points"] is None and data["box"] is None and _redraws(data):
             self._must_redraw(data)
             return
         labels = [name for name in ("label_id", "label") if data[name] is not None]
@@ -50,11 +58,18 @@ class ContourRequestSchema(Schema):
                 raise ma.ValidationError("An annotation that is inferred again keeps its label.", name)
 
 
+def _redraws(data: dict[str, Any]) -> bool:
+    return data["contour"] is None or data["annotation_id"] is not None
+
+
 class MillisecondsSchema(Schema):
     """Where the time went."""
 
     queue = ma.fields.Float(required=True)
-    image = ma.fields.Float(required=True)
+    image = ma.fields.Float(required=True, metadata={"description": "Fetching and decoding"})
+    embedding = ma.fields.Float(
+        metadata={"description": "Finding, awaiting or making the image's embedding; engines with weights only"}
+    )
     model = ma.fields.Float(required=True)
     polygon = ma.fields.Float(required=True)
 
