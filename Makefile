@@ -69,7 +69,7 @@ clients: openapi clients/typescript/node_modules/.installed
 	@cd clients/typescript && PATH="$(CURDIR)/.venv-node/bin:$$PATH" npm run --silent generate
 
 lock: setup
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-emit-index-url pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-emit-index-url pyproject.toml -o requirements.lock
 
 clean:
 	rm -rf $(VENV) .venv-swift .venv-node clients/typescript/node_modules .mypy_cache .ruff_cache .hypothesis

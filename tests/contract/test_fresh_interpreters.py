@@ -85,6 +85,29 @@ def test_the_io_process_never_loads_an_engine(tmp_path: Path) -> None:
     assert loaded("io", tmp_path).isdisjoint(HEAVY)
 
 
+def test_an_inference_process_without_weights_loads_no_torch(tmp_path: Path) -> None:
+    program = program_of("inference") + """
+from fourpoint_worker.segmenter.engines import build_engine
+build_engine("weight-free").warm_up()
+"""
+    assert "torch" not in json.loads(run(program + _REPORT, tmp_path).splitlines()[-1])
+
+
+def test_an_engine_whose_extra_is_missing_says_what_to_install(tmp_path: Path) -> None:
+    program = (
+        _HIDE.format(names=["torch", "torchvision", "segment_anything"])
+        + """
+from fourpoint_core.errors import SettingsError
+from fourpoint_worker.segmenter.engines import build_engine
+try:
+    build_engine("sam")
+except SettingsError as error:
+    print(error)
+"""
+    )
+    assert "fourpoint[sam]" in run(program, tmp_path)
+
+
 def test_numpy_comes_only_through_shapely_in_the_geometry_module(tmp_path: Path) -> None:
     """With shapely, and whatever needs it, taken away, nothing of the API or the core asks for numpy."""
     program = (

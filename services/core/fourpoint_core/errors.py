@@ -359,6 +359,13 @@ class StageOverrunError(FourpointError, Retryable):
     title = "The work took too long"
 
 
+class DeviceExhaustedError(FourpointError, Retryable):
+    """The memory of the device that the model runs on does not suffice at the moment."""
+
+    code = "device_exhausted"
+    title = "The model has no memory left"
+
+
 class InternalError(FourpointError):
     """A defect of the service; the request id leads to it in the logs."""
 

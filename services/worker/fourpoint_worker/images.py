@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from fourpoint_core.errors import ObjectMissingError
-from fourpoint_core.imaging.upright import decode_scaled, decode_upright, scaled_to
+from fourpoint_core.imaging.scaling import decode_scaled, scaled_to
+from fourpoint_core.imaging.upright import decode_upright
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.store.queries.samples import Photograph
 from fourpoint_worker.segmenter.port import RgbImage

@@ -39,13 +39,17 @@ _DATABASE_PATIENCE_SECONDS = 20.0
 _DATABASE_PAUSE_SECONDS = 0.25
 
 
+class Unfinished:
+    """What `do` returns when a slice of its work is done, and committed, and others are to have a turn."""
+
+
 class Work(Protocol):
     """What one kind of job does. Shared by all threads of a process."""
 
     kind: JobKind
 
     def do(self, payload: Any, job: ActiveJob) -> Any:
-        """The work itself, between `job.checkpoint` calls and with no transaction open."""
+        """The work itself, between `job.checkpoint` calls and with no transaction open; or Unfinished."""
 
     def record(self, session: Session, payload: Any, job: ActiveJob, outcome: Any) -> dict[str, Any]:
         """Store the effects of what `do` returned; the job's result. Committed with the job's end."""
@@ -93,8 +97,7 @@ class Runner:
             payload = work.kind.payload.from_json(claimed.payload)
             outcome = work.do(payload, job)
             job.leave_stages()
-            self._patiently(lambda: self._record(work, payload, job, outcome))
-            return JobState.SUCCEEDED
+            return self._patiently(lambda: self._record(work, payload, job, outcome))
         except LeaseLostError as error:
             logger.warning("result dropped", extra={"reason": error.detail})
             return None
@@ -111,11 +114,15 @@ class Runner:
             logger.exception("the work failed in a way nobody foresaw")
             return self._fail(job, InternalError("The service failed at this job; try again or report it."))
 
-    def _record(self, work: Work, payload: Any, job: ActiveJob, outcome: Any) -> None:
+    def _record(self, work: Work, payload: Any, job: ActiveJob, outcome: Any) -> JobState:
         with unit_of_work(self._sessions) as session:
+            if isinstance(outcome, Unfinished):
+                leases.end_slice(session, job.lease)
+                return JobState.QUEUED
             leases.require_lease(session, job.lease)
             result = work.record(session, payload, job, outcome)
             leases.record_success(session, job.lease, result)
+            return JobState.SUCCEEDED
 
     def _fail(self, job: ActiveJob, error: FourpointError) -> JobState | None:
         logger.info("try failed", extra={"code": error.code, "reason": error.detail, "stage": job.stage})

@@ -1,8 +1,18 @@
 """Settings of the worker processes."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
+from fourpoint_core.errors import SettingsError
 from fourpoint_core.settings import MEBIBYTE, CoreSettings, variable
+
+
+class EmbeddingsPlace(StrEnum):
+    """Where embeddings lie that other workers are to find."""
+
+    REDIS = "redis"
+    OBJECTS = "objects"
+    NOWHERE = "nowhere"
 
 
 @dataclass(frozen=True)
@@ -11,6 +21,9 @@ class WorkerSettings(CoreSettings):
 
     engine: str = variable("FOURPOINT_ENGINE", "what draws the outlines", "weight-free")
     inference_threads: int = variable("FOURPOINT_INFERENCE_THREADS", "clicks worked on at once", 2)
+    background_threads: int = variable(
+        "FOURPOINT_BACKGROUND_THREADS", "prefetches and batches of an inference process worked on at once", 1
+    )
     io_processes: int = variable("FOURPOINT_IO_PROCESSES", "processes for work that is not inference", 1)
     stage_seconds: float = variable(
         "FOURPOINT_STAGE_SECONDS", "an inference process whose stage takes longer ends itself", 30.0
@@ -18,3 +31,35 @@ class WorkerSettings(CoreSettings):
     image_cache_bytes: int = variable(
         "FOURPOINT_IMAGE_CACHE_BYTES", "memory for decoded images, per inference process", 512 * MEBIBYTE
     )
+    embeddings: EmbeddingsPlace = variable(
+        "FOURPOINT_EMBEDDINGS",
+        "where workers share embeddings: redis, objects (the object store) or nowhere",
+        EmbeddingsPlace.REDIS,
+    )
+    embeddings_redis_url: str = variable(
+        "FOURPOINT_EMBEDDINGS_REDIS_URL", "a Redis of its own for them; empty: the broker's", "", secret=True
+    )
+    embeddings_bytes: int = variable(
+        "FOURPOINT_EMBEDDINGS_BYTES", "room for shared embeddings, of all workers together", 256 * MEBIBYTE
+    )
+    embeddings_seconds: int = variable(
+        "FOURPOINT_EMBEDDINGS_SECONDS", "how long an embedding is kept that nobody asks for", 24 * 3600
+    )
+    metrics_bind: str = variable(
+        "FOURPOINT_METRICS_BIND", "host:port where an inference process serves Prometheus; empty: nowhere", ""
+    )
+
+    @property
+    def metrics_address(self) -> tuple[str, int] | None:
+        """Host and port of the metrics. Raises SettingsError."""
+        if not self.metrics_bind:
+            return None
+        host, _, port = self.metrics_bind.rpartition(":")
+        if not host or not port.isdigit():
+            raise SettingsError(f"FOURPOINT_METRICS_BIND: {self.metrics_bind!r} is no host:port.")
+        return host.strip("[]"), int(port)
+
+    def check(self) -> None:
+        """See FromVariables.check."""
+        super().check()
+        _ = self.metrics_address

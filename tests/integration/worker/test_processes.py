@@ -27,12 +27,12 @@ HANGING = """
 import time
 from fourpoint_worker import inference_app
 from tests.integration.worker.scenes import SquareEngine
-inference_app.build_engine = lambda name: SquareEngine(lambda checkpoint: time.sleep(600))
+inference_app.build_engine = lambda name, surroundings: SquareEngine(lambda checkpoint: time.sleep(600))
 inference_app.main()
 """
 BROKEN = """
 from fourpoint_worker import inference_app
-def build_engine(name):
+def build_engine(name, surroundings):
     raise RuntimeError("no weights")
 inference_app.build_engine = build_engine
 inference_app.main()
@@ -41,7 +41,7 @@ SLOW = """
 import time
 from fourpoint_worker import inference_app
 from tests.integration.worker.scenes import SquareEngine
-inference_app.build_engine = lambda name: SquareEngine(lambda checkpoint: time.sleep(2))
+inference_app.build_engine = lambda name, surroundings: SquareEngine(lambda checkpoint: time.sleep(2))
 inference_app.main()
 """
 INFERENCE = "from fourpoint_worker import inference_app; inference_app.main()"

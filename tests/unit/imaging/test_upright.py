@@ -8,7 +8,8 @@ from PIL import Image, ImageChops, ImageFile, PngImagePlugin
 from tests.factories import image_bytes, picture, sideways_jpeg
 
 from fourpoint_core.errors import DamagedImageError
-from fourpoint_core.imaging.upright import decode_scaled, decode_upright, scaled_to, thumbnail_jpeg
+from fourpoint_core.imaging.scaling import decode_scaled, scaled_to
+from fourpoint_core.imaging.upright import decode_upright, thumbnail_jpeg
 
 RED, GREEN, BLUE, YELLOW = (220, 30, 30), (30, 200, 30), (30, 30, 220), (220, 220, 30)
 # How the pixels lie in the file for each orientation, so that upright is red, green / blue, yellow.

@@ -122,6 +122,7 @@ STATUS: dict[type[errors.FourpointError], int] = {
     errors.PreconditionRequiredError: 428,
     errors.InternalError: 500,
     errors.StageOverrunError: 500,
+    errors.DeviceExhaustedError: 503,
     TooBusyError: 503,
     errors.StorageUnavailableError: 503,
     errors.DatabaseUnavailableError: 503,

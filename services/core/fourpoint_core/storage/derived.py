@@ -1,6 +1,7 @@
 """Objects that the service makes from images, by the digest of their bytes; they can be made again."""
 
 FOLDER = "derived"
+_EMBEDDINGS = "embeddings"
 
 
 def derived_prefix(digest: str) -> str:
@@ -11,3 +12,13 @@ def derived_prefix(digest: str) -> str:
 def thumbnail_key(digest: str, size: int) -> str:
     """Key of the thumbnail whose longest side is at most `size` pixels."""
     return f"{derived_prefix(digest)}thumbnail-{size}.jpg"
+
+
+def embeddings_prefix() -> str:
+    """Below this key lies what models have made of images, whoever's they are."""
+    return f"{FOLDER}/{_EMBEDDINGS}/"
+
+
+def embedding_key(digest: str, model_digest: str, frame: str) -> str:
+    """Key of what a model has made of a part of an image; apart from the rest, to be listed by age."""
+    return f"{embeddings_prefix()}{model_digest}/{digest[:2]}/{digest}-{frame}"

@@ -1,20 +1,46 @@
 """The engines that this installation knows, by the name that configuration uses."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from fourpoint_core.errors import SettingsError
+from fourpoint_worker.segmenter.embeddings.shared import SharedTier
+from fourpoint_worker.segmenter.metrics import EngineMetrics
 from fourpoint_worker.segmenter.port import Engine
+from fourpoint_worker.segmenter.sam.settings import SamSettings
 from fourpoint_worker.segmenter.weight_free import WeightFreeEngine
 
-ENGINES: dict[str, Callable[[], Engine]] = {
-    WeightFreeEngine.name: WeightFreeEngine,
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What an engine may need to know, and where it leaves what others can use."""
+
+    sam: SamSettings = field(default_factory=lambda: SamSettings.from_mapping({}))
+    shared: SharedTier | None = None
+    metrics: EngineMetrics = field(default_factory=EngineMetrics)
+
+
+def _sam(surroundings: Surroundings) -> Engine:
+    try:
+        # An extra of several gigabytes: loaded where it is asked for, and nowhere else.
+        from fourpoint_worker.segmenter.sam.build import build_sam  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"The engine 'sam' needs {error.name}, which is not installed: `pip install 'fourpoint[sam]'`."
+        ) from error
+    return build_sam(surroundings.sam, surroundings.shared, surroundings.metrics)
+
+
+ENGINES: dict[str, Callable[[Surroundings], Engine]] = {
+    WeightFreeEngine.name: lambda surroundings: WeightFreeEngine(),
+    "sam": _sam,
 }
 
 
-def build_engine(name: str) -> Engine:
-    """A new engine, not yet warm. Raises SettingsError naming the known ones when there is none."""
+def build_engine(name: str, surroundings: Surroundings | None = None) -> Engine:
+    """A new engine, not yet warm. Raises SettingsError, which names the known ones, where there is none."""
     build = ENGINES.get(name)
     if build is None:
         known = ", ".join(sorted(ENGINES))
         raise SettingsError(f"There is no engine called {name!r}; the known ones are: {known}.")
-    return build()
+    return build(surroundings or Surroundings())

@@ -14,7 +14,7 @@ from PIL import Image
 
 from fourpoint_core.domain.geometry import Contour
 from fourpoint_core.domain.prompts import Prompt
-from fourpoint_core.imaging.upright import scaled_to
+from fourpoint_core.imaging.scaling import scaled_to
 
 RgbImage = npt.NDArray[np.uint8]
 """Upright image, shape (height, width, 3), RGB, 0-255."""

@@ -1,5 +1,6 @@
 """Four clicks to a contour, and where the person wants it kept."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -7,7 +8,7 @@ from uuid import UUID
 from fourpoint_core.domain.annotations import NewAnnotation
 from fourpoint_core.domain.geometry import contour_to_json
 from fourpoint_core.domain.prompts import prompt_to_json
-from fourpoint_core.jobs.contracts import INFER_CONTOUR, InferContour, SaveMode
+from fourpoint_core.jobs.contracts import INFER_CONTOUR, InferContour, JobKind, SaveMode
 from fourpoint_core.store.models import InferredContour, Label, Sample
 from fourpoint_core.store.queries import annotations, drafts, labels, samples
 from fourpoint_core.store.session import Session, Sessions, autocommit
@@ -28,10 +29,18 @@ class InferContourWork:
 
     kind = INFER_CONTOUR
 
-    def __init__(self, sessions: Sessions, images: ImageCache, engine: Engine):
+    def __init__(
+        self,
+        sessions: Sessions,
+        images: ImageCache,
+        engine: Engine,
+        observe: Callable[[JobKind, Mapping[str, float]], None] = lambda kind, milliseconds: None,
+    ):
+        """observe: told what each stage of an outline has taken."""
         self._sessions = sessions
         self._images = images
         self._engine = engine
+        self._observe = observe
 
     def do(self, payload: InferContour, job: ActiveJob) -> _Drawn:
         """Draw the outline."""
@@ -41,6 +50,7 @@ class InferContourWork:
         picture = self._images.picture(photograph)
         outline = draw_outline(self._engine, picture, payload.prompt, job.checkpoint)
         stages = {"queue": job.milliseconds_queued, **outline.milliseconds}
+        self._observe(self.kind, stages)
         return _Drawn(outline, {stage: round(value, 2) for stage, value in stages.items()})
 
     def record(

@@ -1,5 +1,6 @@
 """Jobs as rows: asked for, read, cancelled, tried again; and what is to be published of them."""
 
+import contextlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -192,6 +193,43 @@ def take_due_for_dispatch(
         .returning(JOBS.c.id, JOBS.c.kind, JOBS.c.queue)
     )
     return [Message(*row) for row in rows]
+
+
+def waiting_in(session: Session, queue: Queue, limit: int, *, newest_first: bool) -> Sequence[Message]:
+    """Jobs of a queue that may be run now: the newest first, or those that have waited longest for a turn.
+
+    A job in slices goes to the end when it has had its turn.
+    """
+    turn = func.coalesce(JOBS.c.run_after, JOBS.c.created_at)
+    rows = session.execute(
+        select(JOBS.c.id, JOBS.c.kind, JOBS.c.queue)
+        .where(
+            JOBS.c.state == JobState.QUEUED.value,
+            JOBS.c.queue == queue.value,
+            or_(JOBS.c.run_after.is_(None), JOBS.c.run_after <= func.clock_timestamp()),
+        )
+        .order_by(turn.desc() if newest_first else turn)
+        .limit(limit)
+    )
+    return [Message(*row) for row in rows]
+
+
+def supersede(session: Session, kind: JobKind, author: UUID) -> Sequence[UUID]:
+    """Cancel what somebody has asked for before, of a kind of which only the latest is of use."""
+    earlier = session.scalars(
+        select(Job.id)
+        .where(
+            Job.state.in_([JobState.QUEUED.value, JobState.RUNNING.value]),
+            Job.kind == kind.name,
+            Job.created_by == author,
+            Job.cancel_requested_at.is_(None),
+        )
+        .order_by(Job.id)
+    ).all()
+    for job_id in earlier:
+        with contextlib.suppress(JobStateError):
+            request_cancel(session, job_id)
+    return earlier
 
 
 def settle_stranded(session: Session, limit: int) -> Sequence[Job]:

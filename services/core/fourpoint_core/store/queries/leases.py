@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     and_,
     bindparam,
+    delete,
     func,
     or_,
     select,
@@ -162,6 +163,22 @@ def record_failure(session: Session, lease: Lease, error: FourpointError, *, ret
         finish(session, job, JobState.FAILED, AttemptOutcome.FAILED, error)
     session.flush()
     return JobState(job.state)
+
+
+def end_slice(session: Session, lease: Lease) -> None:
+    """Let others have a turn before this job goes on: it is queued again, behind them, and no try is used up.
+
+    It counts as dispatched; should nobody take it up, the sweep publishes its message. Raises LeaseLostError.
+    """
+    job = _owned(session, lease)
+    session.execute(
+        delete(ATTEMPTS).where(ATTEMPTS.c.job_id == lease.job_id, ATTEMPTS.c.lease_number == lease.number)
+    )
+    requeue(job)
+    job.attempts -= 1
+    job.run_after = job.dispatched_at = database_time(session)
+    job.dispatches = 1
+    session.flush()
 
 
 def report_progress(session: Session, lease: Lease, progress: dict[str, Any]) -> None:
