@@ -86,10 +86,13 @@ def test_the_io_process_never_loads_an_engine(tmp_path: Path) -> None:
 
 
 def test_an_inference_process_without_weights_loads_no_torch(tmp_path: Path) -> None:
-    program = program_of("inference") + """
+    program = (
+        program_of("inference")
+        + """
 from fourpoint_worker.segmenter.engines import build_engine
 build_engine("weight-free").warm_up()
 """
+    )
     assert "torch" not in json.loads(run(program + _REPORT, tmp_path).splitlines()[-1])
 
 

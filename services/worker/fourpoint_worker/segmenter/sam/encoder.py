@@ -55,7 +55,8 @@ class Encoder:
             # Done means done: calls that are only queued on the GPU would all have to end before a click's.
             torch.cuda.current_stream().synchronize()
         # Each on its own: a view would keep the memory of the whole call for as long as any of them is kept.
-        return [row.clone() for row in kept]
+        # And in one order: the last bits of what is made of it depend on how it lies in memory.
+        return [row.clone(memory_format=torch.contiguous_format) for row in kept]
 
     def warm_up(self) -> None:
         """Compile or record every batch size."""

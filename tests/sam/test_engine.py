@@ -1,0 +1,257 @@
+"""The engine as the service uses it: outlines, shared embeddings, many threads."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry
+from redis import Redis
+from tests.sam.conftest import MakeEngine
+from tests.unit.segmenter.scenes import carry_on
+
+from fourpoint_core.domain.geometry import Box, Contour, Part
+from fourpoint_core.domain.prompts import ExtremePoints, Prompt
+from fourpoint_core.errors import NoOutlineError
+from fourpoint_standalone.redis_server import RedisServer
+from fourpoint_worker.segmenter.embeddings.redis_shelf import RedisShelf
+from fourpoint_worker.segmenter.embeddings.shared import SharedTier
+from fourpoint_worker.segmenter.metrics import EngineMetrics
+from fourpoint_worker.segmenter.outline import draw_outline
+from fourpoint_worker.segmenter.port import Decoded, Outline, RgbImage, Urgency
+from fourpoint_worker.segmenter.sam.engine import SamEngine
+
+DARK, BRIGHT = 30, 220
+# Bright squares of 16 pixels are what the network sees.
+OBJECT = Box(48, 64, 192, 160)
+
+
+class Watched(Decoded):
+    """A picture that counts how often it is looked at."""
+
+    def __init__(self, image: RgbImage, digest: str):
+        super().__init__(image, digest)
+        self.looks = 0
+
+    def pixels(self) -> RgbImage:
+        self.looks += 1
+        return super().pixels()
+
+    def scaled(self, longest_side: int) -> RgbImage:
+        self.looks += 1
+        return super().scaled(longest_side)
+
+
+def scene(box: Box = OBJECT, side: int = 256) -> RgbImage:
+    image = np.full((side, side, 3), DARK, np.uint8)
+    image[int(box.y0) : int(box.y1), int(box.x0) : int(box.x1)] = BRIGHT
+    return image
+
+
+def clicks_on(box: Box) -> Prompt:
+    x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
+    return Prompt(
+        points=ExtremePoints(
+            top=(x, box.y0 + 0.5), bottom=(x, box.y1 - 0.5), left=(box.x0 + 0.5, y), right=(box.x1 - 0.5, y)
+        )
+    )
+
+
+def draw(engine: SamEngine, picture: Decoded, prompt: Prompt | None = None) -> Outline:
+    return draw_outline(engine, picture, prompt or clicks_on(OBJECT), carry_on)
+
+
+def test_four_clicks_give_the_outline_of_what_lies_between_them(make_engine: MakeEngine) -> None:
+    """The network thinks most of the mask of the background; the clicks say that it is not meant."""
+    outline = draw(make_engine(), Decoded(scene(), "one"))
+    assert outline.contour.bounding_box.as_list() == pytest.approx(OBJECT.as_list(), abs=0.6)
+    assert outline.confident
+    assert set(outline.milliseconds) == {"image", "embedding", "model", "polygon"}
+
+
+def test_a_box_gives_the_same_outline(make_engine: MakeEngine) -> None:
+    outline = draw(make_engine(), Decoded(scene(), "one"), Prompt(box_prompt=OBJECT))
+    assert outline.contour.bounding_box.as_list() == pytest.approx(OBJECT.as_list(), abs=0.6)
+
+
+def test_an_outline_lies_right_on_an_image_of_another_size(make_engine: MakeEngine) -> None:
+    """Four times as large, and not square: the canvas is a quarter of it, with a rest below."""
+    large = Box(192, 256, 768, 640)
+    image = np.full((800, 1024, 3), DARK, np.uint8)
+    image[256:640, 192:768] = BRIGHT
+    outline = draw(make_engine(), Decoded(image, "large"), clicks_on(large))
+    assert outline.contour.bounding_box.as_list() == pytest.approx(large.as_list(), abs=2.5)
+
+
+def test_a_small_object_is_looked_at_on_its_own(make_engine: MakeEngine) -> None:
+    """On the canvas of the whole image it is a quarter of one square, which the network cannot tell apart."""
+    small = Box(1000, 1500, 1060, 1550)
+    image = np.full((2048, 2048, 3), DARK, np.uint8)
+    image[1500:1550, 1000:1060] = BRIGHT
+    zoomed = draw(make_engine(), Decoded(image, "small"), clicks_on(small))
+    assert zoomed.contour.bounding_box.as_list() == pytest.approx(small.as_list(), abs=8)
+    assert zoomed.confident
+    with pytest.raises(NoOutlineError):
+        draw(make_engine(zoom=False), Decoded(image, "small"), clicks_on(small))
+
+
+def test_where_nothing_is_nothing_is_found(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    # All four masks are what is bright now.
+    mlps = engine._decoder._masks.output_hypernetworks_mlps
+    for number in (1, 3):
+        mlps[number].layers[-1].bias.copy_(mlps[0].layers[-1].bias)
+    with pytest.raises(NoOutlineError):
+        draw(engine, Decoded(np.full((256, 256, 3), DARK, np.uint8), "dark"))
+
+
+def test_an_earlier_outline_is_a_prompt(make_engine: MakeEngine, random_checkpoint: Path) -> None:
+    """What a network of random weights makes of it nobody knows, but it makes something else of it."""
+    engine = make_engine(random_checkpoint)
+    square = Contour((Part(((60.0, 70.0), (180.0, 70.0), (180.0, 150.0), (60.0, 150.0))),))
+    image = np.random.default_rng(3).integers(0, 255, (256, 256, 3), np.uint8)
+    plain = engine.soft_mask(Decoded(image, "a"), Prompt(box_prompt=OBJECT), carry_on)
+    guided = engine.soft_mask(Decoded(image, "a"), Prompt(box_prompt=OBJECT, contour=square), carry_on)
+    assert plain.probability.shape == guided.probability.shape
+    assert not np.allclose(plain.probability, guided.probability)
+
+
+def test_the_second_click_on_an_image_does_not_look_at_it(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    first, second = Watched(scene(), "one"), Watched(scene(), "one")
+    assert draw(engine, first).contour == draw(engine, second).contour
+    assert (first.looks, second.looks) == (1, 0)
+
+
+def test_a_prepared_image_is_not_looked_at_by_the_first_click(make_engine: MakeEngine) -> None:
+    engine, picture = make_engine(), Watched(scene(), "one")
+    engine.prepare(picture, carry_on)
+    draw(engine, picture)
+    assert picture.looks == 1
+
+
+def test_sixteen_people_on_sixteen_images_get_what_each_gets_alone(
+    make_engine: MakeEngine, random_checkpoint: Path
+) -> None:
+    """At once, on one device, in calls that they share; nobody gets a neighbour's mask."""
+    rng = np.random.default_rng(5)
+    noise = [
+        np.kron(rng.integers(0, 255, (16, 16, 3)), np.ones((16, 16, 1))).astype(np.uint8) for _ in range(16)
+    ]
+    prompts = [clicks_on(Box(20 + n, 30 + 2 * n, 200 + 2 * n, 190 + n)) for n in range(16)]
+
+    def mask(engine: SamEngine, number: int) -> np.ndarray:
+        picture = Decoded(noise[number], f"image {number}")
+        return engine.soft_mask(picture, prompts[number], carry_on).probability
+
+    alone_engine = make_engine(random_checkpoint)
+    alone = [mask(alone_engine, number) for number in range(16)]
+    engine = make_engine(random_checkpoint, batches=(1, 2, 4), patience_seconds=0.05)
+    with ThreadPoolExecutor(16) as pool:
+        for _ in range(2):
+            together = list(pool.map(lambda number: mask(engine, number), range(16)))
+            for one, other in zip(alone, together, strict=True):
+                assert one.shape == other.shape
+                assert np.abs(one - other).max() < 1e-3
+    assert max(np.abs(alone[0] - other).max() for other in alone[1:] if other.shape == alone[0].shape) > 0.1
+
+
+def test_waiting_images_share_calls_of_the_encoder(make_engine: MakeEngine) -> None:
+    registry = CollectorRegistry()
+    engine = make_engine(metrics=EngineMetrics(registry), batches=(1, 4), patience_seconds=0.5)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: draw(engine, Decoded(scene(), f"image {number}")), range(8)))
+    calls = registry.get_sample_value("fourpoint_encoder_batch_images_count")
+    images = registry.get_sample_value("fourpoint_encoder_batch_images_sum")
+    assert images == 8 and calls is not None and calls < 8
+    assert registry.get_sample_value("fourpoint_embeddings_total", {"source": "made"}) == 8
+
+
+def test_a_click_waits_for_no_more_than_one_call_of_a_batch(make_engine: MakeEngine) -> None:
+    """Thirty images of a batch stand in the queue when the click comes."""
+    engine = make_engine()
+    order: list[str] = []
+    encode = engine._queue._encode_call
+
+    def slow(images: list[RgbImage]) -> object:
+        time.sleep(0.05)
+        order.append("click" if images[0].max() == 255 else "batch")
+        return encode(images)
+
+    engine._queue._encode_call = slow
+    bright = scene()
+    bright[0, 0] = 255
+    with ThreadPoolExecutor(31) as pool:
+        batch = [
+            pool.submit(engine.prepare, Decoded(scene(), f"batch {n}"), carry_on, Urgency.BATCH)
+            for n in range(30)
+        ]
+        while len(order) < 3:
+            time.sleep(0.001)
+        before = len(order)
+        pool.submit(draw, engine, Decoded(bright, "click")).result()
+        for future in batch:
+            future.result()
+    assert order.index("click") - before <= 2
+
+
+# What other workers have made
+
+
+@pytest.fixture(scope="module")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    directory = tmp_path_factory.mktemp("redis")
+    server = RedisServer(directory, port=0)
+    server.start()
+    yield server
+    server.stop(grace_seconds=1)
+
+
+@pytest.fixture
+def shared(redis_server: RedisServer) -> Iterator[SharedTier]:
+    with Redis.from_url(redis_server.url()) as client:
+        client.flushall()
+        yield SharedTier(RedisShelf(client, 2**28, 60))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_another_worker_answers_the_same_from_what_the_first_has_made(
+    make_engine: MakeEngine, random_checkpoint: Path, shared: SharedTier, precision: str
+) -> None:
+    from fourpoint_worker.segmenter.sam.device import Device
+
+    options = {"device": Device.named("cpu", precision), "shared": shared}
+    first, second = (make_engine(random_checkpoint, **options) for _ in range(2))
+    image = np.random.default_rng(1).integers(0, 255, (256, 256, 3), np.uint8)
+    one = first.soft_mask(Decoded(image, "one"), clicks_on(OBJECT), carry_on)
+    first._embeddings.settle()
+    picture = Watched(image, "one")
+    other = second.soft_mask(picture, clicks_on(OBJECT), carry_on)
+    assert picture.looks == 0
+    assert np.array_equal(one.probability, other.probability)
+
+
+def test_a_worker_with_another_model_does_not_take_what_is_not_its_own(
+    make_engine: MakeEngine, random_checkpoint: Path, shared: SharedTier
+) -> None:
+    first, second = make_engine(shared=shared), make_engine(random_checkpoint, shared=shared)
+    draw(first, Decoded(scene(), "one"))
+    first._embeddings.settle()
+    picture = Watched(scene(), "one")
+    second.soft_mask(picture, clicks_on(OBJECT), carry_on)
+    assert picture.looks == 1
+
+
+def test_an_entry_of_another_shape_under_the_right_key_is_made_again(
+    make_engine: MakeEngine, shared: SharedTier
+) -> None:
+    from fourpoint_worker.segmenter.embeddings.entries import Packed
+    from fourpoint_worker.segmenter.embeddings.keys import EmbeddingKey
+
+    engine = make_engine(shared=shared)
+    shared.keep(EmbeddingKey("one", engine._encoder_digest, "whole"), Packed(np.zeros((1, 2, 3), np.float32)))
+    picture = Watched(scene(), "one")
+    assert draw(engine, picture).confident
+    assert picture.looks == 1
