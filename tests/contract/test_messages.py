@@ -32,6 +32,7 @@ from fourpoint_core.jobs.contracts import (
     RestoreSamples,
     SaveMode,
 )
+from fourpoint_core.jobs.payloads.syncs import SyncDataset
 from fourpoint_worker import inference_app, io_app
 from fourpoint_worker.tasks.delete_label import DeleteLabelWork
 from fourpoint_worker.tasks.delete_samples import DeleteSamplesWork
@@ -40,6 +41,7 @@ from fourpoint_worker.tasks.merge_label import MergeLabelWork
 from fourpoint_worker.tasks.prefetch_sample import PrefetchSampleWork
 from fourpoint_worker.tasks.purge_dataset import PurgeDatasetWork
 from fourpoint_worker.tasks.restore_samples import RestoreSamplesWork
+from fourpoint_worker.tasks.sync_dataset import SyncDatasetWork
 
 WORKS = {
     work.kind.name: work
@@ -51,6 +53,7 @@ WORKS = {
         DeleteLabelWork,
         DeleteSamplesWork,
         RestoreSamplesWork,
+        SyncDatasetWork,
     )
 }
 CONSUMED = {**dict.fromkeys(INFERENCE_QUEUES, inference_app), **dict.fromkeys(IO_QUEUES, io_app)}
@@ -95,6 +98,7 @@ PAYLOADS: list[Payload] = [
     DeleteSamples(new_id(), new_id(), Selection(filter=EVERY_CONDITION, until=NOON), delete_source=False),
     RestoreSamples(new_id(), ids=(new_id(),)),
     RestoreSamples(new_id(), deletion_id=new_id()),
+    SyncDataset(new_id(), dry_run=True),
 ]
 
 

@@ -7,6 +7,7 @@ Each class is one public `code`, stable for ever: clients branch on it. One tabl
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
+from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +184,20 @@ class JobStateError(ConflictError):
     title = "The job's state does not allow this"
 
 
+class SyncRunningError(ConflictError):
+    """The dataset is being synchronised already.
+
+    job_id: the job that does; None where it has just ended.
+    """
+
+    code = "sync_running"
+    title = "A synchronisation is running"
+
+    def __init__(self, detail: str, job_id: UUID | None):
+        super().__init__(detail)
+        self.job_id = job_id
+
+
 class RequestInProgressError(ConflictError):
     """A request with the same Idempotency-Key is being carried out at this moment."""
 
@@ -322,6 +337,13 @@ class StorageUnavailableError(FourpointError, Retryable):
 
     code = "storage_unavailable"
     title = "The object store is not available"
+
+
+class StorageDeniedError(StorageUnavailableError):
+    """The object store knows the access key, and does not let it do this."""
+
+    code = "storage_denied"
+    title = "The object store does not allow this"
 
 
 class DatabaseUnavailableError(FourpointError, Retryable):

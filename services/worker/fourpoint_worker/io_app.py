@@ -26,11 +26,13 @@ from fourpoint_worker.process import (
 )
 from fourpoint_worker.settings import WorkerSettings
 from fourpoint_worker.sweep import Sweep
+from fourpoint_worker.syncer.context import Limits
 from fourpoint_worker.tasks.delete_label import DeleteLabelWork
 from fourpoint_worker.tasks.delete_samples import DeleteSamplesWork
 from fourpoint_worker.tasks.merge_label import MergeLabelWork
 from fourpoint_worker.tasks.purge_dataset import PurgeDatasetWork
 from fourpoint_worker.tasks.restore_samples import RestoreSamplesWork
+from fourpoint_worker.tasks.sync_dataset import SyncDatasetWork
 
 KINDS = (
     PurgeDatasetWork.kind,
@@ -38,6 +40,7 @@ KINDS = (
     DeleteLabelWork.kind,
     DeleteSamplesWork.kind,
     RestoreSamplesWork.kind,
+    SyncDatasetWork.kind,
 )
 ROLE = "io"
 # Between the soft limit, which raises inside the job, and the hard one, which kills.
@@ -62,6 +65,7 @@ class IoProcess:
             DeleteLabelWork(clients.sessions, clients.store),
             DeleteSamplesWork(clients.sessions, clients.store),
             RestoreSamplesWork(clients.sessions),
+            SyncDatasetWork(clients.sessions, clients.store, _limits(self._settings)),
         )
         # Time limits are Celery's here; the watchdog for threads would only be second.
         self._jobs = JobProcess(clients, ROLE, works, stage_seconds=float("inf"))
@@ -90,6 +94,10 @@ class IoProcess:
         """A child takes a message."""
         assert self._jobs is not None  # noqa: S101 - Celery runs tasks in children only
         self._jobs.handle(kind, message)
+
+
+def _limits(settings: WorkerSettings) -> Limits:
+    return Limits(settings.max_object_bytes, settings.max_image_pixels, settings.sync_readers)
 
 
 def create_app(settings: WorkerSettings) -> Celery:

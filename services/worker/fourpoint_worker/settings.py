@@ -25,6 +25,12 @@ class WorkerSettings(CoreSettings):
         "FOURPOINT_BACKGROUND_THREADS", "prefetches and batches of an inference process worked on at once", 1
     )
     io_processes: int = variable("FOURPOINT_IO_PROCESSES", "processes for work that is not inference", 1)
+    max_object_bytes: int = variable(
+        "FOURPOINT_MAX_OBJECT_BYTES", "images in the bucket that are larger are refused", 25 * MEBIBYTE
+    )
+    sync_readers: int = variable(
+        "FOURPOINT_SYNC_READERS", "image headers that a synchronisation reads at once", 16
+    )
     stage_seconds: float = variable(
         "FOURPOINT_STAGE_SECONDS", "an inference process whose stage takes longer ends itself", 30.0
     )

@@ -99,6 +99,7 @@ STATUS: dict[type[errors.FourpointError], int] = {
     errors.VersionCurrentError: 409,
     errors.DatasetEmptyError: 409,
     errors.LeaseLostError: 409,
+    errors.SyncRunningError: 409,
     errors.RequestInProgressError: 409,
     errors.AnswerLostError: 409,
     errors.CancelledError: 409,
@@ -125,6 +126,7 @@ STATUS: dict[type[errors.FourpointError], int] = {
     errors.DeviceExhaustedError: 503,
     TooBusyError: 503,
     errors.StorageUnavailableError: 503,
+    errors.StorageDeniedError: 503,
     errors.DatabaseUnavailableError: 503,
     errors.IdentityProviderUnavailableError: 503,
     errors.AttemptsExhaustedError: 503,
@@ -183,6 +185,8 @@ def _answer(error: errors.FourpointError) -> Response:
         more["current_etag"] = error.current_etag
         if error.changes is not None:
             more["changes"] = error.changes
+    if isinstance(error, errors.SyncRunningError) and error.job_id is not None:
+        more["job_id"] = str(error.job_id)
     response = problem_response(error.code, error.title, error.detail, fields, **more)
     if isinstance(error, errors.StaleDocumentError):
         response.headers["ETag"] = error.current_etag

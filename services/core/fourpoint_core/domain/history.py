@@ -45,6 +45,7 @@ class Action(StrEnum):
     RESTORE = "restore"
     MERGE_LABEL = "merge_label"
     DELETE_LABEL = "delete_label"
+    SYNC = "sync"
 
 
 @dataclass(frozen=True, slots=True)

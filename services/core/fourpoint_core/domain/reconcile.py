@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 # What is no SHA-256 says so: see `stand_in_digest`.
@@ -44,6 +45,25 @@ class Standing(StrEnum):
     SIDECAR = "sidecar"
 
 
+class Outcome(StrEnum):
+    """What a report says of a key.
+
+    LABELS_KEPT: a sidecar vanished, and the labels that came from it stay. UNMATCHED: a sidecar without an
+    image. CONFLICT: a sidecar says something else than what was edited here, which counts.
+    """
+
+    ADDED = "added"
+    UPDATED = "updated"
+    RENAMED = "renamed"
+    MISSING = "missing"
+    RETURNED = "returned"
+    LABELS_READ = "labels_read"
+    LABELS_KEPT = "labels_kept"
+    UNMATCHED = "unmatched"
+    CONFLICT = "conflict"
+    FAILED = "failed"
+
+
 class Finding(StrEnum):
     """What a key's two sides make together; `reconcile` says when."""
 
@@ -71,13 +91,17 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A key of the table, with what the bucket said of it the last time. id: the sample's, if it is one."""
+    """A key of the table, with what the bucket said of it the last time.
+
+    id: the sample's, if it is one, or the one that the labels went to. error: why it could not be taken.
+    """
 
     key: str
     standing: Standing
     etag: str = ""
     size: int = 0
     id: UUID | None = None
+    error: dict[str, Any] | None = None
 
     def is_same_as(self, listed: Listed) -> bool:
         """Whether the object has not been written since. Times are left out: some stores round them."""

@@ -15,7 +15,7 @@ MEDIA_TYPES = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "B
 SUFFIXES = {"image/jpeg": (".jpg", ".jpeg"), "image/png": (".png",), "image/bmp": (".bmp",)}
 SIDEWAYS = {5, 6, 7, 8}
 _ORIENTATION_TAG = 0x0112
-_END_OF_PNG = b"IEND\xaeB`\x82"
+END_OF_PNG = b"IEND\xaeB`\x82"
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"BM")
 # A 100-megapixel PNG unpacks to 400 MB. One at a time keeps a process bounded, whatever is sent to it.
 decoding = threading.Semaphore(1)
@@ -37,17 +37,13 @@ def inspect_image(data: bytes, max_pixels: int) -> ImageFacts:
     """
     image = open_image(data)
     width, height = image.size
-    if width * height > max_pixels:
-        raise TooManyPixelsError(
-            f"The image has {width} x {height} pixels; scale it down to at most {max_pixels:,} in all."
-        )
+    check_pixels(width, height, max_pixels)
     if _lacks_its_end(image, data):
-        raise _damaged()
+        raise damaged()
     with decoding:
         _decode(image)
     # After decoding: PNG may keep its EXIF behind the pixels.
-    sideways = orientation(image) in SIDEWAYS
-    return ImageFacts(MEDIA_TYPES[image.format or ""], *((height, width) if sideways else (width, height)))
+    return upright_facts(image, width, height)
 
 
 def open_image(data: bytes) -> Image.Image:
@@ -56,12 +52,12 @@ def open_image(data: bytes) -> Image.Image:
         return Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "BMP"))
     except UnidentifiedImageError as error:
         if data.startswith(_SIGNATURES):
-            raise _damaged() from error
+            raise damaged() from error
         raise UnsupportedImageError(
             "The content is no JPEG, PNG or BMP image; convert the file and upload it again."
         ) from error
     except Exception as error:
-        raise _damaged() from error
+        raise damaged() from error
 
 
 def orientation(image: Image.Image) -> int:
@@ -73,19 +69,34 @@ def orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
+def check_pixels(width: int, height: int, max_pixels: int) -> None:
+    """Refuse an image that would take too much memory. Raises TooManyPixelsError."""
+    if width * height > max_pixels:
+        raise TooManyPixelsError(
+            f"The image has {width} x {height} pixels; scale it down to at most {max_pixels:,} in all."
+        )
+
+
+def upright_facts(image: Image.Image, width: int, height: int) -> ImageFacts:
+    """The facts of a picture of width x height stored pixels. image: what says how it is to be turned."""
+    sideways = orientation(image) in SIDEWAYS
+    return ImageFacts(MEDIA_TYPES[image.format or ""], *((height, width) if sideways else (width, height)))
+
+
+def damaged() -> DamagedImageError:
+    """The error of an image that is cut off or broken."""
+    return DamagedImageError("The image is truncated or damaged; save it again and upload the new file.")
+
+
 def _decode(image: Image.Image) -> None:
     try:
         # For a JPEG an eighth of the size is enough: all of the stream is read all the same.
         image.draft(None, (max(1, image.width // 8), max(1, image.height // 8)))
         image.load()
     except Exception as error:
-        raise _damaged() from error
+        raise damaged() from error
 
 
 def _lacks_its_end(image: Image.Image, data: bytes) -> bool:
     # Pillow is content once it has all pixels. A PNG without its last chunk was cut all the same.
-    return image.format == "PNG" and _END_OF_PNG not in data
-
-
-def _damaged() -> DamagedImageError:
-    return DamagedImageError("The image is truncated or damaged; save it again and upload the new file.")
+    return image.format == "PNG" and END_OF_PNG not in data

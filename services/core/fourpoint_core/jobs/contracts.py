@@ -12,6 +12,7 @@ from uuid import UUID
 from fourpoint_core.domain.deletion import Selection, selection_from_json, selection_to_json
 from fourpoint_core.domain.labels import DeletionPolicy
 from fourpoint_core.domain.prompts import Prompt, prompt_from_json, prompt_to_json
+from fourpoint_core.jobs.payloads.syncs import SyncDataset
 
 
 class Queue(StrEnum):
@@ -246,6 +247,7 @@ class JobKind:
         | type[DeleteLabel]
         | type[DeleteSamples]
         | type[RestoreSamples]
+        | type[SyncDataset]
     )
     max_attempts: int
     deadline_seconds: float
@@ -264,6 +266,8 @@ MERGE_LABEL = JobKind("merge_label", Queue.IO, MergeLabel, 20, 24 * 3600, 600)
 DELETE_LABEL = JobKind("delete_label", Queue.IO, DeleteLabel, 20, 24 * 3600, 600)
 DELETE_SAMPLES = JobKind("delete_samples", Queue.IO, DeleteSamples, 20, 24 * 3600, 600)
 RESTORE_SAMPLES = JobKind("restore_samples", Queue.IO, RestoreSamples, 20, 24 * 3600, 600)
+# A million headers take hours; whoever is killed goes on where it was.
+SYNC_DATASET = JobKind("sync_dataset", Queue.IO, SyncDataset, 20, 24 * 3600, 6 * 3600)
 
 KINDS: dict[str, JobKind] = {
     kind.name: kind
@@ -275,5 +279,6 @@ KINDS: dict[str, JobKind] = {
         DELETE_LABEL,
         DELETE_SAMPLES,
         RESTORE_SAMPLES,
+        SYNC_DATASET,
     )
 }

@@ -66,6 +66,15 @@ class LocalStore:
             self._reserved.mkdir(parents=True, exist_ok=True)
             self._remove_leftovers()
 
+    @property
+    def bucket(self) -> str | None:
+        """See ObjectStore.bucket."""
+        return None
+
+    def same_bytes(self, etag: str, other_etag: str) -> bool | None:
+        """See ObjectStore.same_bytes. Files of one size may be of one moment: archives keep whole seconds."""
+        return None
+
     def put(
         self,
         key: str,

@@ -47,9 +47,22 @@ class SignedPut:
 class ObjectStore(Protocol):
     """Bytes under keys. Safe to share between threads; open one per process, after forking.
 
-    Every method may raise StorageUnavailableError (try again), and InvalidInputError for a key against
-    the rules of `validate_key`. What is written is read and listed from then on, by every process.
+    Every method may raise StorageUnavailableError (try again), StorageDeniedError where the access key may not
+    do what was asked, and InvalidInputError for a key against the rules of `validate_key`. What is written is
+    read and listed from then on, by every process.
     """
+
+    @property
+    def bucket(self) -> str | None:
+        """The bucket's name; None where keys lie in none, as in a directory."""
+        ...
+
+    def same_bytes(self, etag: str, other_etag: str) -> bool | None:
+        """Whether objects of one size with these tags, under any keys, have the same bytes.
+
+        None: tags do not tell. In most buckets they do: the tag of what was written in one piece is its MD5.
+        """
+        ...
 
     def put(
         self,

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import ForeignKey, Index, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fourpoint_core.store.models.base import Base, CreatedAt, Id
@@ -14,6 +14,7 @@ class Dataset(Base):
 
     input_path: key prefix in the object store where the images lie; output_path: one for what is made of
     them. Both end with a slash.
+    import_annotations: whether a synchronisation reads the files of labels beside the images.
     auto_sync_minutes: pause between two synchronisations that nobody asks for; sync_due_at: when the next one
     should begin. Both NULL: only when asked.
     row_version: grows with every change; the resource's ETag.
@@ -39,6 +40,7 @@ class Dataset(Base):
     output_path: Mapped[str | None]
     auto_sync_minutes: Mapped[int | None]
     sync_due_at: Mapped[datetime | None]
+    import_annotations: Mapped[bool] = mapped_column(server_default=true())
 
 
 class Label(Base):

@@ -30,8 +30,8 @@ _ANNOTATIONS = cast(Table, Annotation.__table__)
 _REVISIONS = cast(Table, Revision.__table__)
 _CONTOURS = cast(Table, InferredContour.__table__)
 _SHAPE = ("bounding_box", "area", "vertex_count")
-# Saves of jobs that tidy up: who labeled the image stays who did.
-_MECHANICAL = {Action.MERGE_LABEL, Action.DELETE_LABEL}
+# Saves of jobs: who labeled the image stays who did, and what came from a file was labeled by nobody here.
+MECHANICAL = {Action.MERGE_LABEL, Action.DELETE_LABEL, Action.SYNC}
 # Of one sample's objects made in one save: their order is kept, since lists go by time.
 _STEP = timedelta(microseconds=1)
 
@@ -460,7 +460,7 @@ def _update_samples(session: Session, saves: Sequence[Save], action: Action, aut
         .table_valued("sample_id", "annotation_count", "copy_of", name="state")
         .render_derived()
     )
-    mechanical = action in _MECHANICAL
+    mechanical = action in MECHANICAL
     labeled_by = Sample.labeled_by if mechanical else literal(author, Uuid)
     labeled_at = Sample.labeled_at if mechanical else func.clock_timestamp()
     is_labeled = state.c.annotation_count > 0

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from fourpoint_core.domain.access import Caller
@@ -159,7 +160,11 @@ def retry(session: Session, job_id: UUID, kind: JobKind) -> Job:
     job.dispatched_at = database_time(session)
     job.dispatches = 1
     job.deadline_at = database_time(session) + timedelta(seconds=kind.deadline_seconds)
-    session.flush()
+    try:
+        session.flush()
+    except IntegrityError as error:
+        # Of some kinds, one at a time works on a dataset.
+        raise JobStateError("Another job does this by now; wait for it.") from error
     return job
 
 

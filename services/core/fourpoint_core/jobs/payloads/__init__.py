@@ -1,0 +1,1 @@
+"""Payloads of jobs, one module per noun; `jobs.contracts` registers the kinds."""
