@@ -38,7 +38,7 @@ def ids_of(sessions: Sessions, dataset: Dataset, **conditions: object) -> set[UU
     wanted = SampleFilter(**conditions)  # type: ignore[arg-type]
     with unit_of_work(sessions) as session:
         page = sample_filters.list_samples(session, dataset.id, wanted, SORTS["created_at"], None, 10)
-    return {row.sample.id for row in page.rows}
+    return {UUID(row.id) for row in page.rows}
 
 
 def counters(sessions: Sessions, dataset: Dataset) -> tuple[tallies.SampleTotals, list[tallies.Count]]:

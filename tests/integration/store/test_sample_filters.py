@@ -16,8 +16,8 @@ from tests.integration.store.documents import Object, make_label, make_user, sav
 from fourpoint_core.domain.filters import SORTS, LabelMatch, SampleFilter, Sort, SortKey, Span, Status
 from fourpoint_core.store.models import Dataset
 from fourpoint_core.store.queries import sample_filters, tallies
-from fourpoint_core.store.queries.sample_filters import Place
-from fourpoint_core.store.session import Sessions, unit_of_work
+from fourpoint_core.store.queries.sample_rows import Place
+from fourpoint_core.store.session import Sessions, reading, unit_of_work
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = datetime.now(UTC)
@@ -241,25 +241,19 @@ def paged(world: World, wanted: SampleFilter, sort: Sort, limit: int) -> list[UU
     with unit_of_work(world.sessions) as session:
         while True:
             page = sample_filters.list_samples(session, world.dataset.id, wanted, sort, after, limit)
-            for listed in page.rows:
-                now = next(k for k in world.samples if k.id == listed.sample.id).at(wanted.at)
-                assert listed.state.annotation_count == (len(now.objects) if now else 0)
-                assert listed.state.labeled_by == (now.author if now and now.objects else None)
-            seen += [listed.sample.id for listed in page.rows]
+            for row in page.rows:
+                now = next(k for k in world.samples if str(k.id) == row.id).at(wanted.at)
+                assert row.annotation_count == (len(now.objects) if now else 0)
+                assert row.labeled_by == (str(now.author) if now and now.objects else None)
+            seen += [UUID(row.id) for row in page.rows]
             after = page.next
             if after is None:
                 return seen
 
 
 def neighbours(world: World, wanted: SampleFilter, sort: Sort, sample_id: UUID) -> tuple[Any, Any]:
-    from fourpoint_core.store.queries import samples
-
-    with unit_of_work(world.sessions) as session:
-        place = sample_filters.place_of(session, samples.get_sample(session, sample_id), wanted, sort)
-        return tuple(
-            sample_filters.next_id(session, world.dataset.id, wanted, sort, place, forward=forward)
-            for forward in (False, True)
-        )
+    with reading(world.sessions) as session:
+        return sample_filters.neighbours(session, sample_id, wanted, sort)
 
 
 def test_the_counters_say_what_the_rows_say(world: World) -> None:

@@ -35,7 +35,6 @@ Sessions = sessionmaker[Session]
 _AWAY = (OperationalError, InterfaceError, PoolTimeoutError, PendingRollbackError)
 # What is to be committed together with a change, by whoever asked for the change: see `unit_of_work`.
 effect_var: ContextVar[Callable[[Session], None] | None] = ContextVar("effect", default=None)
-_NO_TRANSACTION = {"isolation_level": "AUTOCOMMIT"}
 _CHANGED = "changed"
 _RESULT = "result"
 _SAY_AGAIN = "The database did not answer; try again."
@@ -103,8 +102,14 @@ def reading(sessions: Sessions) -> Iterator[Session]:
     one moment has to be one statement. Raises DatabaseUnavailableError.
     """
     with _outages_named(), sessions() as session:
-        session.connection(execution_options=_NO_TRANSACTION)
-        yield session
+        # Not by SQLAlchemy's isolation levels: to come back from AUTOCOMMIT, psycopg2 then asks the server.
+        driver: Any = session.connection().connection.dbapi_connection
+        driver.autocommit = True
+        try:
+            yield session
+        finally:
+            if not driver.closed:
+                driver.autocommit = False
 
 
 @contextmanager
@@ -170,7 +175,7 @@ def one_at_a_time(sessions: Sessions, key: int) -> Iterator[bool]:
     and no transaction is open meanwhile.
     """
     with _outages_named(), sessions() as session:
-        connection = session.connection(execution_options=_NO_TRANSACTION)
+        connection = session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
         if not connection.scalar(select(func.pg_try_advisory_lock(key))):
             yield False
             return

@@ -13,8 +13,8 @@ from fourpoint_core.storage import ObjectStore
 from fourpoint_core.storage.derived import thumbnail_key
 from fourpoint_core.store.models import Sample
 from fourpoint_core.store.queries import datasets, sample_filters, sample_leases, samples
-from fourpoint_core.store.queries.sample_filters import Place, SamplePage
 from fourpoint_core.store.queries.sample_leases import Lease
+from fourpoint_core.store.queries.sample_rows import Place, SamplePage
 from fourpoint_core.store.session import Sessions, reading, unit_of_work
 
 
@@ -39,7 +39,6 @@ def listing(
     count: `exact` or `estimated` also says how many match.
     """
     with reading(sessions) as session:
-        datasets.get_dataset(session, dataset_id)
         page = sample_filters.list_samples(session, dataset_id, wanted, sort, after, limit)
         total = None
         if count == "exact":
@@ -54,13 +53,7 @@ def neighbours(
 ) -> tuple[UUID | None, UUID | None]:
     """The samples before and after this one in a list, whether or not it is in it. Raises NotFoundError."""
     with reading(sessions) as session:
-        sample = samples.get_sample(session, sample_id)
-        place = sample_filters.place_of(session, sample, wanted, sort)
-        before, after = (
-            sample_filters.next_id(session, sample.dataset_id, wanted, sort, place, forward=forward)
-            for forward in (False, True)
-        )
-        return before, after
+        return sample_filters.neighbours(session, sample_id, wanted, sort)
 
 
 def take_next(

@@ -39,7 +39,7 @@ from fourpoint_core.errors import (
 )
 from fourpoint_core.imaging.inspect import SUFFIXES
 from fourpoint_core.store.models import Sample
-from fourpoint_core.store.queries.sample_filters import DocumentState, Place
+from fourpoint_core.store.queries.sample_rows import ListedSample, Place
 
 # What multipart adds to the files: boundaries, headers and names.
 ENVELOPE_BYTES = 512 * 1024
@@ -72,7 +72,7 @@ class Samples(MethodView):
             query["limit"],
             count=query["count"],
         )
-        items = [render(listed.sample, listed.state) for listed in page.rows]
+        items = [render(row) for row in page.rows]
         return plain_json.answer(*paging.list_body(items, scope, _place_values(page.next), total))
 
     @needs(Role.OWNER)
@@ -263,9 +263,8 @@ class SampleThumbnail(MethodView):
         return immutable_bytes(data, f"{sample.digest}-{query['size']}", "image/jpeg")
 
 
-def render(sample: Sample, state: DocumentState | None = None) -> dict[str, Any]:
-    """A sample as the contract shows it. state: of its document, where a list shows another than today's."""
-    shown = state or sample
+def render(sample: Sample | ListedSample) -> dict[str, Any]:
+    """A sample as the contract shows it."""
     return {
         "id": sample.id,
         "dataset_id": sample.dataset_id,
@@ -276,11 +275,11 @@ def render(sample: Sample, state: DocumentState | None = None) -> dict[str, Any]
         "size_bytes": sample.size_bytes,
         "width": sample.width,
         "height": sample.height,
-        "status": _status(sample, shown.annotation_count),
-        "annotation_count": shown.annotation_count or 0,
-        "revision": shown.revision or 0,
-        "labeled_by": shown.labeled_by,
-        "labeled_at": shown.labeled_at,
+        "status": _status(sample),
+        "annotation_count": sample.annotation_count or 0,
+        "revision": sample.revision or 0,
+        "labeled_by": sample.labeled_by,
+        "labeled_at": sample.labeled_at,
         "created_by": sample.created_by,
         "created_at": sample.created_at,
         "object_modified_at": sample.object_modified_at,
@@ -289,10 +288,10 @@ def render(sample: Sample, state: DocumentState | None = None) -> dict[str, Any]
     }
 
 
-def _status(sample: Sample, annotation_count: int) -> str:
+def _status(sample: Sample | ListedSample) -> str:
     if sample.missing_since is not None:
         return Status.MISSING.value
-    return (Status.LABELED if annotation_count else Status.UNLABELED).value
+    return (Status.LABELED if sample.annotation_count else Status.UNLABELED).value
 
 
 def _etag(sample: Sample) -> str:

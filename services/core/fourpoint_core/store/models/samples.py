@@ -112,7 +112,12 @@ class Sample(Base):
     @property
     def known_sha256(self) -> str | None:
         """SHA-256 of its bytes, hex; None where nobody has read them all yet."""
-        return self.sha256 if self.digest.startswith(STAND_IN_PREFIX) else self.digest
+        return known_sha256(self.digest, self.sha256)
+
+
+def known_sha256(digest: str, sha256: str | None) -> str | None:
+    """See Sample.known_sha256."""
+    return sha256 if digest.startswith(STAND_IN_PREFIX) else digest
 
 
 class Absence(StrEnum):

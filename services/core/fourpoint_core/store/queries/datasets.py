@@ -47,6 +47,17 @@ def get_dataset(session: Session, dataset_id: UUID, *, lock: bool = False) -> Da
     return dataset
 
 
+def is_live(dataset_id: UUID) -> ColumnElement[bool]:
+    """The condition that the dataset is there, for statements about what belongs to it."""
+    return select(Dataset.id).where(Dataset.id == dataset_id, LIVE).exists()
+
+
+def require_dataset(session: Session, dataset_id: UUID) -> None:
+    """As `get_dataset`, for those who need nothing of it. Raises NotFoundError."""
+    if not session.connection().scalar(select(is_live(dataset_id))):
+        raise NotFoundError(f"There is no dataset {dataset_id}.")
+
+
 def list_datasets(
     session: Session, caller: Caller, name_contains: str | None, after: Keyset | None, limit: int
 ) -> Page[Dataset]:

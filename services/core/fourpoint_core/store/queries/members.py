@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, delete, or_, select, true
+from sqlalchemy import ColumnElement, Select, bindparam, delete, or_, select, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -60,7 +60,7 @@ def role_at(session: Session, user_id: UUID, kind: Kind, resource_id: UUID) -> R
     """What somebody may do with what an address names; None: may not know of it, or it is not there."""
     if kind is Kind.JOB:
         return _role_at_job(session, user_id, resource_id)
-    found = session.scalar(_role_in(user_id, kind, resource_id))
+    found = session.connection().scalar(_ROLE_IN[kind], {"user_id": user_id, "resource_id": resource_id})
     return None if found is None else Role(found)
 
 
@@ -126,23 +126,21 @@ def _require_another_owner(session: Session, dataset_id: UUID, user_id: UUID) ->
         raise LastOwnerError("This is the dataset's last owner; make somebody else an owner first.")
 
 
-def _role_in(user_id: UUID, kind: Kind, resource_id: UUID) -> Select[Any]:
+def _role_in(kind: Kind) -> Select[Any]:
     role = (
         select(DatasetMember.role)
         .join(Dataset, Dataset.id == DatasetMember.dataset_id)
-        .where(DatasetMember.user_id == user_id, Dataset.deleted_at.is_(None))
+        .where(DatasetMember.user_id == bindparam("user_id"), Dataset.deleted_at.is_(None))
     )
     if kind is Kind.DATASET:
-        return role.where(Dataset.id == resource_id)
+        return role.where(Dataset.id == bindparam("resource_id"))
     model = _MODELS[kind]
-    return role.join(model, model.dataset_id == Dataset.id).where(model.id == resource_id)
+    return role.join(model, model.dataset_id == Dataset.id).where(model.id == bindparam("resource_id"))
 
 
 def _role_at_job(session: Session, user_id: UUID, job_id: UUID) -> Role | None:
-    in_dataset = _role_in(user_id, Kind.JOB, job_id).scalar_subquery()
-    row = session.execute(
-        select(in_dataset, Job.created_by == user_id, _is_live(Job.dataset_id)).where(Job.id == job_id)
-    ).one_or_none()
+    values = {"user_id": user_id, "resource_id": job_id}
+    row = session.connection().execute(_ROLE_AT_JOB, values).one_or_none()
     if row is None:
         return None
     role, is_author, dataset_lives = row
@@ -158,3 +156,10 @@ def _is_live(dataset_id: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
 
 def _left_behind(user_id: UUID) -> ColumnElement[bool]:
     return (Job.created_by == user_id) & ~_is_live(Job.dataset_id)
+
+
+# Made once: every request of somebody who is no admin asks one of them.
+_ROLE_IN = {kind: _role_in(kind) for kind in Kind}
+_ROLE_AT_JOB = select(
+    _ROLE_IN[Kind.JOB].scalar_subquery(), Job.created_by == bindparam("user_id"), _is_live(Job.dataset_id)
+).where(Job.id == bindparam("resource_id"))
