@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo clean-data test test-faults lint types contracts openapi lock clean
+.PHONY: setup demo clean-data test test-faults test-clients clients lint types contracts openapi lock clean
 
 setup: $(STAMP)
 
@@ -23,6 +23,16 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python tests/s3_server.py install
 	@touch $@
 
+# Node comes from a wheel, and npm installs what the client's lock file says.
+.venv-node/.installed: requirements-node.lock | setup
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-node
+	@$(BIN)/uv pip install --quiet --python .venv-node/bin/python -r requirements-node.lock
+	@touch $@
+
+clients/typescript/node_modules/.installed: clients/typescript/package-lock.json .venv-node/.installed
+	@cd clients/typescript && PATH="$(CURDIR)/.venv-node/bin:$$PATH" npm ci --silent
+	@touch $@
+
 # ONCE=1 ends after the demonstration, PORT= chooses the port of the API.
 demo: setup
 	@$(BIN)/fourpoint demo $(if $(filter-out 0,$(ONCE)),--once) $(if $(PORT),--port $(PORT))
@@ -31,11 +41,15 @@ clean-data: setup
 	@$(BIN)/fourpoint clean-data
 
 test: setup .venv-swift/.installed
-	@$(BIN)/python -m pytest -n auto --dist loadgroup -q -m "not faults"
+	@$(BIN)/python -m pytest -n auto --dist loadgroup -q -m "not faults and not clients"
 
 # Kills real processes at random moments, twenty times each: some five minutes.
 test-faults: setup
 	@$(BIN)/python -m pytest -q -s tests/faults
+
+# Clients in their own languages, against a running system.
+test-clients: setup clients/typescript/node_modules/.installed
+	@$(BIN)/python -m pytest -q tests/clients
 
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -50,8 +64,12 @@ contracts: setup
 openapi: setup
 	@$(BIN)/python -m fourpoint_api.contract openapi/openapi.json
 
+# The types of the TypeScript client, written from the contract; `make test-clients` fails where they differ.
+clients: openapi clients/typescript/node_modules/.installed
+	@cd clients/typescript && PATH="$(CURDIR)/.venv-node/bin:$$PATH" npm run --silent generate
+
 lock: setup
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-emit-index-url pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf $(VENV) .venv-swift .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-swift .venv-node clients/typescript/node_modules .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,11 @@
+export { Fourpoint, type FourpointOptions, type InferOptions } from "./client.js";
+export type { components, operations, paths } from "./contract.js";
+export { Documents, type OpenDocument, type SaveOptions } from "./documents.js";
+export { Jobs, type WaitOptions } from "./jobs.js";
+export type { ItemOf, ListOptions, ListPath } from "./lists.js";
+export { merge, withIds, type Clash, type Entry, type Resolution, type Resolve } from "./merging.js";
+export type * from "./models.js";
+export { ProblemError, StaleError } from "./problems.js";
+export { RETRYING, type Fetch, type Retrying, type Token } from "./sending.js";
+export { take } from "./taking.js";
+export { Uploads, type ImageFile, type Progress, type UploadOptions } from "./uploads.js";
