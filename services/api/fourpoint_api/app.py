@@ -24,7 +24,7 @@ from fourpoint_api.resources.trash.routes import blueprint as trash
 from fourpoint_api.resources.uploads.routes import blueprint as uploads
 from fourpoint_api.resources.users.routes import blueprint as users
 from fourpoint_api.resources.webhooks.routes import blueprint as webhooks
-from fourpoint_api.web import auth, idempotency, openapi, plain_json, problems, request_ids
+from fourpoint_api.web import auth, cors, idempotency, openapi, plain_json, problems, request_ids
 
 BLUEPRINTS = (
     health,
@@ -56,6 +56,7 @@ def create_app(clients: Clients) -> Flask:
     attach(app, clients)
     request_ids.install(app)
     problems.install(app)
+    cors.install(app, clients.settings.origins)
     auth.install(app)
     idempotency.install(app)
     openapi.serve(app, _with_routes(app))

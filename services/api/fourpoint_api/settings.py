@@ -1,5 +1,6 @@
 """Settings of the HTTP process."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -7,6 +8,7 @@ from urllib.parse import urlsplit
 from fourpoint_core.errors import SettingsError
 from fourpoint_core.settings import MEBIBYTE, CoreSettings, variable
 
+_ORIGIN = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:]+\])(:\d{1,5})?", re.ASCII)
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -36,6 +38,13 @@ class ApiSettings(CoreSettings):
     max_wait_seconds: float = variable("FOURPOINT_MAX_WAIT_SECONDS", "longest `Prefer: wait`", 30.0)
     max_waiters: int = variable(
         "FOURPOINT_MAX_WAITERS", "requests of one process that may wait for jobs at once", 24
+    )
+
+    cors_origins: str = variable(
+        "FOURPOINT_CORS_ORIGINS",
+        "origins of pages that may call the API, such as https://label.example.org, with commas between "
+        "them; `*`: any; empty: pages of the API's own origin only",
+        "",
     )
 
     auth: Auth = variable(
@@ -77,5 +86,15 @@ class ApiSettings(CoreSettings):
         if self.oidc_jwks.startswith("http://") and urlsplit(self.oidc_jwks).hostname not in LOOPBACK:
             # Who can answer in the provider's place could sign in as anybody.
             raise SettingsError("FOURPOINT_OIDC_JWKS: https:// only, or the path of a file")
+        for origin in self.origins:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise SettingsError(
+                    f"FOURPOINT_CORS_ORIGINS: {origin!r} is no origin; write https://host or https://host:port"
+                )
         if bool(self.oidc_admin_claim) != bool(self.oidc_admin_value):
             raise SettingsError("FOURPOINT_OIDC_ADMIN_CLAIM and _ADMIN_VALUE: set both, or none")
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The origins of pages that may call the API."""
+        return tuple(origin for part in self.cors_origins.split(",") if (origin := part.strip()))

@@ -124,3 +124,17 @@ def test_the_keys_of_an_identity_provider_travel_encrypted() -> None:
 
 def test_a_claim_that_makes_admins_needs_its_value() -> None:
     assert "FOURPOINT_OIDC_ADMIN_CLAIM" in api_refusal(FOURPOINT_OIDC_ADMIN_CLAIM="groups")
+
+
+@pytest.mark.parametrize(
+    "text", ["https://a.example.org", "http://localhost:5173, https://b", "http://[::1]:80", "*", " "]
+)
+def test_origins_of_pages_are_taken(text: str) -> None:
+    settings = ApiSettings.from_mapping({**NEEDED, **SECRET, "FOURPOINT_CORS_ORIGINS": text})
+    assert ", ".join(settings.origins) == text.strip()
+
+
+@pytest.mark.parametrize("text", ["a.example.org", "https://a/", "https://.*", "https://a,ftp://b", "null"])
+def test_what_is_no_origin_of_a_page_is_named(text: str) -> None:
+    with pytest.raises(SettingsError, match="FOURPOINT_CORS_ORIGINS"):
+        ApiSettings.from_mapping({**NEEDED, **SECRET, "FOURPOINT_CORS_ORIGINS": text})
