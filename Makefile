@@ -6,7 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo clean-data test test-faults test-clients clients lint types contracts openapi lock clean
+.PHONY: setup demo clean-data test test-training test-faults test-clients clients lint types contracts openapi lock \
+	lock-training clean
 
 setup: $(STAMP)
 
@@ -43,6 +44,18 @@ clean-data: setup
 test: setup .venv-swift/.installed
 	@$(BIN)/python -m pytest -n auto --dist loadgroup -q -m "not faults and not clients"
 
+# Where the model of the engine `compact` is trained: torch, in an environment of its own.
+.venv-training/.installed: requirements-training.lock pyproject.toml
+	@echo "Creating the environment in .venv-training (PyTorch: some minutes, the first time) ..."
+	@$(PYTHON) -m venv .venv-training
+	@.venv-training/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-training.lock
+	@.venv-training/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+# A short run of the training program, from made objects to a file that the engine could load.
+test-training: .venv-training/.installed
+	@.venv-training/bin/python -m pytest -q tests/training
+
 # Kills real processes at random moments, twenty times each: some five minutes.
 test-faults: setup
 	@$(BIN)/python -m pytest -q -s tests/faults
@@ -71,5 +84,11 @@ clients: openapi clients/typescript/node_modules/.installed
 lock: setup
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-emit-index-url pyproject.toml -o requirements.lock
 
+# What a new environment of the training takes; of torch, whichever build the machine has.
+lock-training:
+	@rm -rf .venv-training && $(PYTHON) -m venv .venv-training
+	@.venv-training/bin/python -m pip install --quiet --disable-pip-version-check 'torch==2.13.0' --editable '.[training]' pytest pytest-timeout
+	@.venv-training/bin/python -m pip freeze --exclude-editable | sed 's/+cpu//' > requirements-training.lock
+
 clean:
-	rm -rf $(VENV) .venv-swift .venv-node clients/typescript/node_modules .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-swift .venv-node .venv-training clients/typescript/node_modules .mypy_cache .ruff_cache .hypothesis

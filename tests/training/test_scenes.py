@@ -1,0 +1,122 @@
+"""Scenes and prompts are what the engine will meet."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fourpoint_core.domain.geometry import Box
+from fourpoint_training.chance import Chance
+from fourpoint_training.objects import Bank, hull_of, read_rows
+from fourpoint_training.prompting import corrected, exact_prompts, extreme_cells, human_prompts
+from fourpoint_training.recipes import Mix
+from fourpoint_training.sampling import cell_sizes
+from fourpoint_training.scenes import draw_scenes, plain_scenes
+from fourpoint_training.spoiling import compress
+from fourpoint_worker.segmenter.compact.window import GridRule, window_around
+
+RULE = GridRule(cells=64)
+CPU = torch.device("cpu")
+
+
+def chance(step: int = 0) -> Chance:
+    return Chance(1, step, CPU)
+
+
+@pytest.mark.parametrize("size", [(40.0, 40.0), (100.0, 30.0), (10.0, 90.0)])
+def test_training_places_a_box_as_the_engine_does(size: tuple[float, float]) -> None:
+    window = window_around(Box(5, 7, 5 + size[0], 7 + size[1]), RULE)
+    assert cell_sizes(torch.tensor([size]), RULE)[0].tolist() == pytest.approx(window.pixels_per_cell)
+
+
+def test_an_object_lies_where_the_engine_will_look_for_it(bank: Bank) -> None:
+    truth = plain_scenes(bank, torch.arange(len(bank)), RULE).truth
+    box = exact_prompts(truth).box
+    assert ((box[:, :2] + box[:, 2:]) / 2 - RULE.cells / 2).abs().max() < 1.5
+    assert (box[:, 2:] - box[:, :2]).amax(1).sub(RULE.box_cells - 1).abs().max() < 2
+
+
+def test_the_same_seed_and_step_draw_the_same_scenes(bank: Bank) -> None:
+    one, same, other = (
+        draw_scenes(bank, bank.draw_weights(0.5), 8, RULE, Mix(), chance(step)).image for step in (3, 3, 4)
+    )
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+
+
+def test_every_kind_of_scene_has_an_object_on_a_photo(bank: Bank) -> None:
+    everything = Mix(pasted=0.4, made=0.4, distractor=1, occluder=1, cut=0.5, coarse=1, blur=1, noise=1, jpeg=1)
+    scenes = draw_scenes(bank, bank.draw_weights(0.5), 64, RULE, everything, chance())
+    assert scenes.image.shape == (64, 4, 64, 64)
+    assert torch.isfinite(scenes.image).all() and scenes.image.min() >= 0 and scenes.image.max() <= 1
+    assert not (scenes.truth & (scenes.image[:, 3:] == 0)).any()
+    assert (scenes.truth.sum((1, 2, 3)) > 0).float().mean() > 0.95
+
+
+def test_clicks_are_on_the_outermost_cells() -> None:
+    truth = torch.zeros(1, 1, 32, 32, dtype=torch.bool)
+    truth[0, 0, 5:21, 8:27] = True
+    middle = extreme_cells(truth, torch.full((1, 4), 0.5))[0]
+    first = extreme_cells(truth, torch.zeros(1, 4))[0]
+    assert middle.tolist() == [[17.5, 5.5], [17.5, 20.5], [8.5, 12.5], [26.5, 12.5]]
+    assert first[0].tolist() == [8.5, 5.5]
+
+
+def test_hands_are_off_by_no_more_than_hands_are(bank: Bank) -> None:
+    truth = plain_scenes(bank, torch.arange(len(bank)).repeat(20), RULE).truth
+    clicks = human_prompts(truth, RULE, Mix(jitter=1.0, box=0.0), chance()).clicks
+    exact = exact_prompts(truth).clicks
+    # Along the row or column of an extreme any of its cells is right; across, nothing but the hand moves it.
+    across = torch.stack([clicks[:, :2, 1] - exact[:, :2, 1], clicks[:, 2:, 0] - exact[:, 2:, 0]])
+    assert 0.2 < across.std() < 0.05 * RULE.box_cells
+
+
+def test_a_box_prompt_has_no_clicks_but_the_middles_of_its_sides(bank: Bank) -> None:
+    truth = plain_scenes(bank, torch.arange(8), RULE).truth
+    prompts = human_prompts(truth, RULE, Mix(box=1.0), chance())
+    assert prompts.clicked.sum() == 0
+    assert torch.allclose(prompts.clicks[:, 0, 0], (prompts.box[:, 0] + prompts.box[:, 2]) / 2)
+
+
+def test_corrections_lie_in_the_mistakes(bank: Bank) -> None:
+    truth = plain_scenes(bank, torch.arange(8), RULE).truth
+    wrong = torch.where(torch.roll(truth, 9, 3), 1.0, -1.0)
+    found = corrected(exact_prompts(truth), wrong, truth, chance()).corrections
+    for index, points in enumerate(found):
+        for x, y, sign in points[points[:, 2] != 0].tolist():
+            here = index, 0, int(y), int(x)
+            assert bool(truth[here]) == (sign > 0) != bool(wrong[here] > 0)
+    assert (found[:, :, 2] != 0).any(1).all()
+
+
+def test_a_mask_without_mistakes_is_not_corrected(bank: Bank) -> None:
+    truth = plain_scenes(bank, torch.arange(8), RULE).truth
+    right = torch.where(truth, 1.0, -1.0)
+    assert corrected(exact_prompts(truth), right, truth, chance()).corrections[:, :, 2].abs().sum() == 0
+
+
+def test_a_hull_reaches_as_far_as_its_mask() -> None:
+    mask = np.zeros((30, 40), bool)
+    mask[4:11, 6:32] = True
+    hull = hull_of(mask)
+    assert (hull.min(0), hull.max(0)) == (pytest.approx([6, 4]), pytest.approx([32, 11]))
+
+
+def test_compression_changes_fine_structure_and_keeps_the_whole() -> None:
+    picture = torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    spoilt = compress(picture, chance())
+    assert (spoilt - picture).abs().mean() > 0.01
+    assert (spoilt.mean((2, 3)) - picture.mean((2, 3))).abs().max() < 0.05
+
+
+def test_domains_can_be_left_out_or_alone(folder: Path) -> None:
+    assert read_rows([folder], without=["bites"]) == []
+    assert len(read_rows([folder], only=["bites"])) == 24
+
+
+def test_a_rare_domain_is_drawn_more_often_than_its_share() -> None:
+    names = ("many",) * 90 + ("few",) * 10
+    empty = torch.zeros(100, 1)
+    weights = Bank(empty, empty, empty, names, "").draw_weights(0.5)
+    assert float(weights[90:].sum() / weights.sum()) == pytest.approx(0.25)
