@@ -59,6 +59,19 @@ def test_four_points_on_one_line_are_refused() -> None:
     assert refusal(Prompt(points=bad)) == ("/points", "points_collinear")
 
 
+@pytest.mark.parametrize("side", [0.4, 0.9])
+def test_an_object_of_less_than_a_pixel_is_no_line(side: float) -> None:
+    points = ((10 + side / 2, 10), (10 + side / 2, 10 + side), (10, 10 + side / 2), (10 + side, 10 + side / 2))
+    assert refusal(Prompt(points=ExtremePoints(*points))) == ("/points", "object_too_small")
+
+
+def test_a_hair_of_less_than_a_pixel_is_no_line() -> None:
+    assert refusal(Prompt(points=ExtremePoints((15, 10), (15, 10.8), (10, 10.4), (20, 10.4)))) == (
+        "/points",
+        "object_too_small",
+    )
+
+
 def test_swapped_roles_are_contradictory() -> None:
     bad = ExtremePoints(BOTTOM, TOP, LEFT, RIGHT)
     assert refusal(Prompt(points=bad)) == ("/points/top", "points_contradictory")

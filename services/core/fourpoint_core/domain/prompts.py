@@ -6,6 +6,7 @@ Frame and units as in `geometry`: continuous pixels of the upright image.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, permutations
+from math import dist
 from typing import Any
 
 from fourpoint_core.domain.geometry import (
@@ -26,6 +27,8 @@ ROLE_TOLERANCE_PIXELS = 3.0
 ROLE_TOLERANCE_SHARE = 0.1
 # Below this an object has no inside to segment.
 MIN_BOX_PIXELS = 1.0
+# Points that lie as near to a line as this, compared with its length, were not meant to span anything.
+LINE_SHARE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +191,26 @@ def _points_errors(points: ExtremePoints, width: int, height: int, named: bool) 
     if repeated:
         return
     if points.box.width < MIN_BOX_PIXELS or points.box.height < MIN_BOX_PIXELS or _hull_area(points) < 0.5:
-        yield FieldError(
-            "/points", "points_collinear", "The four points lie on one line; click the object's four sides."
-        )
+        yield _without_inside(points)
         return
     if named:
         yield from _role_errors(points)
+
+
+def _without_inside(points: ExtremePoints) -> FieldError:
+    """Why four points span nothing: they are on one line, or the object is less than a pixel thick."""
+    length = max(dist(a, b) for a, b in combinations(points.as_tuple(), 2))
+    # The hull's thickness, as a share of its length.
+    if 2 * _hull_area(points) < LINE_SHARE * length**2:
+        return FieldError(
+            "/points", "points_collinear", "The four points lie on one line; click the object's four sides."
+        )
+    return FieldError(
+        "/points",
+        "object_too_small",
+        "Between the four points the object is less than a pixel thick; zoom in and click its four sides, or "
+        "draw its outline by hand.",
+    )
 
 
 def _role_errors(points: ExtremePoints) -> Iterator[FieldError]:
