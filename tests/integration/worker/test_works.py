@@ -1,10 +1,17 @@
 """What each kind of job does and records."""
 
+import threading
+from dataclasses import replace
+from uuid import UUID
+
 import pytest
+from sqlalchemy import func, select
 from tests.integration.worker.scenes import PROMPT, Scene, png
 
 from fourpoint_core.domain.annotations import Method
+from fourpoint_core.domain.geometry import Box
 from fourpoint_core.domain.jobs import JobState
+from fourpoint_core.domain.prompts import Prompt
 from fourpoint_core.ids import LOCAL_USER_ID, new_id
 from fourpoint_core.jobs.contracts import (
     INFER_CONTOUR,
@@ -16,8 +23,8 @@ from fourpoint_core.jobs.contracts import (
     SaveMode,
 )
 from fourpoint_core.storage.derived import thumbnail_key
-from fourpoint_core.store.models import Dataset, Sample, UploadIntent
-from fourpoint_core.store.queries import annotations, datasets, drafts, trash
+from fourpoint_core.store.models import Dataset, InferredContour, Job, Sample, UploadIntent
+from fourpoint_core.store.queries import annotations, datasets, drafts, samples, trash
 from fourpoint_core.store.session import unit_of_work
 from fourpoint_worker.images import ImageCache
 from fourpoint_worker.tasks import purge_dataset
@@ -60,6 +67,52 @@ def test_a_click_saved_to_the_document_labels_the_image(scene: Scene) -> None:
     assert (found.label.name, str(found.row.annotation_id)) == ("cat", result["annotation_id"])
     assert found.row.method == "extreme_points"
     assert found.row.created_by == LOCAL_USER_ID
+
+
+def repeated(scene: Scene, sample: Sample, annotation_id: UUID, label: str, prompt: Prompt = PROMPT) -> Job:
+    """A click under an id of the client's, to be saved."""
+    wanted = InferContour(sample.id, new_id(), prompt, SaveMode.DOCUMENT, annotation_id, label_name=label)
+    return scene.run(scene.queue(INFER_CONTOUR, wanted))
+
+
+def test_a_click_that_is_sent_again_gets_the_same_answer_and_saves_once(scene: Scene) -> None:
+    sample, annotation_id = scene.sample(), new_id()
+    first, second = (repeated(scene, sample, annotation_id, "cat") for _ in range(2))
+    assert first.result is not None and first.result == second.result
+    assert scene.read_sample(sample.id).revision == 1
+    with unit_of_work(scene.sessions) as session:
+        assert session.scalar(select(func.count()).select_from(InferredContour)) == 1
+
+
+def test_a_click_is_answered_as_before_when_its_object_was_changed_since(scene: Scene) -> None:
+    sample, annotation_id = scene.sample(), new_id()
+    first = repeated(scene, sample, annotation_id, "cat")
+    with unit_of_work(scene.sessions) as session:
+        held = samples.get_sample(session, sample.id, lock=True)
+        row = annotations.current_annotation(session, sample.id, annotation_id).row
+        content = replace(annotations.content_of(row), difficult=True)
+        annotations.change_annotation(session, held, row, content, LOCAL_USER_ID)
+    assert repeated(scene, sample, annotation_id, "cat").result == first.result
+    assert scene.read_sample(sample.id).revision == 2
+
+
+@pytest.mark.parametrize("change", ["label", "clicks"])
+def test_another_click_under_the_same_id_is_refused(scene: Scene, change: str) -> None:
+    sample, annotation_id = scene.sample(), new_id()
+    repeated(scene, sample, annotation_id, "cat")
+    other = Prompt(box_prompt=Box(5, 5, 35, 35))
+    job = repeated(scene, sample, annotation_id, *(("dog",) if change == "label" else ("cat", other)))
+    assert job.error is not None and job.error["code"] == "id_taken"
+    assert scene.read_sample(sample.id).revision == 1
+
+
+def test_a_click_that_is_saved_leaves_the_draft(scene: Scene) -> None:
+    sample, annotation_id = scene.sample(), new_id()
+    wanted = InferContour(sample.id, new_id(), PROMPT, SaveMode.DRAFT, annotation_id, label_name="cat")
+    scene.run(scene.queue(INFER_CONTOUR, wanted))
+    repeated(scene, sample, annotation_id, "cat")
+    with unit_of_work(scene.sessions) as session:
+        assert drafts.get_draft(session, sample.id, LOCAL_USER_ID) is None
 
 
 def test_a_click_saved_to_the_draft_leaves_the_document_alone(scene: Scene) -> None:
@@ -142,6 +195,30 @@ def test_purging_spares_an_object_that_another_dataset_shows(scene: Scene) -> No
     job_id = scene.queue(PURGE_DATASET, PurgeDataset(scene.dataset_id, delete_objects=True))
     scene.run(job_id, PurgeDatasetWork(scene.sessions, scene.store))
     assert scene.store.exists(shared.object_key)
+
+
+def test_of_two_purges_at_once_one_removes_what_both_datasets_show(scene: Scene) -> None:
+    shared = scene.sample()
+    other = Scene(scene.sessions, scene.store, scene.redis)
+    other.input_path = scene.input_path
+    other.sample()
+    for each in (scene, other):
+        delete_dataset(each)
+    purged = []
+    with unit_of_work(scene.sessions) as session:
+        purged += trash.purge(session, trash.all_of(scene.dataset_id), 10, condemned_by=new_id()).condemned_keys
+        second = threading.Thread(target=lambda: purged.extend(purge_all(other)))
+        second.start()
+        # It waits for the owners of the object, which this transaction holds.
+        second.join(0.3)
+        assert second.is_alive()
+    second.join(10)
+    assert purged == [shared.object_key]
+
+
+def purge_all(scene: Scene) -> list[str]:
+    with unit_of_work(scene.sessions) as session:
+        return trash.purge(session, trash.all_of(scene.dataset_id), 10, condemned_by=new_id()).condemned_keys
 
 
 def test_purging_removes_what_was_made_from_the_images(scene: Scene) -> None:

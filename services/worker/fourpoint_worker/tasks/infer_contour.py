@@ -8,6 +8,7 @@ from uuid import UUID
 from fourpoint_core.domain.annotations import NewAnnotation
 from fourpoint_core.domain.geometry import contour_to_json
 from fourpoint_core.domain.prompts import prompt_to_json
+from fourpoint_core.errors import IdTakenError
 from fourpoint_core.jobs.contracts import INFER_CONTOUR, InferContour, JobKind, SaveMode
 from fourpoint_core.store.models import InferredContour, Label, Sample
 from fourpoint_core.store.queries import annotations, drafts, labels, samples
@@ -58,15 +59,22 @@ class InferContourWork:
     ) -> dict[str, Any]:
         """Keep the contour, and add it to the draft or the document where the request asked for that."""
         contour = self._contour_row(payload, job, outcome)
-        answer = _answer(payload, contour, outcome)
+        answer = _answer(payload, contour)
         if payload.save is SaveMode.NONE:
             # Only whether it is still there.
             samples.get_photograph(session, payload.sample_id)
             annotations.record_contour(session, contour)
             return answer
         sample = samples.get_sample(session, payload.sample_id, lock=True)
+        try:
+            saved = _save(session, sample, payload, contour, outcome, job.author)
+        except IdTakenError:
+            earlier = _answered_before(session, sample, payload, contour)
+            if earlier is None:
+                raise
+            return earlier
         annotations.record_contour(session, contour)
-        return answer | _save(session, sample, payload, contour, outcome, job.author)
+        return answer | saved
 
     def _contour_row(self, payload: InferContour, job: ActiveJob, drawn: _Drawn) -> InferredContour:
         outline = drawn.outline
@@ -87,14 +95,14 @@ class InferContourWork:
         )
 
 
-def _answer(payload: InferContour, row: InferredContour, drawn: _Drawn) -> dict[str, Any]:
+def _answer(payload: InferContour, row: InferredContour) -> dict[str, Any]:
     return {
         "contour_id": str(row.id),
         "sample_id": str(row.sample_id),
         "contour": row.contour,
         "bbox": row.bounding_box,
         "area": row.area,
-        "vertices": drawn.outline.contour.vertex_count,
+        "vertices": sum(len(ring) for part in row.contour["parts"] for ring in (part["outer"], *part["holes"])),
         "score": row.score,
         "confident": row.confident,
         "engine": row.engine,
@@ -123,7 +131,20 @@ def _save(
         return {"annotation_id": str(payload.annotation_id)}
     new = NewAnnotation(payload.annotation_id, label.id, drawn.outline.contour, annotations.provenance_of(row))
     annotations.add_annotation(session, sample, new, author)
+    drafts.take_from_draft(session, sample.id, author, payload.annotation_id)
     return {"annotation_id": str(payload.annotation_id), "revision": sample.revision}
+
+
+def _answered_before(
+    session: Session, sample: Sample, payload: InferContour, row: InferredContour
+) -> dict[str, Any] | None:
+    """The answer to the same request, where it was sent before: the id is the client's, and names it."""
+    label = _label(session, sample, payload)
+    found = annotations.drawn_before(session, sample, payload.annotation_id, row.prompt, label.id)
+    if found is None:
+        return None
+    drawn, revision = found
+    return _answer(payload, drawn) | {"annotation_id": str(payload.annotation_id), "revision": revision}
 
 
 def _redraw(

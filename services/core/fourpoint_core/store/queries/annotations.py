@@ -274,6 +274,22 @@ def get_contours(
     return {row.id: row for row in rows}
 
 
+def drawn_before(
+    session: Session, sample: Sample, annotation_id: UUID, prompt: dict[str, Any], label_id: UUID
+) -> tuple[InferredContour, int] | None:
+    """What a prompt gave when an object was made of it, and the revision of that; None where none was.
+
+    annotation_id: of an object that is there, whatever was done to it since. prompt: as a contour keeps it.
+    """
+    versions = _versions(session, sample, annotation_id)
+    if not versions or versions[-1].valid_to is not None:
+        return None
+    for row in versions:
+        if row.prompt == prompt and row.label_id == label_id and row.contour_id is not None:
+            return get_contour(session, sample.id, row.contour_id), row.valid_from
+    return None
+
+
 def provenance_of(contour: InferredContour) -> Provenance:
     """What an annotation made from a recorded contour says about its origin."""
     return Provenance(contour.id, contour.prompt, contour.engine, contour.model_digest, contour.score)

@@ -58,6 +58,25 @@ def add_to_draft(session: Session, sample: Sample, user_id: UUID, entry: dict[st
     session.flush()
 
 
+def take_from_draft(session: Session, sample_id: UUID, user_id: UUID, annotation_id: UUID) -> None:
+    """Take one object out of a person's draft, because it is saved; a draft without objects is none."""
+    held = select(Draft).where(
+        Draft.sample_id == sample_id,
+        Draft.user_id == user_id,
+        Draft.annotations.contains([{"id": str(annotation_id)}]),
+    )
+    draft = session.scalar(held.with_for_update())
+    if draft is None:
+        return
+    left = [item for item in draft.annotations if item.get("id") != str(annotation_id)]
+    if not left:
+        session.delete(draft)
+    else:
+        draft.annotations = left
+        draft.updated_at = func.clock_timestamp()
+    session.flush()
+
+
 def discard_draft(session: Session, sample_id: UUID, user_id: UUID) -> None:
     """Throw a person's draft away; nothing happens when there is none."""
     session.execute(delete(Draft).where(Draft.sample_id == sample_id, Draft.user_id == user_id))
