@@ -91,6 +91,11 @@ class CoreSettings(FromVariables):
     storage_url: str = variable(
         "FOURPOINT_STORAGE_URL", "file:///directory, or https://endpoint/bucket (http:// without TLS)"
     )
+    storage_public_url: str = variable(
+        "FOURPOINT_STORAGE_PUBLIC_URL",
+        "where clients reach the bucket, if not at FOURPOINT_STORAGE_URL: https://endpoint/bucket",
+        "",
+    )
     storage_access_key: str = variable("FOURPOINT_STORAGE_ACCESS_KEY", "access key of the bucket", "")
     storage_secret_key: str = variable(
         "FOURPOINT_STORAGE_SECRET_KEY", "secret key of the bucket", "", secret=True

@@ -117,6 +117,39 @@ def test_what_was_written_becomes_images(uploader: Uploader) -> None:
     assert [uploader.store.read(item["object_key"]) for item in (first, second)] == [PNG, JPEG]
 
 
+def test_a_file_is_written_where_the_server_ends_the_body_itself(local: Uploader) -> None:
+    slot = local.create(PNG).json["files"][0]
+    written = CheckedClient(local.app).put(
+        slot["url"], data=PNG, headers=slot["headers"], environ_overrides={"wsgi.input_terminated": True}
+    )
+    assert written.status_code == 204
+
+
+def test_a_bucket_is_signed_for_where_clients_reach_it(
+    s3_server: Any,  # noqa: F811
+    s3_bucket: str,  # noqa: F811
+    api_settings: ApiSettings,
+    dataset: Dataset,
+    admin_token: str,
+) -> None:
+    public = s3_server.url.replace("127.0.0.1", "localhost")
+    assert public != s3_server.url
+    settings = replace(
+        api_settings,
+        storage_url=f"{s3_server.url}/{s3_bucket}",
+        storage_public_url=f"{public}/{s3_bucket}",
+        storage_access_key=s3_server.access_key,
+        storage_secret_key=s3_server.secret_key,
+    )
+    clients = build_clients(settings)
+    uploader = build(clients, dataset, admin_token)
+    upload = uploader.create(PNG).json
+    assert upload["files"][0]["url"].startswith(f"{public}/")
+    answer = uploader.register(uploader.written(PNG))
+    assert answer.status_code == 201, answer.json
+    clients.close()
+
+
 def test_nothing_stays_where_it_was_written(uploader: Uploader) -> None:
     items = uploader.register(uploader.written(PNG)).json["items"]
     assert keys(uploader.store) == [items[0]["object_key"]]

@@ -25,6 +25,9 @@ def open_store(settings: CoreSettings) -> ObjectStore:
         raise SettingsError(
             "FOURPOINT_STORAGE_ACCESS_KEY and FOURPOINT_STORAGE_SECRET_KEY must be set for a bucket"
         )
+    public = urlsplit(settings.storage_public_url)
+    if settings.storage_public_url:
+        _require_same_bucket(public, address, settings.storage_region)
     return S3Store(
         endpoint=_endpoint(address),
         bucket=address.path.strip("/"),
@@ -32,6 +35,8 @@ def open_store(settings: CoreSettings) -> ObjectStore:
         secret_key=settings.storage_secret_key,
         region=settings.storage_region,
         secure=address.scheme == "https",
+        public_endpoint=_endpoint(public) if settings.storage_public_url else None,
+        public_secure=public.scheme == "https",
     )
 
 
@@ -41,6 +46,16 @@ def _directory(address: SplitResult) -> Path:
     if address.netloc not in {"", "localhost"} or not directory.is_absolute() or directory == Path("/"):
         raise SettingsError("FOURPOINT_STORAGE_URL: a directory is written file:///path/to/directory")
     return directory
+
+
+def _require_same_bucket(public: SplitResult, address: SplitResult, region: str) -> None:
+    if public.scheme not in {"http", "https"} or public.path.strip("/") != address.path.strip("/"):
+        raise SettingsError(
+            "FOURPOINT_STORAGE_PUBLIC_URL: give the address of the same bucket, https://endpoint/bucket"
+        )
+    if not region:
+        # Whoever signs without one asks the endpoint, and the public one may be out of reach from here.
+        raise SettingsError("FOURPOINT_STORAGE_REGION must be set together with FOURPOINT_STORAGE_PUBLIC_URL")
 
 
 def _endpoint(address: SplitResult) -> str:

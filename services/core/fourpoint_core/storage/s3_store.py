@@ -94,8 +94,12 @@ class S3Store:
         secure: bool,
         connect_seconds: float = 3.0,
         transfer_seconds: float = 30.0,
+        public_endpoint: str | None = None,
+        public_secure: bool = True,
     ):
         """endpoint: host, or host:port. transfer_seconds: longest silence of the server within a request.
+
+        public_endpoint: what signed requests are for, where clients reach the server at another address.
 
         Raises SettingsError where the names cannot be those of a bucket.
         """
@@ -105,18 +109,26 @@ class S3Store:
         self._endpoint = endpoint
         self._secret_key = secret_key
 
-        def client(kind: type[Minio], retries: urllib3.Retry, seconds: float = transfer_seconds) -> Minio:
+        def client(
+            kind: type[Minio],
+            retries: urllib3.Retry,
+            seconds: float = transfer_seconds,
+            at: tuple[str, bool] = (endpoint, secure),
+        ) -> Minio:
             pool = _Pools(connect_seconds, seconds, retries)
-            return kind(
-                endpoint, access_key, secret_key, region=region or None, secure=secure, http_client=pool
-            )
+            return kind(at[0], access_key, secret_key, region=region or None, secure=at[1], http_client=pool)
 
         try:
             self._client = client(Minio, _RETRIES)
             self._creator = client(_CreatingClient, _RETRY_CONNECTING)
             self._prober = client(Minio, _NO_RETRY, seconds=connect_seconds)
+            # It only signs, and never connects.
+            signs_for = (endpoint, secure) if public_endpoint is None else (public_endpoint, public_secure)
+            self._signer = client(Minio, _RETRIES, at=signs_for)
         except ValueError as error:
             raise SettingsError(f"FOURPOINT_STORAGE_URL: {error}") from error
+        if _VIRTUAL_HOSTED.search(public_endpoint or endpoint):
+            self._signer.enable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
         if _VIRTUAL_HOSTED.search(endpoint):
             for each in (self._client, self._creator, self._prober):
                 each.enable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
@@ -218,7 +230,7 @@ class S3Store:
         """See ObjectStore.signed_put. Where no region is configured, the bucket's is asked for once."""
         validate_key(key)
         with self._translated(key):
-            url = self._client.get_presigned_url("PUT", self._bucket, key, expires=timedelta(seconds=seconds))
+            url = self._signer.get_presigned_url("PUT", self._bucket, key, expires=timedelta(seconds=seconds))
         headers = {"Content-Type": content_type}
         return SignedPut(
             with_signed_headers(url, {**headers, "Content-Length": str(size)}, self._secret_key), headers
