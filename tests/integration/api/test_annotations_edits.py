@@ -69,10 +69,35 @@ def test_words_need_no_condition(change: Change) -> None:
     assert change({}, visible=False).json["visible"] is False
 
 
-@pytest.mark.parametrize("blind", ["contour", "vertices"])
-def test_an_outline_is_not_replaced_blindly(change: Change, blind: str) -> None:
-    body = {"contour": SQUARE_JSON, "vertices": [{"action": "remove", "index": 0}]}[blind]
-    assert change({}, **{blind: body}).status_code == 428
+@pytest.mark.parametrize(
+    "blind",
+    [
+        {"contour": SQUARE_JSON},
+        {"vertices": [{"action": "remove", "index": 0}]},
+        {"move": {"dx": 1, "dy": 1}},
+        {"reset": "before_edit"},
+    ],
+)
+def test_an_outline_is_not_replaced_blindly(change: Change, blind: dict[str, Any]) -> None:
+    assert change({}, **blind).status_code == 428
+
+
+def test_what_names_its_outcome_needs_no_condition(change: Change) -> None:
+    boxes = [change({}, resize={"box": [0, 0, 50, 40]}).json["bbox"] for _ in range(2)]
+    assert boxes == [[0, 0, 50, 40]] * 2
+    assert outer(change({}, reset="inferred")) == SQUARE
+
+
+def test_a_drag_that_is_sent_twice_drags_once(client: FlaskClient, base: str, change: Change) -> None:
+    condition = {"If-Match": client.get(base).headers["ETag"]}
+    statuses = [change(condition, move={"dx": 1, "dy": 0}).status_code for _ in range(2)]
+    assert statuses == [200, 412]
+    assert client.get(base).json["annotations"][0]["bbox"] == [21, 10, 81, 70]
+
+
+@pytest.mark.parametrize("condition", ['""', "nonsense", '"dataset-1"'])
+def test_a_condition_that_names_no_revision_never_holds(change: Change, condition: str) -> None:
+    assert change({"If-Match": condition}, move={"dx": 1, "dy": 1}).status_code == 412
 
 
 def test_a_stale_change_hears_what_has_changed(

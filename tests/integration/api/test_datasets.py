@@ -202,12 +202,33 @@ def test_a_change_against_the_current_state_is_made(
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("condition", ['W/"dataset-1"', "nonsense", '"', "\x00"])
+@pytest.mark.parametrize("condition", ['W/"dataset-1"', "nonsense", '"', '""', "\x00", '"dataset-10-0-0"'])
 def test_an_if_match_that_names_no_state_never_holds(
     client: FlaskClient, dataset: Dataset, condition: str
 ) -> None:
     answer = client.patch(f"/v1/datasets/{dataset.id}", json={"name": "Dogs"}, headers={"If-Match": condition})
     assert answer.status_code == 412
+
+
+def test_a_dashboard_that_is_known_is_not_sent_again(
+    client: FlaskClient, dataset: Dataset, sessions: Sessions
+) -> None:
+    address = f"/v1/datasets/{dataset.id}"
+    known = {"If-None-Match": client.get(address).headers["ETag"]}
+    answer = client.get(address, headers=known)
+    assert (answer.status_code, answer.data, answer.headers["ETag"]) == (304, b"", known["If-None-Match"])
+    make_sample(sessions, dataset)
+    assert client.get(address, headers=known).status_code == 200
+
+
+def test_what_was_counted_meanwhile_is_no_change_of_the_dataset(
+    client: FlaskClient, dataset: Dataset, sessions: Sessions
+) -> None:
+    address = f"/v1/datasets/{dataset.id}"
+    read = {"If-Match": client.get(address).headers["ETag"]}
+    make_sample(sessions, dataset)
+    assert client.patch(address, json={"name": "Dogs"}, headers=read).status_code == 200
+    assert client.patch(address, json={"name": "Birds"}, headers=read).status_code == 412
 
 
 def test_progress_counts_labeled_images(client: FlaskClient, dataset: Dataset, sessions: Sessions) -> None:

@@ -73,6 +73,41 @@ def test_saving_the_document_clears_the_draft(client: FlaskClient, address: str,
     assert client.get(address).status_code == 404
 
 
+def test_deleting_the_document_clears_the_draft(client: FlaskClient, address: str, document: str) -> None:
+    client.put(address, json={"annotations": [entry()]})
+    client.delete(document, headers={"If-Match": client.get(document).headers["ETag"]})
+    assert client.get(address).status_code == 404
+
+
+def test_an_object_that_is_saved_alone_leaves_the_draft(
+    client: FlaskClient, address: str, document: str
+) -> None:
+    first, second, other = entry(), entry(), entry()
+    client.post(document, json=second)
+    client.put(address, json={"annotations": [first, second, other]})
+    client.post(document, json=first)
+    assert client.get(address).json["annotations"] == [second, other]
+    client.patch(f"{document}/{second['id']}", json={"difficult": True})
+    assert client.get(address).json["annotations"] == [other]
+
+
+def test_a_draft_whose_last_object_is_saved_is_none(client: FlaskClient, address: str, document: str) -> None:
+    only = entry()
+    client.put(address, json={"annotations": [only]})
+    client.post(document, json=only)
+    assert client.get(address).status_code == 404
+
+
+def test_what_is_undone_leaves_the_draft(client: FlaskClient, address: str, document: str) -> None:
+    client.post(document, json=entry())
+    client.put(address, json={"annotations": [entry()]})
+    undone = client.post(
+        document.replace("annotations", "undo"), headers={"If-Match": client.get(document).headers["ETag"]}
+    )
+    assert undone.status_code == 200
+    assert len(client.get(address).json["annotations"]) == 1
+
+
 def test_a_save_that_fails_leaves_the_draft(client: FlaskClient, address: str, document: str) -> None:
     client.put(address, json={"annotations": [entry()]})
     client.put(document, json={"annotations": [entry()]}, headers={"If-Match": '"document-7"'})

@@ -26,9 +26,15 @@ def not_modified(current: str) -> Response:
 def check_if_match(current: str) -> None:
     """Stop a change that was made against an older state.
 
+    A tag that goes on behind `current`, as `"dataset-7-10-4"` does, also names what was shown beside the state.
     Raises StaleDocumentError when the request has an `If-Match` that does not name `current`.
     """
-    if "If-Match" in request.headers and not request.if_match.contains(current.strip('"')):
+    if "If-Match" not in request.headers or request.if_match.star_tag:
+        return
+    wanted = current.strip('"')
+    # A tag of no characters is read as None.
+    tags = filter(None, request.if_match.as_set())
+    if not any(tag == wanted or tag.startswith(f"{wanted}-") for tag in tags):
         raise StaleDocumentError(
             f"The resource has changed and is now {current}; read it again and repeat the change.", current
         )

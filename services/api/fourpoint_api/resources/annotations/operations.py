@@ -118,6 +118,7 @@ def add(
         if not annotations.is_there(session, sample, new):
             expected.require(session, sample)
         changed = annotations.add_annotation(session, sample, new, author)
+        drafts.take_from_draft(session, sample.id, author, new.id)
         return sample, annotations.current_annotation(session, sample.id, new.id), changed
 
 
@@ -176,6 +177,7 @@ def change(
         if contour is not None:
             content = content.with_contour(contour)
         annotations.change_annotation(session, sample, found.row, content, author)
+        drafts.take_from_draft(session, sample.id, author, annotation_id)
         return sample, annotations.current_annotation(session, sample.id, annotation_id)
 
 
@@ -187,17 +189,22 @@ def remove(
         sample = samples.get_sample(session, sample_id, lock=True)
         expected.require(session, sample)
         annotations.remove_annotation(session, sample, annotation_id, author)
+        drafts.take_from_draft(session, sample.id, author, annotation_id)
         return sample
 
 
 def remove_all(sessions: Sessions, sample_id: UUID, expected: Precondition, author: UUID) -> Sample:
-    """Take every object out of the document. Raises NotFoundError or StaleDocumentError."""
+    """Take every object out of the document; that clears the author's draft.
+
+    Raises NotFoundError or StaleDocumentError.
+    """
     with unit_of_work(sessions) as session:
         sample = samples.get_sample(session, sample_id, lock=True)
         if sample.annotation_count:
             expected.require(session, sample)
         current = annotations.current_rows(session, sample.id)
         annotations.replace_document(session, sample, current, [], author, Action.DELETE_ALL)
+        drafts.discard_draft(session, sample.id, author)
         return sample
 
 

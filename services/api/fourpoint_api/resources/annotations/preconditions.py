@@ -26,9 +26,12 @@ class Precondition:
     revisions: frozenset[int] | None = None
 
     @classmethod
-    def from_tags(cls, tags: Iterable[str]) -> "Precondition":
-        """Of entity tags without their quotes; those of other resources name no revision."""
-        found = (_TAG.fullmatch(tag) for tag in tags)
+    def from_tags(cls, tags: Iterable[str | None]) -> "Precondition":
+        """Of entity tags without their quotes; those of other resources name no revision.
+
+        None: how the framework reads a tag of no characters.
+        """
+        found = (_TAG.fullmatch(tag or "") for tag in tags)
         return cls(frozenset(int(match[1]) for match in found if match))
 
     def require(self, session: Session, sample: Sample) -> None:

@@ -142,10 +142,10 @@ class OneAnnotation(MethodView):
     def patch(self, body: dict[str, Any], sample_id: UUID, annotation_id: UUID) -> Any:
         """Change one object: its label, what is said of it, or its outline.
 
-        `If-Match` is required with `contour` and `vertices`, which say nothing without the outline that they
-        were made from.
+        `If-Match` is required with `contour`, `vertices`, `move` and `reset: before_edit`, which say nothing
+        without the outline that they start from: sent twice, a drag would drag twice.
         """
-        blind = body.keys() & {"contour", "vertices"}
+        blind = body.keys() & {"contour", "vertices", "move"} or body.get("reset") == "before_edit"
         sample, changed = operations.change(
             clients().sessions,
             sample_id,

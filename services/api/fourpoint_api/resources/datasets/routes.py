@@ -14,7 +14,7 @@ from fourpoint_api.resources.labels.operations import LabelRequest
 from fourpoint_api.web import etags, examples, paging
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_caller, current_user_id, needs, signed_in
-from fourpoint_api.web.documented import problems
+from fourpoint_api.web.documented import not_modified, problems
 from fourpoint_api.web.response_headers import sends
 from fourpoint_core.domain.access import Role, Scope
 from fourpoint_core.errors import (
@@ -85,11 +85,15 @@ class OneDataset(MethodView):
     @sends(blueprint, "ETag")
     @blueprint.doc(operationId="getDataset")
     @blueprint.response(200, schemas.DashboardSchema, example={**examples.DATASET, "samples": examples.TOTALS})
+    @not_modified(blueprint)
     @problems(blueprint, NotFoundError)
     def get(self, dataset_id: UUID) -> Any:
         """Read a dataset and how far its labeling is."""
         dataset, totals = operations.read(clients().sessions, dataset_id)
-        return {**render(dataset), "samples": render_totals(totals)}, 200, {"ETag": _etag(dataset)}
+        tag = _etag_with_counts(dataset, totals)
+        if etags.is_known(tag):
+            return etags.not_modified(tag)
+        return {**render(dataset), "samples": render_totals(totals)}, 200, {"ETag": tag}
 
     @needs(Role.OWNER)
     @sends(blueprint, "ETag")
@@ -155,3 +159,8 @@ def render_totals(totals: SampleTotals) -> dict[str, int]:
 
 def _etag(dataset: Dataset) -> str:
     return etags.etag_of("dataset", dataset.row_version)
+
+
+def _etag_with_counts(dataset: Dataset, totals: SampleTotals) -> str:
+    """What a dashboard shows: the dataset's state, and counts that move without it."""
+    return f'{_etag(dataset)[:-1]}-{totals.total}-{totals.labeled}"'
