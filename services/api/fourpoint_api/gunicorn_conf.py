@@ -5,7 +5,9 @@ import os
 bind = os.environ.get("FOURPOINT_BIND", "127.0.0.1:8040")
 workers = int(os.environ.get("FOURPOINT_API_WORKERS", "2"))
 threads = int(os.environ.get("FOURPOINT_API_THREADS", "32"))
-worker_class = "gthread"
+worker_class = "fourpoint_api.gunicorn_worker.Worker"
+# A filter with a hundred labels in its address; the most that gunicorn can be told.
+limit_request_line = 8190
 # Longer than the longest `Prefer: wait`.
 timeout = 120
 graceful_timeout = 35

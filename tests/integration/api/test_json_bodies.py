@@ -1,6 +1,7 @@
 """What is no JSON, or JSON that cannot be meant: refused with a word on where and why."""
 
 import io
+from uuid import UUID
 
 import pytest
 from flask.testing import FlaskClient
@@ -99,3 +100,16 @@ def test_a_body_that_hides_its_length_is_read_up_to_the_limit_only(client: Flask
     )
     assert answer.json["code"] == "body_too_large"
     assert endless.tell() == 4 * 2**20
+
+
+@pytest.mark.parametrize("value", [0, 1, "true", "no", None, [], 1.0])
+def test_what_merely_looks_like_a_boolean_is_refused(client: FlaskClient, value: object) -> None:
+    answer = client.post("/v1/users", json={"name": "ada", "is_admin": value})
+    assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (422, "/is_admin")
+
+
+@pytest.mark.parametrize("text", ["1", "True", "yes", ""])
+def test_a_boolean_of_a_query_is_written_as_in_json(client: FlaskClient, text: str, unknown_id: UUID) -> None:
+    address = f"/v1/datasets/{unknown_id}"
+    assert client.delete(address, query_string={"delete_objects": text}).status_code == 422
+    assert client.delete(address, query_string={"delete_objects": "true"}).status_code == 404

@@ -13,10 +13,17 @@ from webargs.flaskparser import FlaskParser
 
 from fourpoint_api.web import strict_json
 from fourpoint_api.web.documented import problem_responses
-from fourpoint_api.web.problems import BodyTooLargeError, MalformedJsonError, UnsupportedMediaTypeError
+from fourpoint_api.web.problems import (
+    AddressTooLongError,
+    BodyTooLargeError,
+    MalformedJsonError,
+    UnsupportedMediaTypeError,
+)
 from fourpoint_core.errors import FieldError, InvalidInputError
 
 View = TypeVar("View", bound=Callable[..., Any])
+_BODY_REFUSALS = (MalformedJsonError, UnsupportedMediaTypeError, BodyTooLargeError, InvalidInputError)
+_QUERY_REFUSALS = (AddressTooLongError, InvalidInputError)
 # What is wrong, told by the framework's own words.
 _CODES = {
     "Unknown field.": "unknown_field",
@@ -71,9 +78,11 @@ class Blueprint(SmorestBlueprint):
     def arguments(self, schema: Any, *, location: str = "json", **kwargs: Any) -> Callable[[View], View]:
         """See flask-smorest. A class is made an instance here: the parser would make one for each request."""
         schema = schema() if isinstance(schema, type) else schema
+        # Fields of a query see nothing but text; see `fields.Flag`.
+        schema.reads_query = location == "query"
         parsing = super().arguments(schema, location=location, **kwargs)
-        kinds = (MalformedJsonError, UnsupportedMediaTypeError, BodyTooLargeError, InvalidInputError)
-        refusals = problem_responses(*(kinds if location == "json" else (InvalidInputError,)))
+        kinds = _QUERY_REFUSALS if location == "query" else _BODY_REFUSALS
+        refusals = problem_responses(*kinds)
 
         def decorate(view: View) -> View:
             return self.doc(responses=refusals)(parsing(view))  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Marshmallow fields for geometry: flat loops instead of a field object per number."""
+"""Marshmallow fields: geometry in flat loops and not a field object per number; booleans that are some."""
 
 import math
 from typing import Any
@@ -6,6 +6,8 @@ from typing import Any
 from marshmallow import ValidationError, fields
 
 from fourpoint_core.domain.geometry import MAX_VERTICES
+
+_WRITTEN = {"true": True, "false": False}
 
 
 def _vertex_problem(value: Any) -> str | None:
@@ -22,6 +24,20 @@ def _is_coordinate(value: Any) -> bool:
         return math.isfinite(value)
     except OverflowError:
         return False
+
+
+class Flag(fields.Boolean):
+    """True or false, and nothing that merely looks like it: `0`, `1` and "no" are no answers.
+
+    A query has nothing but text: there it is `true` or `false`.
+    """
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> bool:
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, str) and value in _WRITTEN and getattr(self.root, "reads_query", False):
+            return _WRITTEN[value]
+        raise self.make_error("invalid", input=value)
 
 
 class Vertex(fields.Field[list[float]]):

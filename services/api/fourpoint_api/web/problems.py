@@ -36,6 +36,20 @@ class BodyTooLargeError(errors.FourpointError):
     title = "The body is too large"
 
 
+class AddressTooLongError(errors.FourpointError):
+    """The address, with its query, is longer than the server reads."""
+
+    code = "address_too_long"
+    title = "The address is too long"
+
+
+class HeadersTooLargeError(errors.FourpointError):
+    """The headers are more than the server reads."""
+
+    code = "headers_too_large"
+    title = "The headers are too large"
+
+
 class RouteNotFoundError(errors.FourpointError):
     """There is no such address."""
 
@@ -110,6 +124,7 @@ STATUS: dict[type[errors.FourpointError], int] = {
     errors.FileTooLargeError: 413,
     errors.BatchTooLargeError: 413,
     BodyTooLargeError: 413,
+    AddressTooLongError: 414,
     errors.UnsupportedImageError: 415,
     UnsupportedMediaTypeError: 415,
     RangeNotSatisfiableError: 416,
@@ -121,6 +136,7 @@ STATUS: dict[type[errors.FourpointError], int] = {
     errors.NoOutlineError: 422,
     errors.ForbiddenAddressError: 422,
     errors.PreconditionRequiredError: 428,
+    HeadersTooLargeError: 431,
     errors.InternalError: 500,
     errors.StageOverrunError: 500,
     errors.DeviceExhaustedError: 503,

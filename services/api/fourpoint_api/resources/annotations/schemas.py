@@ -5,7 +5,7 @@ from typing import Any
 import marshmallow as ma
 
 from fourpoint_api.resources.labels.schemas import LabelSchema
-from fourpoint_api.web.fields import Box, Vertex
+from fourpoint_api.web.fields import Box, Flag, Vertex
 from fourpoint_api.web.schemas import ContourSchema, Schema
 from fourpoint_core.domain.annotations import MAX_ANNOTATIONS, MAX_Z_ORDER
 from fourpoint_core.domain.edits import VertexAction
@@ -15,9 +15,8 @@ _GEOMETRY = ("contour", "contour_id", "move", "resize", "vertices", "reset")
 _INDEX = ma.validate.Range(min=0, max=1_000_000)
 
 
-def _flag(description: str, **options: Any) -> ma.fields.Boolean:
-    # Of what marshmallow takes for a boolean, only those: "no" is no answer.
-    return ma.fields.Boolean(truthy={True}, falsy={False}, metadata={"description": description}, **options)
+def _flag(description: str, **options: Any) -> Flag:
+    return Flag(metadata={"description": description}, **options)
 
 
 class TraitsSchema(Schema):

@@ -7,6 +7,7 @@ from typing import Any
 import marshmallow as ma
 
 from fourpoint_api.resources.labels.schemas import NewLabelSchema
+from fourpoint_api.web.fields import Flag
 from fourpoint_api.web.schemas import PageQuerySchema, Schema, page_schema
 from fourpoint_api.web.texts import searched_text
 
@@ -56,7 +57,7 @@ class DatasetChangeSchema(Schema):
 class DatasetDeletionSchema(Schema):
     """How a dataset is deleted."""
 
-    delete_objects = ma.fields.Boolean(
+    delete_objects = Flag(
         load_default=False, metadata={"description": "Also delete the image files from the object store."}
     )
 

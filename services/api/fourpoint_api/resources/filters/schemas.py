@@ -6,6 +6,7 @@ from typing import Any
 import marshmallow as ma
 
 from fourpoint_api.resources.labels.schemas import LabelSchema
+from fourpoint_api.web.fields import Flag
 from fourpoint_api.web.schemas import Schema, page_schema
 from fourpoint_api.web.texts import searched_text, storable
 from fourpoint_core.domain.filters import SORTS, LabelMatch, SampleFilter, Span, Status
@@ -42,8 +43,8 @@ def _time(description: str) -> ma.fields.AwareDateTime:
     return ma.fields.AwareDateTime(format="iso", load_default=None, metadata={"description": description})
 
 
-def _flag(description: str) -> ma.fields.Boolean:
-    return ma.fields.Boolean(load_default=None, metadata={"description": description})
+def _flag(description: str) -> Flag:
+    return Flag(load_default=None, metadata={"description": description})
 
 
 class SampleFilterSchema(Schema):

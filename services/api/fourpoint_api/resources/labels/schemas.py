@@ -4,6 +4,7 @@ from typing import Any
 
 import marshmallow as ma
 
+from fourpoint_api.web.fields import Flag
 from fourpoint_api.web.schemas import Schema
 from fourpoint_core.domain.labels import DeletionPolicy
 
@@ -60,7 +61,7 @@ class LabelMergeSchema(Schema):
     """Where the objects of a label go."""
 
     into = ma.fields.UUID(required=True, metadata={"description": "The label that takes its place"})
-    dry_run = ma.fields.Boolean(load_default=False, metadata=_DRY_RUN)
+    dry_run = Flag(load_default=False, metadata=_DRY_RUN)
 
 
 class LabelDeletionSchema(Schema):
@@ -75,7 +76,7 @@ class LabelDeletionSchema(Schema):
             "`samples_and_source`: their files too."
         },
     )
-    dry_run = ma.fields.Boolean(load_default=False, metadata=_DRY_RUN)
+    dry_run = Flag(load_default=False, metadata=_DRY_RUN)
 
 
 class LabelUsesSchema(Schema):

@@ -3,6 +3,7 @@
 import marshmallow as ma
 
 from fourpoint_api.resources.filters.schemas import SortedFilterSchema, UnlabeledFilterSchema
+from fourpoint_api.web.fields import Flag
 from fourpoint_api.web.schemas import FieldProblemSchema, PageQuerySchema, Schema, page_schema
 from fourpoint_core.domain.filters import SORTS
 
@@ -100,7 +101,7 @@ class NextSampleSchema(Schema):
 class UploadQuerySchema(Schema):
     """Whether files are to be stored."""
 
-    validate_only = ma.fields.Boolean(
+    validate_only = Flag(
         load_default=False, metadata={"description": "Say what would become of each file, and store nothing"}
     )
 

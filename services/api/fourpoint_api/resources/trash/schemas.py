@@ -4,6 +4,7 @@ import marshmallow as ma
 
 from fourpoint_api.resources.filters.schemas import SampleFilterSchema
 from fourpoint_api.resources.samples.schemas import SampleSchema
+from fourpoint_api.web.fields import Flag
 from fourpoint_api.web.schemas import PageQuerySchema, Schema, page_schema
 
 MAX_IDS = 10_000
@@ -14,15 +15,11 @@ class DeletionRequestSchema(Schema):
 
     ids = ma.fields.List(ma.fields.UUID(), load_default=None, validate=ma.validate.Length(max=MAX_IDS))
     filter = ma.fields.Nested(SampleFilterSchema, load_default=None, allow_none=True)
-    delete_source = ma.fields.Boolean(
+    delete_source = Flag(
         load_default=False,
-        truthy={True},
-        falsy={False},
         metadata={"description": "Also remove the files from the bucket; this cannot be undone"},
     )
-    dry_run = ma.fields.Boolean(
-        load_default=False, truthy={True}, falsy={False}, metadata={"description": "Count, and do nothing"}
-    )
+    dry_run = Flag(load_default=False, metadata={"description": "Count, and do nothing"})
 
 
 class SharingSchema(Schema):

@@ -3,6 +3,7 @@
 import marshmallow as ma
 
 from fourpoint_api.resources.datasets.schemas import NAME
+from fourpoint_api.web.fields import Flag
 from fourpoint_api.web.schemas import Schema, page_schema
 
 _SUBJECT = "The `sub` of this person's access tokens, as the identity provider says it"
@@ -12,7 +13,7 @@ class NewUserSchema(Schema):
     """A person to be added."""
 
     name = ma.fields.String(required=True, validate=NAME)
-    is_admin = ma.fields.Boolean(load_default=False)
+    is_admin = Flag(load_default=False)
     oidc_subject = ma.fields.String(
         load_default=None,
         allow_none=True,
@@ -25,8 +26,8 @@ class UserChangeSchema(Schema):
     """What to change about a person."""
 
     name = ma.fields.String(validate=NAME)
-    is_admin = ma.fields.Boolean()
-    is_disabled = ma.fields.Boolean(metadata={"description": "Nothing that this person holds opens anything"})
+    is_admin = Flag()
+    is_disabled = Flag(metadata={"description": "Nothing that this person holds opens anything"})
 
 
 class UserSchema(Schema):
