@@ -6,8 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo clean-data test test-training test-faults test-clients clients lint types contracts openapi lock \
-	lock-training clean
+.PHONY: setup demo clean-data test test-training test-faults test-clients test-schemathesis test-schemathesis-long
+.PHONY: clients lint types contracts openapi lock lock-training clean
 
 setup: $(STAMP)
 
@@ -63,6 +63,14 @@ test-faults: setup
 # Clients in their own languages, against a running system.
 test-clients: setup clients/typescript/node_modules/.installed
 	@$(BIN)/python -m pytest -q tests/clients
+
+# Requests made from the contract, against a whole system: some two minutes, always the same ones.
+test-schemathesis: setup
+	@$(BIN)/python -m tests.schemathesis.run
+
+# More than 10,000 requests; SEED= makes other ones, EXAMPLES= more.
+test-schemathesis-long: setup
+	@$(BIN)/python -m tests.schemathesis.run --examples $(or $(EXAMPLES),200) $(if $(SEED),--seed $(SEED))
 
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
