@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from fourpoint_api.app import contract
@@ -30,8 +31,10 @@ def main() -> int:
     findings: list[str] = []
     try:
         with Stack(StackOptions(directory / "data", api_port=0, io_processes=1)) as stack:
-            for person in options.people:
-                findings += _ask(stack, person, options, directory / f"{person}.json")
+            if "admin" in options.people:
+                findings += _ask_as_admin(stack, options, directory)
+            if "nobody" in options.people:
+                findings += _ask_as_nobody(stack, options, directory)
             findings += _defects_logged(stack.log_directory)
         remove_data(directory / "data")
     finally:
@@ -40,9 +43,35 @@ def main() -> int:
     return 1 if findings else 0
 
 
-def _ask(stack: Stack, person: str, options: argparse.Namespace, statuses: Path) -> list[str]:
-    """What was found on behalf of this person."""
-    print(f"== {person}", flush=True)
+def _ask_as_admin(stack: Stack, options: argparse.Namespace, directory: Path) -> list[str]:
+    arguments = [
+        *("--header", f"Authorization: Bearer {stack.admin_token}"),
+        *([f"--seed={options.seed}"] if options.seed else ["--generation-deterministic"]),
+        *options.more,
+    ]
+    alone = ["--phases=examples,coverage,fuzzing", f"--max-examples={options.examples}"]
+    in_sequence = ["--phases=stateful", f"--max-examples={options.sequences}"]
+    findings: list[str] = []
+    counted: Statuses = {}
+    for each in (alone, in_sequence):
+        findings += _ask(stack, "admin", [*arguments, *each], counted, directory)
+    return findings + [f"{name} never succeeded." for name in _never_successful(counted)]
+
+
+def _ask_as_nobody(stack: Stack, options: argparse.Namespace, directory: Path) -> list[str]:
+    arguments = [
+        "--phases=examples,fuzzing",
+        "--exclude-checks=positive_data_acceptance",
+        "--generation-deterministic",
+        f"--max-examples={min(options.examples, 10)}",
+    ]
+    return _ask(stack, "nobody", arguments, {}, directory)
+
+
+def _ask(stack: Stack, person: str, arguments: list[str], counted: Statuses, directory: Path) -> list[str]:
+    """Run schemathesis once; what it found. counted: gets the statuses of the answers."""
+    print(f"== as {person}", flush=True)
+    statuses = directory / "statuses.json"
     environment = {
         **os.environ,
         "FUZZ_BASE_URL": stack.base_url,
@@ -50,7 +79,6 @@ def _ask(stack: Stack, person: str, options: argparse.Namespace, statuses: Path)
         "FUZZ_PERSON": person,
         "FUZZ_STATUSES": str(statuses),
     }
-    arguments = _as_admin(stack, options) if person == "admin" else _as_nobody(options)
     done = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "schemathesis.toml")),
@@ -61,28 +89,11 @@ def _ask(stack: Stack, person: str, options: argparse.Namespace, statuses: Path)
         env=environment,
         check=False,
     )
-    counted: Statuses = json.loads(statuses.read_text())
-    _print(counted)
-    findings = [f"schemathesis found something as {person}; see above."] if done.returncode else []
-    if person == "admin" and not options.more:
-        findings += [f"{name} never succeeded." for name in _never_successful(counted)]
-    return findings
-
-
-def _as_admin(stack: Stack, options: argparse.Namespace) -> list[str]:
-    phases = ["--phases=examples,coverage,fuzzing,stateful"]
-    chance = [f"--seed={options.seed}"] if options.seed else ["--generation-deterministic"]
-    token = ["--header", f"Authorization: Bearer {stack.admin_token}"]
-    return [*token, *chance, *phases, f"--max-examples={options.examples}", *options.more]
-
-
-def _as_nobody(options: argparse.Namespace) -> list[str]:
-    return [
-        "--phases=examples,fuzzing",
-        "--exclude-checks=positive_data_acceptance",
-        "--generation-deterministic",
-        f"--max-examples={min(options.examples, 10)}",
-    ]
+    found: Statuses = json.loads(statuses.read_text())
+    _print(found)
+    for name, counts in found.items():
+        counted[name] = dict(Counter(counted.get(name, {})) + Counter(counts))
+    return [f"schemathesis found something as {person}; see above."] if done.returncode else []
 
 
 def _never_successful(counted: Statuses) -> list[str]:
@@ -109,7 +120,8 @@ def _defects_logged(logs: Path) -> list[str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--examples", type=int, default=8, help="requests per operation, and sequences of them")
+    parser.add_argument("--examples", type=int, default=8, help="requests per operation")
+    parser.add_argument("--sequences", type=int, default=20, help="sequences of requests that follow links")
     parser.add_argument("--seed", type=int, help="make other requests than always")
     parser.add_argument("--people", nargs="+", choices=PEOPLE, default=PEOPLE, help="who asks")
     parser.add_argument("more", nargs="*", help="further arguments for schemathesis, after --")

@@ -77,6 +77,11 @@ class World:
         path = f"/samples/{sample_id}/annotations"
         return str(self._post(path, {"contour": CONTOUR, "label": "disc"})["id"])
 
+    def undo(self, sample_id: str) -> None:
+        """Take the last save of an image back."""
+        condition = {"If-Match": self.etag(f"/samples/{sample_id}/annotations") or ""}
+        self._http.post(f"/samples/{sample_id}/undo", headers=condition).raise_for_status()
+
     def filter(self) -> str:
         """A saved filter."""
         path = f"/datasets/{self.kept['dataset_id']}/filters"
