@@ -1,6 +1,7 @@
-"""Marshmallow fields: geometry in flat loops and not a field object per number; booleans that are some."""
+"""Marshmallow fields: geometry in flat loops instead of objects, and booleans and times that are some."""
 
 import math
+from datetime import UTC, datetime
 from typing import Any
 
 from marshmallow import ValidationError, fields
@@ -38,6 +39,20 @@ class Flag(fields.Boolean):
         if isinstance(value, str) and value in _WRITTEN and getattr(self.root, "reads_query", False):
             return _WRITTEN[value]
         raise self.make_error("invalid", input=value)
+
+
+class Moment(fields.AwareDateTime):
+    """A time of any zone, as the same time in UTC: PostgreSQL takes no zone beyond 16 hours."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(format="iso", **kwargs)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> datetime:
+        found = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            return found.astimezone(UTC)
+        except OverflowError as error:
+            raise ValidationError("Give a time between the years 1 and 9999 in UTC.") from error
 
 
 class Vertex(fields.Field[list[float]]):

@@ -6,7 +6,7 @@ from typing import Any
 import marshmallow as ma
 
 from fourpoint_api.resources.labels.schemas import LabelSchema
-from fourpoint_api.web.fields import Flag
+from fourpoint_api.web.fields import Flag, Moment
 from fourpoint_api.web.schemas import Schema, page_schema
 from fourpoint_api.web.texts import searched_text, storable
 from fourpoint_core.domain.filters import SORTS, LabelMatch, SampleFilter, Span, Status
@@ -39,8 +39,8 @@ def _many(field: ma.fields.Field[Any], description: str) -> ma.fields.List[Any]:
     return ma.fields.List(field, load_default=list, validate=several, metadata={"description": description})
 
 
-def _time(description: str) -> ma.fields.AwareDateTime:
-    return ma.fields.AwareDateTime(format="iso", load_default=None, metadata={"description": description})
+def _time(description: str) -> Moment:
+    return Moment(load_default=None, metadata={"description": description})
 
 
 def _flag(description: str) -> Flag:
