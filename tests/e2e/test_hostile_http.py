@@ -5,6 +5,7 @@ import socket
 from urllib.parse import urlsplit
 
 import pytest
+from tests.http_client import Client
 
 from fourpoint_standalone.stack import Stack
 
@@ -40,3 +41,12 @@ def test_what_cannot_be_read_is_refused_with_a_problem_document(
     found, media_type, problem = answer_to(stack, request_bytes)
     assert (found, media_type, problem["code"]) == (status, "application/problem+json", code)
     assert problem["status"] == status
+
+
+def test_a_body_in_pieces_that_are_none_is_refused(stack: Stack, client: Client) -> None:
+    head = (
+        f"POST /v1/datasets HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {stack.admin_token}\r\n"
+        "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ).encode()
+    status, media_type, problem = answer_to(stack, head + b'zzzz\r\n{"name": "chunk"}\r\n0\r\n\r\n')
+    assert (status, media_type, problem["code"]) == (400, "application/problem+json", "bad_request")

@@ -24,7 +24,18 @@ from fourpoint_api.resources.trash.routes import blueprint as trash
 from fourpoint_api.resources.uploads.routes import blueprint as uploads
 from fourpoint_api.resources.users.routes import blueprint as users
 from fourpoint_api.resources.webhooks.routes import blueprint as webhooks
-from fourpoint_api.web import auth, cors, idempotency, openapi, plain_json, problems, request_ids
+from fourpoint_api.web import (
+    auth,
+    bodies,
+    browsers,
+    cors,
+    idempotency,
+    openapi,
+    plain_json,
+    problems,
+    rate_limits,
+    request_ids,
+)
 
 BLUEPRINTS = (
     health,
@@ -57,9 +68,12 @@ def create_app(clients: Clients) -> Flask:
     request_ids.install(app)
     problems.install(app)
     cors.install(app, clients.settings.origins)
+    rate_limits.install(app, clients.rate_limits)
+    bodies.install(app)
     auth.install(app)
     idempotency.install(app)
     openapi.serve(app, _with_routes(app))
+    browsers.install(app, clients.settings)
     return app
 
 

@@ -7,12 +7,13 @@ from flask import Flask, current_app
 from redis import Redis
 
 from fourpoint_api.settings import ApiSettings
+from fourpoint_api.web.rate_limits import RateLimits
 from fourpoint_api.web.signing_in import SignIn
 from fourpoint_api.web.waiting import JobNews
 from fourpoint_core.jobs.broker import celery_app
 from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.storage import ObjectStore, open_store
-from fourpoint_core.store.session import Sessions, connect
+from fourpoint_core.store.session import MAX_QUEUED, Sessions, connect
 
 _KEY = "fourpoint"
 
@@ -28,17 +29,20 @@ class Clients:
     dispatcher: Dispatcher
     news: JobNews
     sign_in: SignIn
+    rate_limits: RateLimits
 
     def close(self) -> None:
         """Give every connection back."""
         self.news.close()
         self.redis.close()
+        self.rate_limits.close()
         self.sessions.kw["bind"].dispose()
 
 
 def build_clients(settings: ApiSettings) -> Clients:
     """Nothing connects yet: each client does on first use."""
     sessions = connect(settings)
+    sessions.configure(info={MAX_QUEUED: settings.max_queued_jobs})
     redis = Redis.from_url(settings.redis_url, socket_connect_timeout=1, socket_timeout=5)
     return Clients(
         settings=settings,
@@ -48,6 +52,7 @@ def build_clients(settings: ApiSettings) -> Clients:
         dispatcher=Dispatcher(celery_app(settings, "fourpoint-api"), sessions),
         news=JobNews(redis, settings.max_waiters),
         sign_in=SignIn(settings, sessions),
+        rate_limits=RateLimits(settings),
     )
 
 

@@ -46,6 +46,33 @@ class ApiSettings(CoreSettings):
         "them; `*`: any; empty: pages of the API's own origin only",
         "",
     )
+    rate_limit_token: int = variable(
+        "FOURPOINT_RATE_LIMIT_TOKEN",
+        "requests a minute with one token; 0: as many as come",
+        30_000,
+        may_be_zero=True,
+    )
+    rate_limit_address: int = variable(
+        "FOURPOINT_RATE_LIMIT_ADDRESS",
+        "requests a minute from one address, of all its tokens and of none; 0: as many as come",
+        120_000,
+        may_be_zero=True,
+    )
+    max_queued_jobs: int = variable(
+        "FOURPOINT_MAX_QUEUED_JOBS", "jobs that may wait in one queue; more are refused with 503", 1000
+    )
+    hsts_seconds: int = variable(
+        "FOURPOINT_HSTS_SECONDS",
+        "how long browsers are to use https:// only; 0: nothing is said of it",
+        0,
+        may_be_zero=True,
+    )
+    trusted_proxies: int = variable(
+        "FOURPOINT_TRUSTED_PROXIES",
+        "proxies in front of the API whose X-Forwarded-For, -Proto and -Host are believed; 0: nobody's are",
+        0,
+        may_be_zero=True,
+    )
 
     auth: Auth = variable(
         "FOURPOINT_AUTH",

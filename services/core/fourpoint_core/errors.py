@@ -367,6 +367,13 @@ class ForbiddenAddressError(FourpointError):
     title = "The address may not be called"
 
 
+class QueueFullError(FourpointError, Retryable):
+    """As many jobs wait in the queue as may."""
+
+    code = "queue_full"
+    title = "The queue is full"
+
+
 class LeaseLostError(FourpointError):
     """Another worker owns the job now; this one's result must not be recorded."""
 

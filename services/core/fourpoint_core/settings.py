@@ -20,12 +20,16 @@ _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
 
 
-def variable(name: str, meaning: str, default: Any = MISSING, *, secret: bool = False) -> Any:
+def variable(
+    name: str, meaning: str, default: Any = MISSING, *, secret: bool = False, may_be_zero: bool = False
+) -> Any:
     """Declare a setting: its environment variable, what it means, and its default if it has one.
 
     secret: holds a password or a key, and is left out where the settings are printed.
+    may_be_zero: of a number, which is above zero else.
     """
-    return field(default=default, repr=not secret, metadata={"variable": name, "meaning": meaning})
+    metadata = {"variable": name, "meaning": meaning, "least": 0 if may_be_zero else None}
+    return field(default=default, repr=not secret, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -156,5 +160,7 @@ class CoreSettings(FromVariables):
         parse_networks(self.outbound_networks)
         for item in fields(self):
             value = getattr(self, item.name)
-            if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
+            if not isinstance(value, int | float) or isinstance(value, bool) or value > 0:
+                continue
+            if value < 0 or item.metadata.get("least") is None:
                 raise SettingsError(f"{item.metadata['variable']}: must be above zero")

@@ -3,6 +3,7 @@
 import base64
 import json
 import threading
+from datetime import datetime
 from uuid import UUID
 
 import pytest
@@ -330,7 +331,7 @@ def test_nobody_waits_longer_than_the_limit(
 ) -> None:
     asked = []
 
-    def note(bell: object, seconds: float, read: object) -> Job:
+    def note(bell: object, seconds: float, read: object, *_: object) -> Job:
         asked.append(seconds)
         return read()
 
@@ -382,3 +383,19 @@ def test_a_label_for_a_contour_that_is_not_saved_is_refused(client: FlaskClient,
     response = client.post(f"/v1/samples/{sample.id}/contours", json={"points": POINTS, "label": "cat"})
     assert response.status_code == 422
     assert response.json["errors"][0]["pointer"] == "/label"
+
+
+@pytest.mark.parametrize(
+    ("prefer", "body", "seconds"),
+    [
+        ("wait=1", {}, 31),
+        ("wait=1", {"save": "document", "label": "cat"}, 120),
+        (None, {}, 120),
+    ],
+)
+def test_an_outline_that_nothing_keeps_is_not_drawn_long_after_the_wait(
+    client: FlaskClient, sample: Sample, prefer: str | None, body: dict[str, str], seconds: int
+) -> None:
+    job = infer(client, sample, prefer, points=POINTS, **body).json
+    life = datetime.fromisoformat(job["deadline_at"]) - datetime.fromisoformat(job["created_at"])
+    assert round(life.total_seconds()) == seconds

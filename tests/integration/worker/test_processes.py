@@ -44,6 +44,17 @@ from tests.integration.worker.scenes import SquareEngine
 inference_app.build_engine = lambda name, surroundings: SquareEngine(lambda checkpoint: time.sleep(2))
 inference_app.main()
 """
+SLOW_IO = """
+import time
+from fourpoint_worker import io_app
+from fourpoint_worker.tasks import purge_dataset
+purge = purge_dataset.PurgeDatasetWork.do
+def slowly(self, payload, job):
+    time.sleep(2)
+    return purge(self, payload, job)
+purge_dataset.PurgeDatasetWork.do = slowly
+io_app.main()
+"""
 INFERENCE = "from fourpoint_worker import inference_app; inference_app.main()"
 IO = "from fourpoint_worker import io_app; io_app.main()"
 
@@ -161,6 +172,21 @@ def test_a_worker_told_to_stop_finishes_what_it_has_in_hand(
         running.send_signal(signal.SIGTERM)
         assert running.wait(30) == 0
     assert scene.job(job_id).state == JobState.SUCCEEDED
+
+
+def test_an_io_worker_told_to_stop_finishes_what_it_has_in_hand(
+    scene: Scene, variables: dict[str, str], broker: Celery, tmp_path: Path
+) -> None:
+    with unit_of_work(scene.sessions) as session:
+        datasets.mark_deleted(session, datasets.get_dataset(session, scene.dataset_id))
+    job_id = scene.queue(PURGE_DATASET, PurgeDataset(scene.dataset_id, delete_objects=True))
+    with process(SLOW_IO, variables, tmp_path / "log") as running:
+        publish(scene, broker, job_id)
+        assert eventually(lambda: scene.job(job_id).state == JobState.RUNNING)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(30) == 0
+    assert scene.job(job_id).state == JobState.SUCCEEDED
+    assert scene.outcomes(job_id) == ["succeeded"]
 
 
 def test_a_message_that_names_no_job_does_not_disturb_the_next_one(

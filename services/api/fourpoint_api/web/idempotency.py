@@ -47,6 +47,11 @@ def install(app: Flask) -> None:
     app.teardown_request(_forget)
 
 
+def is_named() -> bool:
+    """Whether this request has a key, and so may come again."""
+    return HEADER in request.headers
+
+
 def earlier() -> dict[str, Any] | None:
     """What this request made when it was sent before, and its answer was lost; None: it is new."""
     result: dict[str, Any] | None = g.get("earlier")

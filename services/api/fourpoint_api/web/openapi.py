@@ -16,15 +16,18 @@ from fourpoint_api.web import response_headers
 from fourpoint_api.web.auth import public
 from fourpoint_api.web.documented import problem_responses
 from fourpoint_api.web.fields import Box, Points, Vertex, Vertices
-from fourpoint_api.web.problems import MEDIA_TYPE
+from fourpoint_api.web.problems import MEDIA_TYPE, TooManyRequestsError
+from fourpoint_api.web.rate_limits import UNLIMITED
 from fourpoint_api.web.schemas import ProblemSchema
 from fourpoint_core.domain.prompts import ROLES
 from fourpoint_core.errors import (
     AnswerLostError,
+    FourpointError,
     IdempotencyKeyReusedError,
     InsufficientRoleError,
     InsufficientScopeError,
     InvalidInputError,
+    QueueFullError,
     RequestInProgressError,
     TokenInvalidError,
     UnauthenticatedError,
@@ -87,6 +90,7 @@ def contract(api: ContractApi) -> dict[str, Any]:
     document: dict[str, Any] = api.spec.to_dict()
     _document_access(document)
     _document_retries(document)
+    _document_limits(document)
     for response in _error_responses(document):
         content = response.get("content", {})
         if JSON in content:
@@ -105,7 +109,14 @@ def serve(app: Flask, api: ContractApi) -> None:
         return Response(text, mimetype=JSON)
 
     docs = get_swaggerui_blueprint(
-        "/docs", "/openapi.json", config={"app_name": "Fourpoint", "validatorUrl": None}
+        "/docs",
+        "/openapi.json",
+        # The address of the redirection is not to be made from the request, or the page would differ by host.
+        config={
+            "app_name": "Fourpoint",
+            "validatorUrl": None,
+            "oauth2RedirectUrl": "/docs/oauth2-redirect.html",
+        },
     )
     app.register_blueprint(docs)
     public(app.view_functions[f"{docs.name}.show"])
@@ -134,12 +145,27 @@ def _document_retries(document: dict[str, Any]) -> None:
         operation = path.get("post")
         if operation is not None and operation.get("security") != []:
             operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
-            for status, response in problem_responses(*KEY_REFUSALS).items():
-                known = operation["responses"].setdefault(status, response)
-                if "content" in known:
-                    content = known["content"].get(MEDIA_TYPE) or known["content"][JSON]
-                    content["examples"].update(response["content"][MEDIA_TYPE]["examples"])
-            operation["responses"] = dict(sorted(operation["responses"].items()))
+            _add_problems(operation, *KEY_REFUSALS)
+
+
+def _document_limits(document: dict[str, Any]) -> None:
+    """Whoever asks too often is refused; and a job, where as many wait as may."""
+    document["components"]["responses"]["TOO_MANY_REQUESTS"] = problem_responses(TooManyRequestsError)["429"]
+    refusal = {"429": {"$ref": "#/components/responses/TOO_MANY_REQUESTS"}}
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            if isinstance(operation, dict) and path not in UNLIMITED:
+                operation["responses"].update(refusal)
+                _add_problems(operation, *([QueueFullError] if "202" in operation["responses"] else []))
+
+
+def _add_problems(operation: dict[str, Any], *kinds: type[FourpointError]) -> None:
+    for status, response in problem_responses(*kinds).items():
+        known = operation["responses"].setdefault(status, response)
+        if "content" in known:
+            content = known["content"].get(MEDIA_TYPE) or known["content"][JSON]
+            content["examples"].update(response["content"][MEDIA_TYPE]["examples"])
+    operation["responses"] = dict(sorted(operation["responses"].items()))
 
 
 def _error_responses(document: dict[str, Any]) -> list[dict[str, Any]]:

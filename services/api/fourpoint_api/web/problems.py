@@ -82,6 +82,20 @@ class TooBusyError(errors.FourpointError, errors.Retryable):
     title = "The service is busy"
 
 
+class TooManyRequestsError(errors.FourpointError, errors.Retryable):
+    """The token or the address asks more often than it may.
+
+    retry_in: seconds until it may again.
+    """
+
+    code = "too_many_requests"
+    title = "Too many requests"
+
+    def __init__(self, detail: str, retry_in: int):
+        super().__init__(f"{detail} Ask again in {retry_in} s.")
+        self.retry_in = retry_in
+
+
 class BadRequestError(errors.FourpointError):
     """HTTP itself was spoken wrongly."""
 
@@ -136,11 +150,13 @@ STATUS: dict[type[errors.FourpointError], int] = {
     errors.NoOutlineError: 422,
     errors.ForbiddenAddressError: 422,
     errors.PreconditionRequiredError: 428,
+    TooManyRequestsError: 429,
     HeadersTooLargeError: 431,
     errors.InternalError: 500,
     errors.StageOverrunError: 500,
     errors.DeviceExhaustedError: 503,
     TooBusyError: 503,
+    errors.QueueFullError: 503,
     errors.StorageUnavailableError: 503,
     errors.StorageDeniedError: 503,
     errors.DatabaseUnavailableError: 503,
@@ -189,12 +205,13 @@ def problem_response(code: str, title: str, detail: str, fields: list[dict[str, 
 
 def install(app: Flask) -> None:
     """Answer every error of the application with a problem document."""
-    app.register_error_handler(errors.FourpointError, _answer)
+    app.register_error_handler(errors.FourpointError, answer)
     app.register_error_handler(HTTPException, _answer_http)
     app.register_error_handler(Exception, _answer_unexpected)
 
 
-def _answer(error: errors.FourpointError) -> Response:
+def answer(error: errors.FourpointError) -> Response:
+    """The problem document of an error, with the headers that belong to it."""
     fields = [{"pointer": e.pointer, "code": e.code, "detail": e.detail} for e in error.errors]
     more: dict[str, Any] = {}
     if isinstance(error, errors.StaleDocumentError):
@@ -208,6 +225,8 @@ def _answer(error: errors.FourpointError) -> Response:
         response.headers["ETag"] = error.current_etag
     if isinstance(error, RangeNotSatisfiableError):
         response.headers["Content-Range"] = f"bytes */{error.size}"
+    if isinstance(error, TooManyRequestsError):
+        response.headers["Retry-After"] = str(error.retry_in)
     if isinstance(error, CHALLENGES):
         response.headers["WWW-Authenticate"] = _challenge(error)
     return response

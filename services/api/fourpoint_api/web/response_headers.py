@@ -23,6 +23,16 @@ HEADERS: dict[str, dict[str, Any]] = {
     "X-Request-ID": _header(
         "The request in all logs: yours, where you sent one", "01930000-0000-7000-8000-000000000000"
     ),
+    "RateLimit": _header(
+        "Of each quota the requests left (`r`) and the seconds (`t`) until all are back; missing without one",
+        '"token";r=29999;t=1, "address";r=119999;t=1',
+        always=False,
+    ),
+    "RateLimit-Policy": _header(
+        "Each quota: requests (`q`) in so many seconds (`w`)",
+        '"token";q=30000;w=60, "address";q=120000;w=60',
+        always=False,
+    ),
     "ETag": _header("Names this state, for `If-Match` and `If-None-Match`", '"document-7"'),
     "Location": _header(
         "Where the new resource, or the job, is read", "/v1/jobs/01930000-0000-7000-8000-0000000000f1"
@@ -48,6 +58,7 @@ HEADERS: dict[str, dict[str, Any]] = {
     "Cache-Control": _header("How long it may be kept", "private, max-age=0, must-revalidate"),
     "Content-Range": _header("Which bytes these are, of how many", "bytes 0-1023/240512"),
 }
+_LIMITS = ("RateLimit", "RateLimit-Policy")
 # By what an error is about: the code that brings the header.
 _OF_CODES = {
     "unauthenticated": "WWW-Authenticate",
@@ -68,7 +79,8 @@ def document(contract: dict[str, Any]) -> None:
     components = contract.setdefault("components", {})
     components["headers"] = HEADERS
     for response in components.get("responses", {}).values():
-        response["headers"] = _references(["X-Request-ID"])
+        of_code = ["Retry-After"] if "too_many_requests" in str(response) else []
+        response["headers"] = _references(["X-Request-ID", *_LIMITS, *of_code])
     for path in contract["paths"].values():
         for method, operation in path.items():
             if method in _METHODS:
@@ -84,6 +96,8 @@ def _names(
 ) -> Iterator[str]:
     """Names of the headers of one response."""
     yield "X-Request-ID"
+    if "429" in operation["responses"]:
+        yield from _LIMITS
     if status in {"200", "201", "204", "206", "304"}:
         yield from _of_success(operation, status, response, own)
     if status == "202":

@@ -97,10 +97,15 @@ class JobNews:
                 bell.set()
 
 
-def wait_until_final(bell: threading.Event, seconds: float, read: Callable[[], Job]) -> Job:
+def wait_until_final(
+    bell: threading.Event,
+    seconds: float,
+    read: Callable[[], Job],
+    has_hung_up: Callable[[], bool] = lambda: False,
+) -> Job:
     """Wait for the job's end, at most `seconds`; `read` opens and closes its own transaction.
 
-    Returns the job as it stood last.
+    has_hung_up: whether nobody waits any more, asked once a second. Returns the job as it stood last.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -108,5 +113,5 @@ def wait_until_final(bell: threading.Event, seconds: float, read: Callable[[], J
         bell.wait(max(0.0, min(left, LOOK_AGAIN_SECONDS)))
         bell.clear()
         job = read()
-        if JobState(job.state).is_final or left <= 0:
+        if JobState(job.state).is_final or left <= 0 or has_hung_up():
             return job

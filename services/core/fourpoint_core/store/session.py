@@ -15,6 +15,7 @@ from fourpoint_core.settings import CoreSettings
 from fourpoint_core.store import liveness
 
 __all__ = [
+    "MAX_QUEUED",
     "Session",  # so that whoever works inside a unit of work need not know SQLAlchemy
     "Sessions",
     "autocommit",
@@ -35,6 +36,8 @@ Sessions = sessionmaker[Session]
 _AWAY = (OperationalError, InterfaceError, PoolTimeoutError, PendingRollbackError)
 # What is to be committed together with a change, by whoever asked for the change: see `unit_of_work`.
 effect_var: ContextVar[Callable[[Session], None] | None] = ContextVar("effect", default=None)
+# In `Session.info`: how many jobs may wait in one queue; missing where as many may as come.
+MAX_QUEUED = "max_queued"
 _CHANGED = "changed"
 _RESULT = "result"
 _SAY_AGAIN = "The database did not answer; try again."

@@ -38,12 +38,14 @@ def queue(
     request_id: str | None,
     *,
     durable: bool,
+    deadline_seconds: float | None = None,
 ) -> jobs.Message:
     """Check the prompt against the image and queue the job; publishing is the caller's next step.
 
     durable: whether the job must outlive a crash of PostgreSQL from now on, because its id is answered next.
     Whoever answers with the outcome can do without: the outcome's commit takes the job to the disk.
-    Raises NotFoundError or InvalidInputError.
+    deadline_seconds: where the outline is worth having for less long than usual.
+    Raises NotFoundError, InvalidInputError or QueueFullError.
     """
     name = None if wanted.label_name is None else clean_label_name(wanted.label_name)
     with unit_of_work(sessions, durable=durable) as session:
@@ -77,6 +79,7 @@ def queue(
             dataset_id=image.dataset_id,
             sample_id=sample_id,
             request_id=request_id,
+            deadline_seconds=deadline_seconds,
         )
 
 

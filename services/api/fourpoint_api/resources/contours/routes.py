@@ -9,13 +9,14 @@ from flask.views import MethodView
 
 from fourpoint_api.clients import clients
 from fourpoint_api.resources.contours import operations, schemas
-from fourpoint_api.resources.jobs.operations import read
+from fourpoint_api.resources.jobs.operations import cancel, read
 from fourpoint_api.resources.jobs.rendering import accepted
 from fourpoint_api.resources.jobs.schemas import JobSchema
-from fourpoint_api.web import examples, plain_json
+from fourpoint_api.web import examples, idempotency, plain_json
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id
 from fourpoint_api.web.documented import problems, waits
+from fourpoint_api.web.hanging_up import client_has_hung_up
 from fourpoint_api.web.preferences import preferred_wait, waited
 from fourpoint_api.web.problems import TooBusyError, problem_response
 from fourpoint_api.web.waiting import wait_until_final
@@ -32,9 +33,12 @@ from fourpoint_core.errors import (
     StorageUnavailableError,
 )
 from fourpoint_core.ids import new_id
+from fourpoint_core.jobs.contracts import SaveMode
 from fourpoint_core.logs import request_id_var
 from fourpoint_core.store.models import Job
 
+# How long the outline of a click is worth having when the wait for it is over: whoever polls has so long.
+GRACE_SECONDS = 30.0
 blueprint = Blueprint("contours", __name__, url_prefix="/v1/samples", description="Clicks to outlines")
 
 
@@ -62,13 +66,16 @@ class Contours(MethodView):
         """Infer an outline from four extreme points, in any order or by name, or from a box.
 
         `Prefer: wait=N` holds the answer until the outline is there (200); else, or when N seconds have
-        passed, the answer is 202 and a job.
+        passed, the answer is 202 and a job. Where nothing is saved, whoever hangs up while waiting cancels
+        the job, and it ends half a minute after the wait at the latest.
         """
         seconds = preferred_wait(clients().settings.max_wait_seconds)
         job_id = new_id()
         wanted = operations.ContourRequest(
             _prompt(body), body["save"], body["annotation_id"], body["label_id"], body["label"]
         )
+        # Who names the request will send it again, and then wants the answer.
+        is_fleeting = seconds > 0 and wanted.save is SaveMode.NONE and not idempotency.is_named()
         with ExitStack() as stack:
             # Before the message goes out, so that the answer cannot come before anyone listens.
             bell = _listen(stack, job_id) if seconds else None
@@ -80,9 +87,13 @@ class Contours(MethodView):
                 current_user_id(),
                 request_id_var.get(),
                 durable=bell is None,
+                deadline_seconds=seconds + GRACE_SECONDS if is_fleeting else None,
             )
             clients().dispatcher.dispatch([message])
             job = _outcome(bell, seconds, job_id)
+        if is_fleeting and not JobState(job.state).is_final and client_has_hung_up():
+            # An outline that nobody sees and nothing keeps is no work worth doing.
+            job = cancel(clients().sessions, clients().redis, job_id)
         return _answer(job)
 
 
@@ -124,7 +135,7 @@ def _outcome(bell: Event | None, seconds: float, job_id: UUID) -> Job:
         return read(clients().sessions, job_id)
     waited(seconds)
     try:
-        return wait_until_final(bell, seconds, lambda: read(clients().sessions, job_id))
+        return wait_until_final(bell, seconds, lambda: read(clients().sessions, job_id), client_has_hung_up)
     except NotFoundError as error:
         # Nobody has been told of it yet, and PostgreSQL crashed before it lay on the disk.
         raise DatabaseUnavailableError("The database has restarted; click again.") from error

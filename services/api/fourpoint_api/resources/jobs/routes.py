@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from fourpoint_api.web import examples, paging
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_caller, needs, signed_in
 from fourpoint_api.web.documented import problems, waits
+from fourpoint_api.web.hanging_up import client_has_hung_up
 from fourpoint_api.web.preferences import preferred_wait, waited
 from fourpoint_api.web.problems import TooBusyError
 from fourpoint_api.web.response_headers import sends
@@ -69,7 +71,8 @@ class OneJob(MethodView):
                 waited(seconds)
                 # It may have ended before anyone listened.
                 bell.set()
-                wait_until_final(bell, seconds, lambda: operations.read(clients().sessions, job_id))
+                read = partial(operations.read, clients().sessions, job_id)
+                wait_until_final(bell, seconds, read, client_has_hung_up)
         return render(*operations.read_with_attempts(clients().sessions, job_id))
 
 

@@ -4,16 +4,17 @@ import contextlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, and_, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from fourpoint_core.domain.access import Caller
 from fourpoint_core.domain.jobs import AttemptOutcome, JobState, Verdict, judge
-from fourpoint_core.errors import JobStateError, NotFoundError
+from fourpoint_core.errors import JobStateError, NotFoundError, QueueFullError
 from fourpoint_core.jobs.contracts import JobKind, Payload, Queue
 from fourpoint_core.store.models import Job, JobAttempt
 from fourpoint_core.store.queries import members
@@ -29,6 +30,7 @@ from fourpoint_core.store.queries.job_transitions import (
     situation,
 )
 from fourpoint_core.store.queries.paging import Keyset, Page, fetch_page
+from fourpoint_core.store.session import MAX_QUEUED
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,29 +57,56 @@ def add_job(
     dataset_id: UUID | None,
     sample_id: UUID | None,
     request_id: str | None,
+    deadline_seconds: float | None = None,
 ) -> Message:
     """Queue a job; it exists, and will be run, once the transaction commits.
 
     It counts as dispatched from then on: who commits publishes the message next, and says so where that
     fails. Who dies in between leaves a message that looks lost, and the sweep publishes it.
+    deadline_seconds: from now on, in place of its kind's. Raises QueueFullError, see `MAX_QUEUED`.
     """
-    session.execute(
-        insert(JOBS).values(
-            id=job_id,
-            kind=kind.name,
-            queue=kind.queue.value,
-            payload=payload.to_json(),
-            created_by=author,
-            dataset_id=dataset_id,
-            sample_id=sample_id,
-            request_id=request_id,
-            max_attempts=kind.max_attempts,
-            deadline_at=func.clock_timestamp() + timedelta(seconds=kind.deadline_seconds),
-            dispatched_at=func.clock_timestamp(),
-            dispatches=1,
-        )
-    )
+    values = {
+        "id": job_id,
+        "kind": kind.name,
+        "queue": kind.queue.value,
+        "payload": payload.to_json(),
+        "created_by": author,
+        "dataset_id": dataset_id,
+        "sample_id": sample_id,
+        "request_id": request_id,
+        "max_attempts": kind.max_attempts,
+        "deadline_at": func.clock_timestamp() + timedelta(seconds=deadline_seconds or kind.deadline_seconds),
+        "dispatched_at": func.clock_timestamp(),
+        "dispatches": 1,
+    }
+    room = session.info.get(MAX_QUEUED)
+    if room is None:
+        session.execute(insert(JOBS).values(values))
+    elif not _insert_where_room(session, kind.queue, values, room):
+        raise QueueFullError(f"{room:,} jobs wait in the queue {kind.queue.value!r} already; ask again later.")
     return Message(job_id, kind.name, kind.queue.value)
+
+
+def _insert_where_room(session: Session, queue: Queue, values: dict[str, Any], room: int) -> bool:
+    """Insert a job unless `room` others wait in its queue; in one statement, which looks at no more of them.
+
+    Several at once may each find the last place: the bound is exact but for those.
+    """
+    waiting = (
+        select(literal(1))
+        .where(JOBS.c.state == JobState.QUEUED.value, JOBS.c.queue == queue.value)
+        .limit(room)
+        .subquery()
+    )
+    row = select(*(_literal(name, value) for name, value in values.items())).where(
+        select(func.count()).select_from(waiting).scalar_subquery() < room
+    )
+    inserted = session.execute(insert(JOBS).from_select(list(values), row))
+    return cast(CursorResult[Any], inserted).rowcount == 1
+
+
+def _literal(name: str, value: Any) -> ColumnElement[Any]:
+    return value if isinstance(value, ColumnElement) else literal(value, JOBS.c[name].type)
 
 
 def get_job(session: Session, job_id: UUID) -> Job:

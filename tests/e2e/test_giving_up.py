@@ -1,0 +1,103 @@
+"""Clients that hang up, and services that are told to stop, while an answer is being waited for."""
+
+import json
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import httpx
+import pytest
+from tests.http_client import DISC, JSON, Client, disc_photo
+
+from fourpoint_standalone.stack import API, INFERENCE, Stack
+
+pytestmark = pytest.mark.xdist_group("e2e")
+
+
+def eventually(fact: Callable[[], bool], seconds: float = 30) -> bool:
+    """Whether the fact comes true in time."""
+    end = time.monotonic() + seconds
+    while not fact():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.fixture
+def sample(client: Client) -> JSON:
+    dataset = client.create_dataset(f"giving up {uuid4()}")
+    return client.upload(dataset["id"], ("disc.png", disc_photo()))[0]
+
+
+@pytest.fixture
+def nobody_infers(stack: Stack) -> Iterator[None]:
+    """Clicks wait for as long as the test does."""
+    with stack.without(INFERENCE):
+        yield
+    assert eventually(lambda: httpx.get(f"{stack.base_url}/readyz").status_code == 200, 60)
+
+
+def newest_job(client: Client, sample: JSON) -> JSON | None:
+    jobs = client.get("/v1/jobs", dataset_id=sample["dataset_id"])["items"]
+    return jobs[-1] if jobs else None
+
+
+def click_and_hang_up(stack: Stack, client: Client, sample: JSON, headers: str = "", **body: object) -> JSON:
+    """The job of a click whose client has gone while it waited."""
+    text = json.dumps({"points": DISC, **body})
+    address = urlsplit(stack.base_url)
+    with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
+        connection.sendall(
+            f"POST /v1/samples/{sample['id']}/contours HTTP/1.1\r\nHost: x\r\nPrefer: wait=20\r\n"
+            f"Authorization: Bearer {stack.admin_token}\r\nContent-Type: application/json\r\n{headers}"
+            f"Content-Length: {len(text)}\r\n\r\n{text}".encode()
+        )
+        assert eventually(lambda: newest_job(client, sample) is not None)
+    job = newest_job(client, sample)
+    assert job is not None
+    return job
+
+
+@pytest.mark.usefixtures("nobody_infers")
+def test_whoever_hangs_up_frees_his_click(stack: Stack, client: Client, sample: JSON) -> None:
+    job = click_and_hang_up(stack, client, sample)
+    assert eventually(lambda: client.get(f"/v1/jobs/{job['id']}")["state"] == "cancelled", 10)
+
+
+@pytest.mark.usefixtures("nobody_infers")
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [("", {"save": "document", "label": "disc"}), ("Idempotency-Key: will-come-again\r\n", {})],
+)
+def test_what_is_kept_or_will_be_asked_for_again_goes_on(
+    stack: Stack, client: Client, sample: JSON, headers: str, body: JSON
+) -> None:
+    job = click_and_hang_up(stack, client, sample, headers, **body)
+    time.sleep(2.5)
+    assert client.get(f"/v1/jobs/{job['id']}")["state"] == "queued"
+
+
+@pytest.mark.usefixtures("nobody_infers")
+def test_a_request_in_flight_is_answered_by_an_api_that_is_told_to_stop(
+    stack: Stack, client: Client, sample: JSON
+) -> None:
+    answers: list[httpx.Response] = []
+    waiting = threading.Thread(target=lambda: answers.append(client.click(sample["id"], wait=3)))
+    waiting.start()
+    assert eventually(lambda: newest_job(client, sample) is not None)
+    stack.kill(API, signal.SIGTERM)
+    waiting.join(20)
+    assert [answer.status_code for answer in answers] == [202]
+    assert eventually(lambda: _lives(stack))
+
+
+def _lives(stack: Stack) -> bool:
+    try:
+        return httpx.get(f"{stack.base_url}/healthz").status_code == 200
+    except httpx.TransportError:
+        return False
