@@ -19,6 +19,8 @@ from fourpoint_api.resources.members.routes import blueprint as members
 from fourpoint_api.resources.preferences.routes import blueprint as preferences
 from fourpoint_api.resources.samples.routes import blueprint as samples
 from fourpoint_api.resources.stats.routes import blueprint as stats
+from fourpoint_api.resources.storage.routes import blueprint as storage
+from fourpoint_api.resources.syncs.routes import blueprint as syncs
 from fourpoint_api.resources.tokens.routes import blueprint as tokens
 from fourpoint_api.resources.trash.routes import blueprint as trash
 from fourpoint_api.resources.uploads.routes import blueprint as uploads
@@ -50,6 +52,8 @@ BLUEPRINTS = (
     drafts,
     jobs,
     trash,
+    syncs,
+    storage,
     preferences,
     uploads,
     me,

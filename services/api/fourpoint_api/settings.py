@@ -30,6 +30,12 @@ class ApiSettings(CoreSettings):
         "",
         secret=True,
     )
+    storage_events_token: str = variable(
+        "FOURPOINT_STORAGE_EVENTS_TOKEN",
+        "what the bucket signs its notifications with; empty: none are taken",
+        "",
+        secret=True,
+    )
     max_file_bytes: int = variable("FOURPOINT_MAX_FILE_BYTES", "size limit of one uploaded image", 5 * MEBIBYTE)
     max_batch_bytes: int = variable(
         "FOURPOINT_MAX_BATCH_BYTES", "size limit of all images of one upload", 8 * MEBIBYTE
@@ -108,6 +114,8 @@ class ApiSettings(CoreSettings):
         super().check()
         if len(self.secret_key) < 16:
             raise SettingsError("FOURPOINT_SECRET_KEY is not set, or shorter than 16 characters")
+        if self.storage_events_token and len(self.storage_events_token) < 16:
+            raise SettingsError("FOURPOINT_STORAGE_EVENTS_TOKEN: give 16 characters or more")
         if len({bool(value) for value in (self.oidc_issuer, self.oidc_audience, self.oidc_jwks)}) > 1:
             raise SettingsError("FOURPOINT_OIDC_ISSUER, _AUDIENCE and _JWKS: set all three, or none")
         if self.oidc_jwks.startswith("http://") and urlsplit(self.oidc_jwks).hostname not in LOOPBACK:

@@ -218,6 +218,23 @@ def recount(database_url: str, dataset_id: "UUID | None") -> None:
     click.echo("Every count was right." if not findings else f"{findings} findings, corrected.")
 
 
+@main.command()
+@_option("--url", variable="FOURPOINT_URL", default="http://127.0.0.1:8040", help="Where the API is.")
+@_option("--token", variable="FOURPOINT_TOKEN", required=True, help="An API token of the scope `manage`.")
+@click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+@click.argument("dataset")
+def sync(url: str, token: str, dry_run: bool, dataset: str) -> None:
+    """Have DATASET, named by name or id, say what its bucket says."""
+    from fourpoint_standalone.rest_client import RestClient  # noqa: PLC0415
+    from fourpoint_standalone.syncing import synchronise  # noqa: PLC0415
+    from fourpoint_standalone.terminal import console  # noqa: PLC0415
+
+    with contextlib.closing(RestClient(url, token)) as client:
+        counts = synchronise(client, dataset, console(), dry_run=dry_run)
+    for name, number in counts.items():
+        click.echo(f"{name:>14} {number}")
+
+
 @main.group()
 def user() -> None:
     """People: of the stack that runs on a data directory, or of FOURPOINT_DATABASE_URL."""

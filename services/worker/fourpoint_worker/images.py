@@ -1,6 +1,5 @@
 """Decoded images in memory, by the digest of their bytes: looked up before anything is fetched or decoded."""
 
-import hashlib
 import threading
 import time
 from collections import OrderedDict
@@ -10,10 +9,10 @@ from contextlib import contextmanager
 import numpy as np
 from PIL import Image
 
-from fourpoint_core.errors import ObjectMissingError
 from fourpoint_core.imaging.scaling import decode_scaled, scaled_to
 from fourpoint_core.imaging.upright import decode_upright
 from fourpoint_core.storage import ObjectStore
+from fourpoint_core.store.digest_book import DigestBook
 from fourpoint_core.store.queries.samples import Photograph
 from fourpoint_worker.segmenter.port import RgbImage
 
@@ -25,8 +24,10 @@ class ImageCache:
     time, because each may unpack to hundreds of megabytes.
     """
 
-    def __init__(self, store: ObjectStore, capacity_bytes: int):
+    def __init__(self, store: ObjectStore, capacity_bytes: int, digests: DigestBook):
+        """digests: tells whether an object still holds the bytes that were labeled."""
         self._store = store
+        self._digests = digests
         self._capacity_bytes = capacity_bytes
         self._images: OrderedDict[str, RgbImage] = OrderedDict()
         self._bytes = 0
@@ -39,7 +40,7 @@ class ImageCache:
         return StoredPicture(self, photograph)
 
     def upright(self, digest: str, object_key: str) -> RgbImage:
-        """The image whose bytes have SHA-256 `digest` (hex) and lie under `object_key`; read-only.
+        """The image whose bytes `digest` stands for (see Sample) and that lies under `object_key`; read-only.
 
         Raises ObjectMissingError (also where the object's bytes are others by now), DamagedImageError or
         StorageUnavailableError.
@@ -87,10 +88,7 @@ class ImageCache:
 
     def _read(self, digest: str, object_key: str) -> bytes:
         data = self._store.read(object_key)
-        if hashlib.sha256(data).hexdigest() != digest:
-            raise ObjectMissingError(
-                f"The object {object_key} was replaced in the bucket; it is not the image that was uploaded."
-            )
+        self._digests.check(digest, object_key, data)
         return data
 
     def _make(self, digest: str, object_key: str) -> RgbImage:

@@ -16,6 +16,7 @@ from fourpoint_core.errors import SettingsError
 from fourpoint_core.imaging.memory import give_freed_memory_back
 from fourpoint_core.jobs.broker import celery_app
 from fourpoint_core.jobs.contracts import INFERENCE_QUEUES, JobKind, Queue
+from fourpoint_core.store.digest_book import DigestBook
 from fourpoint_worker.background_lane import BackgroundLane, ClicksInHand
 from fourpoint_worker.images import ImageCache
 from fourpoint_worker.metrics import InferenceMetrics
@@ -95,7 +96,11 @@ class InferenceProcess:
             self._jobs.handle(kind, message)
 
     def _open(self, clients: Clients, engine: Engine) -> None:
-        images = ImageCache(clients.store, self._settings.image_cache_bytes)
+        images = ImageCache(
+            clients.store,
+            self._settings.image_cache_bytes,
+            DigestBook(clients.sessions, clients.store),
+        )
         works = (
             InferContourWork(clients.sessions, images, engine, self._metrics.drawn),
             PrefetchSampleWork(clients.sessions, images, engine),

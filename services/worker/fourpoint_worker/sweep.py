@@ -11,7 +11,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from fourpoint_core.domain.jobs import JobState
-from fourpoint_core.errors import StorageUnavailableError
+from fourpoint_core.errors import StorageUnavailableError, SyncRunningError
 from fourpoint_core.ids import new_id
 from fourpoint_core.jobs.contracts import Queue
 from fourpoint_core.jobs.dispatch import Dispatcher
@@ -25,6 +25,7 @@ from fourpoint_core.store.queries import (
     jobs,
     sample_leases,
     samples,
+    syncs,
     tallies,
     trash,
     uploads,
@@ -47,6 +48,8 @@ _DELIVERIES_AT_ONCE = 1000
 _SILENCE = timedelta(minutes=1)
 _TRASH_AT_ONCE = 200
 _UPLOADS_AT_ONCE = 20
+_SYNCS_AT_ONCE = 20
+_LINES_AT_ONCE = 10_000
 # Whoever began to write in time may go on for a while.
 _UPLOAD_GRACE = timedelta(minutes=10)
 
@@ -86,6 +89,8 @@ class Sweep:
             self.forget_leases,
             self.forget_deliveries,
             self.forget_silent_workers,
+            self.start_syncs,
+            self.forget_reports,
         ):
             try:
                 duty()
@@ -183,6 +188,27 @@ class Sweep:
         """Remove worker processes that died without saying goodbye."""
         with unit_of_work(self._sessions) as session:
             workers.forget_silent_workers(session, _SILENCE)
+
+    def start_syncs(self) -> None:
+        """Synchronise the datasets whose time has come, or whose bucket has told of a change."""
+        for _ in range(_SYNCS_AT_ONCE):
+            try:
+                with unit_of_work(self._sessions) as session:
+                    messages = [
+                        syncs.start(session, one.dataset_id, one.cause, author=one.author)
+                        for one in syncs.take_due(session, 1)
+                    ]
+            except SyncRunningError:
+                # Somebody was faster. It is due again when that has ended.
+                return
+            if not messages:
+                return
+            self._dispatcher.dispatch(messages)
+
+    def forget_reports(self) -> None:
+        """Remove reports of synchronisations that newer ones have taken the place of."""
+        with unit_of_work(self._sessions) as session:
+            syncs.forget_old_runs(session, _LINES_AT_ONCE)
 
     def _depth(self, queue: Queue) -> int:
         depth = self._redis.llen(queue.value)

@@ -15,6 +15,7 @@ from fourpoint_core.domain.prompts import ExtremePoints, Prompt
 from fourpoint_core.ids import LOCAL_USER_ID, new_id
 from fourpoint_core.jobs.contracts import INFER_CONTOUR, InferContour, JobKind, Payload, SaveMode
 from fourpoint_core.storage import ObjectStore
+from fourpoint_core.store.digest_book import DigestBook
 from fourpoint_core.store.models import Job, Sample
 from fourpoint_core.store.queries import datasets, jobs, samples
 from fourpoint_core.store.session import Sessions, unit_of_work
@@ -133,9 +134,13 @@ class Scene:
         payload = InferContour(sample.id, new_id(), PROMPT, save, new_id(), label_name=label)
         return self.queue(INFER_CONTOUR, payload)
 
+    def images(self) -> ImageCache:
+        """Decoded images."""
+        return ImageCache(self.store, 2**20, DigestBook(self.sessions, self.store))
+
     def click_work(self) -> InferContourWork:
         """What runs clicks, with the scene's engine."""
-        return InferContourWork(self.sessions, ImageCache(self.store, 2**20), self.engine)
+        return InferContourWork(self.sessions, self.images(), self.engine)
 
     def runner(self, keeper: LeaseKeeper | None = None, name: str = "worker-1") -> Runner:
         """A worker, as far as running jobs goes; its leases are renewed only by a started keeper."""

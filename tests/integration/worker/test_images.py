@@ -9,6 +9,7 @@ from tests.integration.worker.scenes import png
 
 from fourpoint_core.errors import ObjectMissingError, UnsupportedImageError
 from fourpoint_core.storage import ObjectStore
+from fourpoint_core.store.digest_book import DigestBook
 from fourpoint_worker.images import ImageCache
 
 
@@ -35,7 +36,8 @@ def put(store: ObjectStore, key: str, data: bytes) -> str:
 
 
 def cache_of(store: CountingStore, capacity: int) -> ImageCache:
-    return ImageCache(store, capacity)  # type: ignore[arg-type]
+    # Of digests that are some, no database is asked.
+    return ImageCache(store, capacity, DigestBook(None, store))  # type: ignore[arg-type]
 
 
 def test_the_second_look_reads_nothing(store: CountingStore, object_store: ObjectStore) -> None:

@@ -23,6 +23,7 @@ from fourpoint_core.jobs.contracts import (
     SaveMode,
 )
 from fourpoint_core.storage.derived import thumbnail_key
+from fourpoint_core.store.digest_book import DigestBook
 from fourpoint_core.store.models import Dataset, InferredContour, Job, Sample, UploadIntent
 from fourpoint_core.store.queries import annotations, datasets, drafts, samples, trash
 from fourpoint_core.store.session import unit_of_work
@@ -150,7 +151,7 @@ def test_a_click_on_an_object_that_was_replaced_says_so(scene: Scene) -> None:
 
 def test_a_prefetched_image_needs_no_object_any_more(scene: Scene) -> None:
     sample = scene.sample()
-    images = ImageCache(scene.store, 2**20)
+    images = ImageCache(scene.store, 2**20, DigestBook(scene.sessions, scene.store))
     job_id = scene.queue(PREFETCH_SAMPLE, PrefetchSample(sample.id))
     job = scene.run(job_id, PrefetchSampleWork(scene.sessions, images, scene.engine))
     assert job.state == JobState.SUCCEEDED

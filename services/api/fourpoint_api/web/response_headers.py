@@ -62,6 +62,7 @@ _LIMITS = ("RateLimit", "RateLimit-Policy")
 # By what an error is about: the code that brings the header.
 _OF_CODES = {
     "unauthenticated": "WWW-Authenticate",
+    "token_invalid": "WWW-Authenticate",
     "insufficient_scope": "WWW-Authenticate",
     "request_in_progress": "Retry-After",
     "stale_document": "ETag",

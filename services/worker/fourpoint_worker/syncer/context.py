@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-from fourpoint_core.domain.reconcile import stand_in_digest
 from fourpoint_core.jobs.payloads.syncs import Phase
 from fourpoint_core.storage import ObjectStore
+from fourpoint_core.store.digest_book import unread_digest
 from fourpoint_core.store.queries import leases, syncs
 from fourpoint_core.store.session import Session, Sessions, unit_of_work
 from fourpoint_worker.lease_keeper import ActiveJob
@@ -53,10 +53,8 @@ class Context:
             leases.report_progress(session, self.job.lease, {"phase": phase.value, **run.counts})
 
     def digest_of(self, key: str, etag: str, size: int) -> str:
-        """What stands for the bytes of an object before anybody has read them."""
-        named = f"{etag}:{size}"
-        # Where tags do not tell bytes apart, only the same key with the same tag is the same.
-        return stand_in_digest(named if self.store.same_bytes(etag, etag) else f"{key}\n{named}")
+        """What stands for the bytes of an object that nobody has read."""
+        return unread_digest(self.store, key, etag, size)
 
 
 PhaseOf = Callable[[Context, str], None]

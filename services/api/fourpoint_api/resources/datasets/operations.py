@@ -2,26 +2,35 @@
 
 import unicodedata
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
+from fourpoint_api.resources.datasets.paths import check_apart, clean_path
 from fourpoint_api.resources.jobs.operations import queue
 from fourpoint_api.resources.labels.operations import LabelRequest
-from fourpoint_api.resources.samples.names import MAX_NAME_BYTES
 from fourpoint_core.domain.access import Caller
-from fourpoint_core.errors import InvalidInputError
 from fourpoint_core.jobs.contracts import PURGE_DATASET, PurgeDataset
 from fourpoint_core.jobs.dispatch import Dispatcher
-from fourpoint_core.storage import derived, staging
-from fourpoint_core.storage.local_store import MAX_SEGMENT_BYTES, RESERVED
-from fourpoint_core.storage.port import MAX_KEY_BYTES, validate_prefix
+from fourpoint_core.jobs.payloads.syncs import Cause
+from fourpoint_core.storage import ObjectStore
 from fourpoint_core.store.models import Dataset, Job
-from fourpoint_core.store.queries import datasets, jobs, labels, tallies
+from fourpoint_core.store.queries import datasets, jobs, labels, syncs, tallies
 from fourpoint_core.store.queries.paging import Keyset, Page
 from fourpoint_core.store.session import Sessions, reading, unit_of_work
 
-# Where the service keeps what is its own.
-OWN_FOLDERS = {derived.FOLDER, staging.FOLDER, RESERVED}
-MAX_PREFIX_BYTES = MAX_KEY_BYTES - MAX_NAME_BYTES
+
+@dataclass(frozen=True, slots=True)
+class DatasetRequest:
+    """A dataset that somebody wants. Paths are prefixes or addresses in the service's bucket."""
+
+    name: str
+    description: str = ""
+    input_path: str | None = None
+    output_path: str | None = None
+    import_annotations: bool = True
+    auto_sync_minutes: int | None = None
+    labels: Sequence[LabelRequest] = ()
 
 
 def clean_name(name: str) -> str:
@@ -31,20 +40,41 @@ def clean_name(name: str) -> str:
 
 def create(
     sessions: Sessions,
-    name: str,
-    description: str,
-    input_path: str | None,
-    wanted: Sequence[LabelRequest],
+    store: ObjectStore,
+    dispatcher: Dispatcher,
+    wanted: DatasetRequest,
     author: UUID,
-) -> Dataset:
-    """Make a dataset with its labels. Raises NameTakenError, ShortcutTakenError or InvalidInputError."""
-    prefix = None if input_path is None else _clean_prefix(input_path)
-    cleaned = [label.cleaned(f"/labels/{index}") for index, label in enumerate(wanted)]
+    request_id: str | None,
+) -> tuple[Dataset, UUID | None]:
+    """Make a dataset with its labels; where it has a path of its own, its first synchronisation begins.
+
+    Returns it and the job of that. Raises NameTakenError, ShortcutTakenError or InvalidInputError.
+    """
+    prefix = (
+        clean_path(wanted.input_path, "/input_path", store.bucket) if wanted.input_path is not None else None
+    )
+    output = clean_path(wanted.output_path, "/output_path", store.bucket) if wanted.output_path else None
+    cleaned = [label.cleaned(f"/labels/{index}") for index, label in enumerate(wanted.labels)]
+    message = None
     with unit_of_work(sessions) as session:
-        dataset = datasets.add_dataset(session, clean_name(name), description, prefix, author)
+        dataset = datasets.add_dataset(session, clean_name(wanted.name), wanted.description, prefix, author)
+        check_apart(dataset.input_path, output)
         for label in cleaned:
             labels.label_named(session, dataset.id, label.name, label.colour, label.shortcut)
-    return dataset
+        dataset = datasets.change_dataset(
+            session,
+            dataset,
+            output_path=output,
+            import_annotations=wanted.import_annotations,
+            auto_sync_minutes=wanted.auto_sync_minutes,
+            is_new=True,
+        )
+        if prefix is not None:
+            message = syncs.start(session, dataset.id, Cause.CREATION, author=author, request_id=request_id)
+    if message is None:
+        return dataset, None
+    dispatcher.dispatch([message])
+    return dataset, message.job_id
 
 
 def read(sessions: Sessions, dataset_id: UUID) -> tuple[Dataset, tallies.SampleTotals]:
@@ -71,21 +101,25 @@ def listing(
 
 def change(
     sessions: Sessions,
+    store: ObjectStore,
     dataset_id: UUID,
     check: Callable[[Dataset], None],
-    *,
-    name: str | None,
-    description: str | None,
+    changes: dict[str, Any],
 ) -> Dataset:
-    """Rename or redescribe. check: the caller's precondition, called with the row locked.
+    """Change what is named in `changes`. check: the caller's precondition, called with the row locked.
 
-    Raises NotFoundError, NameTakenError, or what `check` raises.
+    Raises NotFoundError, NameTakenError, InvalidInputError, or what `check` raises.
     """
+    wanted = dict(changes)
+    if "name" in wanted:
+        wanted["name"] = clean_name(wanted["name"])
+    if wanted.get("output_path") is not None:
+        wanted["output_path"] = clean_path(wanted["output_path"], "/output_path", store.bucket)
     with unit_of_work(sessions) as session:
         dataset = datasets.get_dataset(session, dataset_id, lock=True)
         check(dataset)
-        wanted = None if name is None else clean_name(name)
-        return datasets.change_dataset(session, dataset, name=wanted, description=description)
+        check_apart(dataset.input_path, wanted.get("output_path"))
+        return datasets.change_dataset(session, dataset, **wanted)
 
 
 def delete(
@@ -108,21 +142,5 @@ def delete(
     return job
 
 
-def _clean_prefix(input_path: str) -> str:
-    """The key prefix, if a sample of any name can be stored below it. Raises InvalidInputError."""
-    prefix = input_path.rstrip("/") + "/"
-    try:
-        validate_prefix(prefix)
-    except InvalidInputError as error:
-        raise InvalidInputError.at("/input_path", "key_invalid", error.detail) from error
-    folders = prefix.split("/")
-    too_long = max(len(folder.encode()) for folder in folders) > MAX_SEGMENT_BYTES
-    if too_long or len(prefix.encode()) > MAX_PREFIX_BYTES:
-        raise InvalidInputError.at(
-            "/input_path",
-            "key_invalid",
-            f"Give a path of at most {MAX_PREFIX_BYTES} bytes, and {MAX_SEGMENT_BYTES} between two slashes.",
-        )
-    if folders[0] in OWN_FOLDERS:
-        raise InvalidInputError.at("/input_path", "key_reserved", f"Keys below {folders[0]!r} are reserved.")
-    return prefix
+def _cleaned(path: str | None, pointer: str, store: ObjectStore) -> str | None:
+    return None if path is None else clean_path(path, pointer, store.bucket)

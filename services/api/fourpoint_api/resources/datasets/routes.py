@@ -39,21 +39,25 @@ class Datasets(MethodView):
     @sends(blueprint, "Location", "ETag")
     @blueprint.doc(operationId="createDataset")
     @blueprint.arguments(schemas.NewDatasetSchema, example={"name": "Cats", "labels": [{"name": "cat"}]})
-    @blueprint.response(201, schemas.DatasetSchema, example=examples.DATASET)
+    @blueprint.response(201, schemas.CreatedDatasetSchema, example={**examples.DATASET, "sync_job_id": None})
     @problems(blueprint, NameTakenError, ShortcutTakenError, InvalidInputError)
     def post(self, body: dict[str, Any]) -> Any:
-        """Create a dataset, with its first labels if you like."""
+        """Create a dataset, with its first labels if you like.
+
+        With an `input_path`, the images that lie there are taken in by a job, `sync_job_id`.
+        """
         labels = [LabelRequest(**label) for label in body["labels"]]
-        dataset = operations.create(
+        dataset, job_id = operations.create(
             clients().sessions,
-            body["name"],
-            body["description"],
-            body["input_path"],
-            labels,
+            clients().store,
+            clients().dispatcher,
+            operations.DatasetRequest(**{**body, "labels": labels}),
             current_user_id(),
+            request_id_var.get(),
         )
         where = url_for("datasets.OneDataset", dataset_id=dataset.id)
-        return render(dataset), 201, {"Location": where, "ETag": _etag(dataset)}
+        answer = {**render(dataset), "sync_job_id": job_id}
+        return answer, 201, {"Location": where, "ETag": _etag(dataset)}
 
     @signed_in(Scope.READ)
     @blueprint.doc(operationId="listDatasets")
@@ -102,13 +106,13 @@ class OneDataset(MethodView):
     @blueprint.response(200, schemas.DatasetSchema, example=examples.DATASET)
     @problems(blueprint, NotFoundError, NameTakenError, StaleDocumentError, InvalidInputError)
     def patch(self, body: dict[str, Any], dataset_id: UUID) -> Any:
-        """Rename or redescribe a dataset; with `If-Match`, only if nobody else did meanwhile."""
+        """Change a dataset; with `If-Match`, only if nobody else did meanwhile."""
         dataset = operations.change(
             clients().sessions,
+            clients().store,
             dataset_id,
             lambda found: etags.check_if_match(_etag(found)),
-            name=body.get("name"),
-            description=body.get("description"),
+            body,
         )
         return render(dataset), 200, {"ETag": _etag(dataset)}
 
@@ -140,6 +144,9 @@ def render(dataset: Dataset) -> dict[str, Any]:
         "name": dataset.name,
         "description": dataset.description,
         "input_path": dataset.input_path,
+        "output_path": dataset.output_path,
+        "import_annotations": dataset.import_annotations,
+        "auto_sync_minutes": dataset.auto_sync_minutes,
         "created_by": dataset.created_by,
         "created_at": dataset.created_at,
         "updated_at": dataset.updated_at,

@@ -21,6 +21,10 @@ def _visible_text(value: str) -> None:
 
 NAME: list[Callable[[str], Any]] = [ma.validate.Length(min=1, max=100), _visible_text]
 DESCRIPTION = ma.validate.Length(max=4000)
+_PATH = ma.validate.Length(min=1, max=700)
+_OUTPUT = {"description": "Key prefix for what is made of the images; neither above nor below the input path"}
+_MINUTES = ma.validate.Range(min=1, max=44_640)
+_AUTO_SYNC = {"description": "Synchronise every so many minutes; null: only when asked, or told by the bucket"}
 
 
 class NewDatasetSchema(Schema):
@@ -31,8 +35,19 @@ class NewDatasetSchema(Schema):
     input_path = ma.fields.String(
         load_default=None,
         allow_none=True,
-        validate=ma.validate.Length(min=1, max=700),
-        metadata={"description": "Key prefix of the images in the object store."},
+        validate=_PATH,
+        metadata={
+            "description": "Key prefix of the images, or `obs://bucket/prefix/`; what is there is taken in at"
+            " once. Without one, the dataset gets a folder of its own."
+        },
+    )
+    output_path = ma.fields.String(load_default=None, allow_none=True, validate=_PATH, metadata=_OUTPUT)
+    import_annotations = ma.fields.Boolean(
+        load_default=True,
+        metadata={"description": "Read the labels in `.xml` files beside the images when synchronising"},
+    )
+    auto_sync_minutes = ma.fields.Integer(
+        load_default=None, allow_none=True, validate=_MINUTES, metadata=_AUTO_SYNC
     )
     labels = ma.fields.List(
         ma.fields.Nested(NewLabelSchema), load_default=list, validate=ma.validate.Length(max=1000)
@@ -52,6 +67,9 @@ class DatasetChangeSchema(Schema):
 
     name = ma.fields.String(validate=NAME)
     description = ma.fields.String(validate=DESCRIPTION)
+    output_path = ma.fields.String(allow_none=True, validate=_PATH, metadata=_OUTPUT)
+    import_annotations = ma.fields.Boolean()
+    auto_sync_minutes = ma.fields.Integer(allow_none=True, validate=_MINUTES, metadata=_AUTO_SYNC)
 
 
 class DatasetDeletionSchema(Schema):
@@ -69,9 +87,20 @@ class DatasetSchema(Schema):
     name = ma.fields.String(required=True)
     description = ma.fields.String(required=True)
     input_path = ma.fields.String(required=True)
+    output_path = ma.fields.String(required=True, allow_none=True)
+    import_annotations = ma.fields.Boolean(required=True)
+    auto_sync_minutes = ma.fields.Integer(required=True, allow_none=True)
     created_by = ma.fields.UUID(required=True)
     created_at = ma.fields.AwareDateTime(required=True, format="iso")
     updated_at = ma.fields.AwareDateTime(required=True, format="iso")
+
+
+class CreatedDatasetSchema(DatasetSchema):
+    """A dataset that has just been made."""
+
+    sync_job_id = ma.fields.UUID(
+        required=True, allow_none=True, metadata={"description": "The job that takes in what its path holds"}
+    )
 
 
 class TotalsSchema(Schema):

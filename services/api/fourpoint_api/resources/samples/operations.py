@@ -11,8 +11,9 @@ from fourpoint_core.errors import ObjectMissingError, StorageUnavailableError
 from fourpoint_core.imaging.upright import thumbnail_jpeg
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.storage.derived import thumbnail_key
+from fourpoint_core.store.digest_book import DigestBook
 from fourpoint_core.store.models import Sample
-from fourpoint_core.store.queries import datasets, sample_filters, sample_leases, samples
+from fourpoint_core.store.queries import datasets, sample_filters, sample_leases, samples, sync_changes
 from fourpoint_core.store.queries.sample_leases import Lease
 from fourpoint_core.store.queries.sample_rows import Place, SamplePage
 from fourpoint_core.store.session import Sessions, reading, unit_of_work
@@ -56,6 +57,15 @@ def neighbours(
         return sample_filters.neighbours(session, sample_id, wanted, sort)
 
 
+def confirm_change(sessions: Sessions, sample_id: UUID) -> Sample:
+    """Somebody has looked at the other file in an image's place. Raises NotFoundError."""
+    with unit_of_work(sessions) as session:
+        sample = samples.get_sample(session, sample_id, lock=True)
+        sync_changes.confirm_change(session, sample)
+    with reading(sessions) as session:
+        return samples.get_sample(session, sample_id)
+
+
 def take_next(
     sessions: Sessions,
     dataset_id: UUID,
@@ -79,7 +89,7 @@ def release(sessions: Sessions, sample_id: UUID, user_id: UUID) -> None:
         sample_leases.release(session, sample_id, user_id)
 
 
-def thumbnail(store: ObjectStore, sample: Sample, size: int) -> bytes:
+def thumbnail(sessions: Sessions, store: ObjectStore, sample: Sample, size: int) -> bytes:
     """JPEG whose longest side is at most `size` pixels; made once per image content, and kept.
 
     Raises ObjectMissingError when the image is gone from the store.
@@ -88,7 +98,10 @@ def thumbnail(store: ObjectStore, sample: Sample, size: int) -> bytes:
     try:
         return store.read(key)
     except ObjectMissingError:
-        made = thumbnail_jpeg(store.read(sample.object_key), size)
+        data = store.read(sample.object_key)
+        # A picture of other bytes must not be kept under the digest of these.
+        DigestBook(sessions, store).check(sample.digest, sample.object_key, data)
+        made = thumbnail_jpeg(data, size)
     # A picture that cannot be kept can still be shown.
     with suppress(StorageUnavailableError):
         store.put(key, made, content_type="image/jpeg")

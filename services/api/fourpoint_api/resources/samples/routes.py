@@ -224,6 +224,20 @@ class OneSample(MethodView):
         return etags.not_modified(tag) if etags.is_known(tag) else (render(sample), 200, {"ETag": tag})
 
 
+@blueprint.route("/samples/<uuid:sample_id>/change/confirm")
+class SampleChange(MethodView):
+    """That another file was found in an image's place."""
+
+    @sends(blueprint, "ETag")
+    @blueprint.doc(operationId="confirmSampleChange")
+    @blueprint.response(200, schemas.SampleSchema, example=examples.SAMPLE)
+    @problems(blueprint, NotFoundError)
+    def post(self, sample_id: UUID) -> Any:
+        """Say that you have looked at an image since its file was replaced; `changed_at` is null then."""
+        sample = operations.confirm_change(clients().sessions, sample_id)
+        return render(sample), 200, {"ETag": _etag(sample)}
+
+
 @blueprint.route("/samples/<uuid:sample_id>/image")
 class SampleImage(MethodView):
     """The bytes of an image."""
@@ -259,7 +273,7 @@ class SampleThumbnail(MethodView):
     def get(self, query: dict[str, Any], sample_id: UUID) -> Response:
         """Read a thumbnail: upright, whatever the camera's orientation."""
         sample = operations.read(clients().sessions, sample_id)
-        data = operations.thumbnail(clients().store, sample, query["size"])
+        data = operations.thumbnail(clients().sessions, clients().store, sample, query["size"])
         return immutable_bytes(data, f"{sample.digest}-{query['size']}", "image/jpeg")
 
 

@@ -1,5 +1,7 @@
 """Datasets."""
 
+from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, func, select, update
@@ -78,26 +80,25 @@ def _listed(caller: Caller, name_contains: str | None) -> list[ColumnElement[boo
     return conditions
 
 
-def change_dataset(
-    session: Session, dataset: Dataset, *, name: str | None = None, description: str | None = None
-) -> Dataset:
-    """Rename or redescribe. Raises NameTakenError."""
-    statement = (
-        update(Dataset)
-        .where(Dataset.id == dataset.id)
-        .values(
-            name=dataset.name if name is None else name,
-            description=dataset.description if description is None else description,
-            row_version=Dataset.row_version + 1,
-            updated_at=func.clock_timestamp(),
-        )
-        .returning(Dataset)
-    )
+def change_dataset(session: Session, dataset: Dataset, *, is_new: bool = False, **changes: Any) -> Dataset:
+    """Change columns. is_new: nobody has seen the dataset as it was. Raises NameTakenError.
+
+    With auto_sync_minutes, the next synchronisation is due in so many minutes from now, or never.
+    """
+    values: dict[str, Any] = dict(changes)
+    if "auto_sync_minutes" in changes:
+        minutes = changes["auto_sync_minutes"]
+        values["sync_due_at"] = None if minutes is None else func.clock_timestamp() + timedelta(minutes=minutes)
+    if not is_new:
+        values |= {"row_version": Dataset.row_version + 1, "updated_at": func.clock_timestamp()}
+    statement = update(Dataset).where(Dataset.id == dataset.id).values(**values).returning(Dataset)
     try:
         # The index decides, not a look beforehand: somebody may be taking the name at this moment.
         return session.scalars(statement, execution_options={"populate_existing": True}).one()
     except IntegrityError as error:
-        raise NameTakenError(f"There is already a dataset named {name!r}; choose another name.") from error
+        raise NameTakenError(
+            f"There is already a dataset named {changes.get('name')!r}; choose another name."
+        ) from error
 
 
 def mark_deleted(session: Session, dataset: Dataset) -> None:

@@ -182,6 +182,13 @@ def note_sha256(session: Session, key: str, etag: str, sha256: str) -> None:
     )
 
 
+def known_sha256(session: Session, digest: str) -> str | None:
+    """SHA-256 of the bytes that a stand-in stands for, if anybody has read them."""
+    return session.scalar(
+        select(Sample.sha256).where(Sample.digest == digest, Sample.sha256.is_not(None)).limit(1)
+    )
+
+
 def confirm_change(session: Session, sample: Sample) -> None:
     """Somebody has looked at the image since other bytes were found."""
     _change(session, sample.id, changed_at=None)

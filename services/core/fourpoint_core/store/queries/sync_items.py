@@ -1,17 +1,17 @@
 """What a synchronisation knows beforehand and what it finds, both by key in the order of code points."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, delete, func, select, text, update
+from sqlalchemy import Table, bindparam, collate, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from fourpoint_core.domain.reconcile import Known, Outcome, Role, Standing
-from fourpoint_core.store.models import ForgottenObject, KnownObject, SyncItem
+from fourpoint_core.store.models import ForgottenObject, KnownObject, Sample, SyncItem
 
 _ITEMS = cast(Table, SyncItem.__table__)
 
@@ -216,6 +216,45 @@ def wake_sidecars(session: Session, job_id: UUID, dataset_id: UUID, keys: Collec
                 for key, etag, size in session.execute(waiting)
             ],
         )
+
+
+def report(
+    session: Session, job_id: UUID, dataset_id: UUID, after: str, limit: int, outcomes: Collection[Outcome]
+) -> list[Item]:
+    """As `page`; what was added says which sample it is."""
+    items = page(session, job_id, after, limit, outcomes=outcomes)
+    added = [item.key for item in items if item.outcome is Outcome.ADDED]
+    ids = {
+        row.object_key: row.id
+        for row in session.execute(
+            select(Sample.object_key, Sample.id).where(
+                Sample.dataset_id == dataset_id, Sample.object_key.in_(added)
+            )
+        )
+    }
+    return [replace(item, sample_id=item.sample_id or ids.get(item.key)) for item in items]
+
+
+def forgotten(session: Session, dataset_id: UUID, after: str, limit: int) -> Sequence[ForgottenObject]:
+    """The next files that were left on purpose, by key."""
+    key = collate(ForgottenObject.object_key, "C")
+    return session.scalars(
+        select(ForgottenObject)
+        .where(ForgottenObject.dataset_id == dataset_id, key > after)
+        .order_by(key)
+        .limit(limit)
+    ).all()
+
+
+def remember(session: Session, dataset_id: UUID, keys: Collection[str] | None) -> int:
+    """Let files that were left on purpose come back; None: all of them. How many there were."""
+    statement = delete(ForgottenObject).where(ForgottenObject.dataset_id == dataset_id)
+    if keys is not None:
+        statement = statement.where(ForgottenObject.object_key.in_(keys))
+    gone = session.execute(
+        statement.returning(ForgottenObject.object_key).execution_options(synchronize_session=False)
+    )
+    return len(gone.all())
 
 
 def appeared(session: Session, job_id: UUID, sizes: Collection[int], limit: int = 5_000) -> list[Item]:

@@ -1,0 +1,121 @@
+"""Trying what may be done in the bucket, and hearing of what happens there; no HTTP."""
+
+import hmac
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import unquote_plus
+
+from fourpoint_api.resources.datasets.paths import clean_path
+from fourpoint_core.errors import InvalidInputError, TokenInvalidError
+from fourpoint_core.storage import ObjectStore
+from fourpoint_core.storage.probing import Permission, Trial, probe
+from fourpoint_core.store.queries import syncs
+from fourpoint_core.store.session import Sessions, unit_of_work
+
+# What comes within is one synchronisation: who uploads a hundred files makes a hundred events.
+PAUSE = timedelta(seconds=2)
+MAX_KEYS = 1000
+_DEPTH = 3
+_FOR_INPUT = {Permission.LIST, Permission.READ, Permission.WRITE, Permission.DELETE}
+_FOR_OUTPUT = {*_FOR_INPUT, Permission.MULTIPART}
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StorageTest:
+    """What may be done below a prefix."""
+
+    prefix: str
+    trials: list[Trial]
+
+    def suffices(self, needed: set[Permission]) -> bool:
+        """Whether all of these are there."""
+        return needed <= {trial.permission for trial in self.trials if trial.is_granted}
+
+    @property
+    def as_input(self) -> bool:
+        """Whether images can be labeled there, and uploaded."""
+        return self.suffices(_FOR_INPUT)
+
+    @property
+    def as_output(self) -> bool:
+        """Whether results can be written there."""
+        return self.suffices(_FOR_OUTPUT)
+
+
+def test_storage(store: ObjectStore, path: str) -> StorageTest:
+    """Try every permission below a path. Raises InvalidInputError."""
+    prefix = clean_path(path, "/path", store.bucket)
+    return StorageTest(prefix, probe(store, prefix))
+
+
+def check_token(expected: str, authorization: str | None, in_query: str | None) -> None:
+    """Let the bucket in, and nobody else. Raises TokenInvalidError."""
+    sent = (authorization or "").removeprefix("Bearer ").strip() or in_query or ""
+    if not expected or not hmac.compare_digest(sent.encode(), expected.encode()):
+        raise TokenInvalidError(
+            "Send the token of FOURPOINT_STORAGE_EVENTS_TOKEN: `Authorization: Bearer <token>` or `?token=`."
+        )
+
+
+def hear(sessions: Sessions, body: Any, bucket: str | None) -> int:
+    """Have the datasets synchronised soon in whose paths something has happened; how many.
+
+    body: an event of S3, as MinIO and OBS send it, or a notification service's letter with one inside.
+    Raises InvalidInputError.
+    """
+    events = _opened(body)
+    if events is None:
+        return 0
+    keys = sorted(set(_keys(events, bucket)))[:MAX_KEYS]
+    if not keys:
+        return 0
+    with unit_of_work(sessions) as session:
+        return syncs.ask(session, keys, PAUSE)
+
+
+def _opened(body: Any) -> dict[str, Any] | None:
+    """The event in a letter; None where the letter is none about objects."""
+    for _ in range(_DEPTH):
+        if not isinstance(body, dict):
+            break
+        if isinstance(body.get("Records"), list):
+            return body
+        address = body.get("subscribe_url") or body.get("SubscribeURL")
+        if isinstance(address, str):
+            # Not followed: whoever holds the token could have this service call any address.
+            logger.warning("open this address to confirm the bucket's notifications", extra={"url": address})
+            return None
+        letter = body.get("message") or body.get("Message")
+        if body.get("Event") == "s3:TestEvent" or not isinstance(letter, str):
+            break
+        try:
+            body = json.loads(letter)
+        except ValueError:
+            break
+    if isinstance(body, dict) and body.get("Event") == "s3:TestEvent":
+        return None
+    raise InvalidInputError.at(
+        "/Records", "required", "Send an S3 event: `Records` with `s3.object.key` in each."
+    )
+
+
+def _keys(events: dict[str, Any], bucket: str | None) -> Iterator[str]:
+    for record in events["Records"]:
+        place = record.get("s3") or record.get("obs") if isinstance(record, dict) else None
+        if not isinstance(place, dict):
+            continue
+        key = _named(place, "object", "key")
+        if key and (bucket is None or _named(place, "bucket", "name") in {bucket, None}):
+            # As in the query of an address: that is how every S3 service writes them.
+            yield unquote_plus(key)
+
+
+def _named(place: dict[str, Any], thing: str, name: str) -> str | None:
+    found = place.get(thing)
+    value = found.get(name) if isinstance(found, dict) else None
+    return value if isinstance(value, str) and "\0" not in value else None

@@ -1,0 +1,1 @@
+"""Having a dataset say what its bucket says."""
