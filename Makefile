@@ -70,7 +70,7 @@ test-schemathesis: setup
 
 # More than 10,000 requests alone and as many in sequences: most of an hour. SEED= makes other ones.
 test-schemathesis-long: setup
-	@$(BIN)/python -m tests.schemathesis.run --examples 100 --sequences 2000 $(if $(SEED),--seed $(SEED))
+	@$(BIN)/python -m tests.schemathesis.run --examples 100 --in-sequence 10000 $(if $(SEED),--seed $(SEED))
 
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

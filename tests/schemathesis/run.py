@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from itertools import count
 from pathlib import Path
 
 from fourpoint_api.app import contract
@@ -44,18 +45,21 @@ def main() -> int:
 
 
 def _ask_as_admin(stack: Stack, options: argparse.Namespace, directory: Path) -> list[str]:
-    arguments = [
-        *("--header", f"Authorization: Bearer {stack.admin_token}"),
-        *([f"--seed={options.seed}"] if options.seed else ["--generation-deterministic"]),
-        *options.more,
-    ]
-    alone = ["--phases=examples,coverage,fuzzing", f"--max-examples={options.examples}"]
-    in_sequence = ["--phases=stateful", f"--max-examples={options.sequences}"]
-    findings: list[str] = []
+    token = ["--header", f"Authorization: Bearer {stack.admin_token}", *options.more]
+    chance = [f"--seed={options.seed}"] if options.seed else ["--generation-deterministic"]
     counted: Statuses = {}
-    for each in (alone, in_sequence):
-        findings += _ask(stack, "admin", [*arguments, *each], counted, directory)
-    return findings + [f"{name} never succeeded." for name in _never_successful(counted)]
+    alone = ["--phases=examples,coverage,fuzzing", f"--max-examples={options.examples}"]
+    findings = _ask(stack, "admin", [*token, *chance, *alone], counted, directory)
+    # A run of sequences ends where a state that others have changed is met again, often soon.
+    in_sequence: Statuses = {}
+    for seed in count(options.seed or 1):
+        if _requests(in_sequence) >= options.in_sequence:
+            break
+        stateful = [f"--seed={seed}", "--phases=stateful", "--max-examples=200"]
+        findings += _ask(stack, "admin", [*token, *stateful], in_sequence, directory)
+    print(f"{_requests(counted)} requests alone, {_requests(in_sequence)} in sequences")
+    both = {name: {**counted.get(name, {}), **in_sequence.get(name, {})} for name in {*counted, *in_sequence}}
+    return findings + [f"{name} never succeeded." for name in _never_successful(both)]
 
 
 def _ask_as_nobody(stack: Stack, options: argparse.Namespace, directory: Path) -> list[str]:
@@ -110,7 +114,11 @@ def _print(counted: Statuses) -> None:
     for name, found in counted.items():
         text = " ".join(f"{status}:{count}" for status, count in found.items())
         print(f"  {name:<34} {text}")
-    print(f"  {sum(sum(found.values()) for found in counted.values())} requests")
+    print(f"  {_requests(counted)} requests")
+
+
+def _requests(counted: Statuses) -> int:
+    return sum(sum(found.values()) for found in counted.values())
 
 
 def _defects_logged(logs: Path) -> list[str]:
@@ -121,7 +129,7 @@ def _defects_logged(logs: Path) -> list[str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--examples", type=int, default=8, help="requests per operation")
-    parser.add_argument("--sequences", type=int, default=20, help="sequences of requests that follow links")
+    parser.add_argument("--in-sequence", type=int, default=100, help="requests in sequences that follow links")
     parser.add_argument("--seed", type=int, help="make other requests than always")
     parser.add_argument("--people", nargs="+", choices=PEOPLE, default=PEOPLE, help="who asks")
     parser.add_argument("more", nargs="*", help="further arguments for schemathesis, after --")

@@ -353,9 +353,7 @@ def test_a_time_may_be_of_any_zone(client: FlaskClient, dataset: Dataset, name: 
     assert client.get(f"/v1/datasets/{dataset.id}/samples", query_string=query).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "time", ["0001-01-01T00:00:00+12:00", "9999-12-31T23:59:59-12:00", "2026-01-01T00:00:00"]
-)
-def test_a_time_that_utc_does_not_have_is_refused(client: FlaskClient, dataset: Dataset, time: str) -> None:
-    answer = client.get(f"/v1/datasets/{dataset.id}/samples", query_string={"at": time})
+def test_a_time_without_a_zone_is_refused(client: FlaskClient, dataset: Dataset) -> None:
+    query = {"at": "2026-01-01T00:00:00"}
+    answer = client.get(f"/v1/datasets/{dataset.id}/samples", query_string=query)
     assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (422, "?at")

@@ -42,7 +42,10 @@ class Flag(fields.Boolean):
 
 
 class Moment(fields.AwareDateTime):
-    """A time of any zone, as the same time in UTC: PostgreSQL takes no zone beyond 16 hours."""
+    """A time of any zone, as the same time in UTC: PostgreSQL takes no zone beyond 16 hours.
+
+    What lies before the first moment of UTC, or behind the last, is that moment: nothing is further away.
+    """
 
     def __init__(self, **kwargs: Any):
         super().__init__(format="iso", **kwargs)
@@ -51,8 +54,9 @@ class Moment(fields.AwareDateTime):
         found = super()._deserialize(value, attr, data, **kwargs)
         try:
             return found.astimezone(UTC)
-        except OverflowError as error:
-            raise ValidationError("Give a time between the years 1 and 9999 in UTC.") from error
+        except OverflowError:
+            end = datetime.min if found.year == datetime.min.year else datetime.max
+            return end.replace(tzinfo=UTC)
 
 
 class Vertex(fields.Field[list[float]]):
