@@ -1,0 +1,244 @@
+"""What a synchronisation survives: killed processes, failing stores. Each ends as if undisturbed."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import pytest
+from redis import Redis
+from sqlalchemy import func, select, update
+from tests.integration.worker.sync_scene import SyncScene, counts, picture, xml
+
+from fourpoint_core.errors import StorageDeniedError, StorageUnavailableError
+from fourpoint_core.settings import CoreSettings
+from fourpoint_core.storage import ObjectStore
+from fourpoint_core.store.models import Job, Sample
+from fourpoint_core.store.session import Sessions, unit_of_work
+from fourpoint_worker.syncer import images, reading, sidecars, survey
+
+SLICES = {survey: ("ITEMS", 3), images: ("SLICE", 3), sidecars: ("SLICE", 2)}
+KILLS = 10
+_WORKER = """
+import sys
+from uuid import UUID
+from redis import Redis
+from fourpoint_core.settings import CoreSettings
+from fourpoint_core.storage import open_store
+from fourpoint_core.store.session import connect
+from fourpoint_worker.lease_keeper import LeaseKeeper
+from fourpoint_worker.running import Runner
+from fourpoint_worker.syncer import context, images, sidecars, survey
+from fourpoint_worker.tasks.sync_dataset import SyncDatasetWork
+import time
+
+database, redis, storage, job_id = sys.argv[1:]
+settings = CoreSettings(database, redis, storage)
+sessions = connect(settings)
+survey.ITEMS = images.SLICE = 3
+sidecars.SLICE = 2
+work = SyncDatasetWork(sessions, open_store(settings), context.Limits(2**20, 10**6, 4))
+print("ready", flush=True)
+Runner(sessions, Redis.from_url(redis), LeaseKeeper(sessions, 30, 60), 30, "w").run(work, UUID(job_id))
+"""
+
+
+@pytest.fixture
+def scene(sessions: Sessions, object_store: ObjectStore, redis: Redis) -> Iterator[SyncScene]:
+    made = SyncScene(sessions, object_store, redis)
+    yield made
+    made.check_counters()
+
+
+@pytest.fixture(autouse=True)
+def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, (name, size) in SLICES.items():
+        monkeypatch.setattr(module, name, size)
+    monkeypatch.setattr(reading, "PAUSE_SECONDS", 0)
+
+
+def fill(scene: SyncScene) -> None:
+    """A bucket in which everything that can happen has happened since the first synchronisation."""
+    for number in range(12):
+        scene.put(f"{number:02}.png", picture(number))
+        scene.put(f"{number:02}.xml", xml("cat"))
+    scene.sync()
+    scene.label(scene.the("05.png"), "mine")
+    for number in range(4):
+        scene.remove(f"{number:02}.png")
+        scene.put(f"1{number}-new.png", picture(50 + number))
+        scene.put(f"1{number}-new.xml", xml("dog"))
+    scene.put("04.png", picture(90, side=60))
+    scene.put("05.xml", xml("bird"))
+    scene.put("06.xml", xml("fish", "fish"))
+    scene.put("07.png", b"broken")
+    scene.put("08.xml", b"<annotation>")
+
+
+def outcome(scene: SyncScene) -> Any:
+    """All that a synchronisation decides, without ids and times."""
+    rows = {
+        row.object_key.removeprefix(scene.input_path): (
+            row.missing_since is not None,
+            row.changed_at is not None,
+            (row.width, row.height),
+            scene.labels_of(row.object_key.removeprefix(scene.input_path)),
+            row.revision,
+        )
+        for row in scene.samples()
+    }
+    return rows, scene.report()
+
+
+def undisturbed(scene: SyncScene) -> Any:
+    other = SyncScene(scene.sessions, scene.store, scene.redis)
+    fill(other)
+    other.sync()
+    return outcome(other)
+
+
+def end_lease(scene: SyncScene, job_id: UUID) -> None:
+    with unit_of_work(scene.sessions) as session:
+        past = func.clock_timestamp()
+        session.execute(
+            update(Job).where(Job.id == job_id).values(lease_expires_at=past, run_after=None, attempts=0)
+        )
+
+
+def test_killed_at_random_moments_it_ends_as_if_undisturbed(
+    scene: SyncScene, core_settings: CoreSettings
+) -> None:
+    expected = undisturbed(scene)
+    fill(scene)
+    job_id = scene.queue_sync()
+    chance = random.Random(1)
+    arguments = [core_settings.database_url, core_settings.redis_url, core_settings.storage_url, str(job_id)]
+    killed = 0
+    for _ in range(KILLS):
+        command = [sys.executable, "-c", _WORKER, *arguments]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        time.sleep(chance.uniform(0, 0.12))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        killed += scene.job(job_id).state == "running"
+        end_lease(scene, job_id)
+    assert killed >= 3
+    if scene.job(job_id).state != "succeeded":
+        scene.run(job_id, scene.work())
+    assert scene.job(job_id).state == "succeeded"
+    assert outcome(scene) == expected
+
+
+class Faulty:
+    """A store that does as the real one, but where it is told to fail."""
+
+    def __init__(self, store: ObjectStore, fails: Callable[[str, int], Exception | None]):
+        self._store = store
+        self._fails = fails
+        self._calls = 0
+
+    def list(self, *arguments: Any) -> Iterator[Any]:
+        for found in self._store.list(*arguments):
+            self._raise("list")
+            yield found
+
+    @contextmanager
+    def open_range(self, *arguments: Any) -> Iterator[Any]:
+        self._raise("open_range")
+        with self._store.open_range(*arguments) as chunks:
+            yield chunks
+
+    def _raise(self, name: str) -> None:
+        self._calls += 1
+        error = self._fails(name, self._calls)
+        if error is not None:
+            raise error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+class Away(Faulty):
+    """A store that does not answer any more from its n-th call on."""
+
+    def __init__(self, store: ObjectStore, at: int):
+        super().__init__(store, lambda _, call: None if call < at else StorageUnavailableError("503"))
+
+    def check(self) -> None:
+        raise StorageUnavailableError("503")
+
+
+@pytest.mark.parametrize("step", [3, 7])
+def test_a_store_that_fails_again_and_again_costs_tries_and_nothing_else(scene: SyncScene, step: int) -> None:
+    expected = undisturbed(scene)
+    fill(scene)
+    real = scene.store
+    job_id = scene.queue_sync()
+    for number in range(1, 40, step):
+        scene.store = Away(real, number)  # type: ignore[assignment]
+        if scene.run(job_id, scene.work()).state == "succeeded":
+            break
+        end_lease(scene, job_id)
+    scene.store = real
+    if scene.job(job_id).state != "succeeded":
+        scene.run(job_id, scene.work())
+    assert outcome(scene) == expected
+
+
+def test_a_body_that_is_cut_off_is_read_again(scene: SyncScene) -> None:
+    fill(scene)
+    real = scene.store
+
+    class Cut(Faulty):
+        @contextmanager
+        def open_range(self, key: str, start: int = 0, length: int | None = None) -> Iterator[Any]:
+            self._calls += 1
+            with real.open_range(key, start, 10 if self._calls % 2 else length) as chunks:
+                yield chunks
+
+    scene.store = Cut(real, lambda *_: None)  # type: ignore[assignment]
+    job = scene.run(scene.queue_sync(), scene.work())
+    scene.store = real
+    assert counts(job)["added"] == 4
+
+
+def test_an_object_that_may_not_be_read_costs_only_itself(scene: SyncScene) -> None:
+    scene.put("a.png", picture(1))
+    scene.put("b.png", picture(2))
+    real = scene.store
+    scene.store = Faulty(  # type: ignore[assignment]
+        real, lambda name, call: StorageDeniedError("no") if name == "open_range" and call % 2 else None
+    )
+    scene.run(scene.queue_sync(), scene.work())
+    scene.store = real
+    scene.sync()
+    assert scene.states() == {"a.png": "here", "b.png": "here"}
+
+
+def test_a_bucket_that_changes_while_it_is_listed_is_right_the_next_time(scene: SyncScene) -> None:
+    for number in range(6):
+        scene.put(f"{number}.png", picture(number))
+    real = scene.store
+
+    def change(_: str, call: int) -> None:
+        if call == 3:
+            scene.store = real
+            scene.remove("0.png")
+            scene.move("5.png", "00.png")
+            scene.put("9.png", picture(9))
+
+    scene.store = Faulty(real, change)  # type: ignore[arg-type, assignment]
+    scene.run(scene.queue_sync(), scene.work())
+    scene.store = real
+    scene.sync()
+    here = {name for name, state in scene.states().items() if state == "here"}
+    assert here == {"00.png", "1.png", "2.png", "3.png", "4.png", "9.png"}
+    with unit_of_work(scene.sessions) as session:
+        assert session.scalar(select(func.count()).select_from(Sample)) == len(scene.states())
