@@ -58,6 +58,7 @@ class StorageEvents(MethodView):
     @public
     @blueprint.doc(
         operationId="receiveStorageEvents",
+        security=[],
         requestBody={
             "required": True,
             "content": {"application/json": {"schema": schemas.StorageEventSchema, "example": _EVENT}},
