@@ -16,6 +16,7 @@ from fourpoint_core.domain.filters import LabelMatch, SampleFilter, Span, Status
 from fourpoint_core.domain.geometry import Box, Contour, Part
 from fourpoint_core.domain.labels import DeletionPolicy
 from fourpoint_core.domain.prompts import ExtremePoints, Prompt
+from fourpoint_core.domain.transfers import ExportOrder, FormatName, Split
 from fourpoint_core.ids import new_id
 from fourpoint_core.jobs.contracts import (
     INFERENCE_QUEUES,
@@ -33,9 +34,11 @@ from fourpoint_core.jobs.contracts import (
     SaveMode,
 )
 from fourpoint_core.jobs.payloads.syncs import SyncDataset
+from fourpoint_core.jobs.payloads.transfers import ExportDataset
 from fourpoint_worker import inference_app, io_app
 from fourpoint_worker.tasks.delete_label import DeleteLabelWork
 from fourpoint_worker.tasks.delete_samples import DeleteSamplesWork
+from fourpoint_worker.tasks.export_dataset import ExportDatasetWork
 from fourpoint_worker.tasks.infer_contour import InferContourWork
 from fourpoint_worker.tasks.merge_label import MergeLabelWork
 from fourpoint_worker.tasks.prefetch_sample import PrefetchSampleWork
@@ -54,6 +57,7 @@ WORKS = {
         DeleteSamplesWork,
         RestoreSamplesWork,
         SyncDatasetWork,
+        ExportDatasetWork,
     )
 }
 CONSUMED = {**dict.fromkeys(INFERENCE_QUEUES, inference_app), **dict.fromkeys(IO_QUEUES, io_app)}
@@ -99,6 +103,19 @@ PAYLOADS: list[Payload] = [
     RestoreSamples(new_id(), ids=(new_id(),)),
     RestoreSamples(new_id(), deletion_id=new_id()),
     SyncDataset(new_id(), dry_run=True),
+    ExportDataset(new_id(), ExportOrder(FormatName.COCO)),
+    ExportDataset(
+        new_id(),
+        ExportOrder(
+            FormatName.VOC,
+            EVERY_CONDITION,
+            (new_id(),),
+            with_images=True,
+            split=Split((0.7, 0.2, 0.1), 7),
+            output_path="out/",
+        ),
+    ),
+    ExportDataset(new_id(), ExportOrder(FormatName.YOLO, split=Split(attribute="split"))),
 ]
 
 
@@ -135,6 +152,7 @@ def test_every_kind_has_a_payload_in_these_tests() -> None:
 _TASKS = """
 import json, os
 from inspect import signature
+from fourpoint_core.jobs.payloads.transfers import ExportDataset
 from fourpoint_worker import inference_app, io_app
 from fourpoint_worker.settings import WorkerSettings
 settings = WorkerSettings.from_mapping(os.environ)

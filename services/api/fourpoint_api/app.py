@@ -9,6 +9,7 @@ from fourpoint_api.resources.annotations.routes import blueprint as annotations
 from fourpoint_api.resources.contours.routes import blueprint as contours
 from fourpoint_api.resources.datasets.routes import blueprint as datasets
 from fourpoint_api.resources.drafts.routes import blueprint as drafts
+from fourpoint_api.resources.exports.routes import blueprint as exports
 from fourpoint_api.resources.filters.routes import blueprint as filters
 from fourpoint_api.resources.health.routes import blueprint as health
 from fourpoint_api.resources.history.routes import blueprint as history
@@ -56,6 +57,7 @@ BLUEPRINTS = (
     storage,
     preferences,
     uploads,
+    exports,
     me,
     users,
     tokens,

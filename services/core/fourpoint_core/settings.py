@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from fourpoint_core.errors import SettingsError
 from fourpoint_core.outbound import parse_networks
 
+GIBIBYTE = 1024**3
 MEBIBYTE = 2**20
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _TRUE = {"1", "true", "yes", "on"}
@@ -133,6 +134,12 @@ class CoreSettings(FromVariables):
     )
     webhook_log_days: float = variable(
         "FOURPOINT_WEBHOOK_LOG_DAYS", "how long the log of webhooks keeps what has ended", 30.0
+    )
+    export_days: float = variable(
+        "FOURPOINT_EXPORT_DAYS", "how long the archive of an export can be downloaded", 7.0
+    )
+    max_import_bytes: int = variable(
+        "FOURPOINT_MAX_IMPORT_BYTES", "archives and manifests that are imported may be so large", 5 * GIBIBYTE
     )
     max_image_pixels: int = variable(
         "FOURPOINT_MAX_IMAGE_PIXELS", "images that decode to more are refused", 100_000_000

@@ -29,6 +29,7 @@ from fourpoint_worker.sweep import Sweep
 from fourpoint_worker.syncer.context import Limits
 from fourpoint_worker.tasks.delete_label import DeleteLabelWork
 from fourpoint_worker.tasks.delete_samples import DeleteSamplesWork
+from fourpoint_worker.tasks.export_dataset import ExportDatasetWork
 from fourpoint_worker.tasks.merge_label import MergeLabelWork
 from fourpoint_worker.tasks.purge_dataset import PurgeDatasetWork
 from fourpoint_worker.tasks.restore_samples import RestoreSamplesWork
@@ -41,6 +42,7 @@ KINDS = (
     DeleteSamplesWork.kind,
     RestoreSamplesWork.kind,
     SyncDatasetWork.kind,
+    ExportDatasetWork.kind,
 )
 ROLE = "io"
 # Between the soft limit, which raises inside the job, and the hard one, which kills.
@@ -66,6 +68,9 @@ class IoProcess:
             DeleteSamplesWork(clients.sessions, clients.store),
             RestoreSamplesWork(clients.sessions),
             SyncDatasetWork(clients.sessions, clients.store, _limits(self._settings)),
+            ExportDatasetWork(
+                clients.sessions, clients.store, self._settings.storage_url, self._settings.export_days
+            ),
         )
         # Time limits are Celery's here; the watchdog for threads would only be second.
         self._jobs = JobProcess(clients, ROLE, works, stage_seconds=float("inf"))

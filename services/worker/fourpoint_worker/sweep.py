@@ -21,6 +21,7 @@ from fourpoint_core.storage import ObjectStore
 from fourpoint_core.storage.removal import remove_objects
 from fourpoint_core.storage.staging import staged_keys
 from fourpoint_core.store.queries import (
+    exports,
     idempotency,
     jobs,
     sample_leases,
@@ -50,6 +51,9 @@ _TRASH_AT_ONCE = 200
 _UPLOADS_AT_ONCE = 20
 _SYNCS_AT_ONCE = 20
 _LINES_AT_ONCE = 10_000
+_EXPORTS_AT_ONCE = 20
+# Whoever lost his lease hears of it before the next file.
+_EXPORT_GRACE = timedelta(minutes=1)
 # Whoever began to write in time may go on for a while.
 _UPLOAD_GRACE = timedelta(minutes=10)
 
@@ -83,6 +87,8 @@ class Sweep:
             self.publish_again,
             self.remove_abandoned_objects,
             self.remove_dead_uploads,
+            self.remove_unfinished_exports,
+            self.remove_old_exports,
             self.empty_trash,
             self.forget_answers,
             self.fold_counts,
@@ -150,6 +156,26 @@ class Sweep:
             samples.condemn_keys(session, keys, by=new_id())
             uploads.forget(session, [upload.id for upload in dead])
         remove_condemned(self._sessions, self._store, keys)
+
+    def remove_unfinished_exports(self) -> None:
+        """Remove the files of exports that died, once nobody can be writing them any more."""
+        with unit_of_work(self._sessions) as session:
+            abandoned = exports.abandoned_attempts(session, _EXPORT_GRACE, _EXPORTS_AT_ONCE)
+        for attempt in abandoned:
+            for found in self._store.list(attempt.prefix):
+                self._store.delete(found.key)
+        with unit_of_work(self._sessions) as session:
+            exports.forget_attempts(session, abandoned)
+
+    def remove_old_exports(self) -> None:
+        """Remove archives whose time is up; what lies at a path of the bucket is somebody's, and stays."""
+        with unit_of_work(self._sessions) as session:
+            old = exports.run_out(session, _EXPORTS_AT_ONCE)
+        for export in old:
+            if export.object_key is not None:
+                self._store.delete(export.object_key)
+        with unit_of_work(self._sessions) as session:
+            exports.forget(session, [export.id for export in old])
 
     def empty_trash(self) -> None:
         """Remove for good what has lain in the trash for longer than it may; objects stay in the bucket."""

@@ -13,6 +13,7 @@ from fourpoint_core.domain.deletion import Selection, selection_from_json, selec
 from fourpoint_core.domain.labels import DeletionPolicy
 from fourpoint_core.domain.prompts import Prompt, prompt_from_json, prompt_to_json
 from fourpoint_core.jobs.payloads.syncs import SyncDataset
+from fourpoint_core.jobs.payloads.transfers import ExportDataset
 
 
 class Queue(StrEnum):
@@ -248,6 +249,7 @@ class JobKind:
         | type[DeleteSamples]
         | type[RestoreSamples]
         | type[SyncDataset]
+        | type[ExportDataset]
     )
     max_attempts: int
     deadline_seconds: float
@@ -268,6 +270,8 @@ DELETE_SAMPLES = JobKind("delete_samples", Queue.IO, DeleteSamples, 20, 24 * 360
 RESTORE_SAMPLES = JobKind("restore_samples", Queue.IO, RestoreSamples, 20, 24 * 3600, 600)
 # A million headers take hours; whoever is killed goes on where it was.
 SYNC_DATASET = JobKind("sync_dataset", Queue.IO, SyncDataset, 20, 24 * 3600, 6 * 3600)
+# A try goes through the whole dataset; checkpoints hear of cancellation meanwhile.
+EXPORT_DATASET = JobKind("export_dataset", Queue.IO, ExportDataset, 20, 24 * 3600, 6 * 3600)
 
 KINDS: dict[str, JobKind] = {
     kind.name: kind
@@ -280,5 +284,6 @@ KINDS: dict[str, JobKind] = {
         DELETE_SAMPLES,
         RESTORE_SAMPLES,
         SYNC_DATASET,
+        EXPORT_DATASET,
     )
 }

@@ -18,6 +18,7 @@ from fourpoint_core.store.models.samples import (
 )
 from fourpoint_core.store.models.syncs import KnownObject, SyncItem, SyncRun
 from fourpoint_core.store.models.tallies import Tally, TallyDelta
+from fourpoint_core.store.models.transfers import Export, ExportAttempt, ImportedBox, ImportLine
 from fourpoint_core.store.models.uploads import DirectUpload
 from fourpoint_core.store.models.users import ApiToken, DatasetMember, User
 from fourpoint_core.store.models.versions import (
@@ -40,8 +41,12 @@ __all__ = [
     "DatasetMember",
     "DirectUpload",
     "Draft",
+    "Export",
+    "ExportAttempt",
     "ForgottenObject",
     "IdempotencyKey",
+    "ImportLine",
+    "ImportedBox",
     "InferredContour",
     "Job",
     "JobAttempt",

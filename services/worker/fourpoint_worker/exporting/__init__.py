@@ -1,0 +1,1 @@
+"""From a dataset to files: a snapshot on disk, the split, and an archive."""

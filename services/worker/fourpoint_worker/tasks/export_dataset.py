@@ -1,0 +1,257 @@
+"""Export a dataset: snapshot, split, files, and one row that makes them visible.
+
+Files of a try lie below a prefix of its own. Who dies leaves them to the sweep, which finds them by the row of
+the try; the next try begins anew from a fresh snapshot. An export of the same content that was asked for in the
+same way is not made again.
+"""
+
+import hashlib
+import json
+import mimetypes
+import re
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from fourpoint_core.domain.transfers import ExportOrder
+from fourpoint_core.errors import ObjectMissingError
+from fourpoint_core.jobs.contracts import EXPORT_DATASET
+from fourpoint_core.jobs.payloads.transfers import ExportDataset
+from fourpoint_core.storage import ObjectStore
+from fourpoint_core.storage.exports import archive_prefix
+from fourpoint_core.store.models import Dataset, Export
+from fourpoint_core.store.queries import datasets, exports, leases
+from fourpoint_core.store.session import Session, Sessions, unhurried_commit, unit_of_work
+from fourpoint_worker.exporting import splitting
+from fourpoint_worker.exporting.archive import Reader, zipped
+from fourpoint_worker.exporting.snapshot import Snapshot, snapshot
+from fourpoint_worker.formats.catalogue import FORMATS, Format
+from fourpoint_worker.formats.values import File, Notes
+from fourpoint_worker.lease_keeper import ActiveJob
+
+REPORT_FILE = "fourpoint.json"
+_PROGRESS_SECONDS = 1.0
+_NOTES_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a try has written, or the export that was there already.
+
+    same: that export. gone: whether somebody has removed its files, so that they were written anew.
+    """
+
+    request: str
+    content: str
+    prefix: str
+    same: UUID | None = None
+    gone: bool = False
+    object_key: str | None = None
+    size_bytes: int = 0
+    files: int = 0
+    report: dict[str, Any] | None = None
+
+
+class ExportDatasetWork:
+    """See running.Work."""
+
+    kind = EXPORT_DATASET
+
+    def __init__(self, sessions: Sessions, store: ObjectStore, storage_url: str, days: float):
+        """days: how long an archive can be downloaded."""
+        self._sessions = sessions
+        self._store = store
+        self._address = _address(storage_url)
+        self._days = days
+
+    def do(self, payload: ExportDataset, job: ActiveJob) -> Made:
+        """Write the files, unless there is an export of just the same."""
+        order = payload.order
+        notes = Notes()
+        job.checkpoint("snapshot")
+        with unit_of_work(self._sessions) as session:
+            dataset = datasets.get_dataset(session, payload.dataset_id)
+        prefix = self._prefix(dataset, order, job)
+        root = "" if order.output_path is None else self._address + prefix
+        with snapshot(_file_name(dataset.name), root) as source:
+            self._load(source, payload, dataset, notes)
+            request = _request(payload)
+            content = _content(source, order)
+            with unit_of_work(self._sessions) as session:
+                same = exports.find_same(session, request, content)
+            gone = same is not None and not self._store.exists(same.object_key or same.prefix + REPORT_FILE)
+            if same is not None and not gone:
+                return Made(request, content, same.prefix, same.id)
+            made = Made(request, content, prefix, None if same is None else same.id, gone)
+            with unit_of_work(self._sessions) as session:
+                exports.begin_attempt(session, job.lease, prefix)
+            if order.split is not None:
+                splitting.deal(order.split, source, notes)
+            return self._write(source, order, job, made, notes)
+
+    def record(self, session: Session, payload: ExportDataset, job: ActiveJob, outcome: Made) -> dict[str, Any]:
+        """Show the files, all at once."""
+        if outcome.same is not None and not outcome.gone:
+            return {"export_id": str(outcome.same), "shared": True}
+        if outcome.same is not None:
+            exports.expire(session, outcome.same)
+        export = exports.add_export(
+            session,
+            Export(
+                id=job.lease.job_id,
+                dataset_id=payload.dataset_id,
+                request=outcome.request,
+                content=outcome.content,
+                order=payload.order.to_json(),
+                object_key=outcome.object_key,
+                prefix=outcome.prefix,
+                size_bytes=outcome.size_bytes,
+                files=outcome.files,
+                report=outcome.report or {},
+                created_by=job.author,
+            ),
+            self._days if outcome.object_key is not None else None,
+        )
+        shared = export.id != job.lease.job_id
+        if not shared:
+            # Else somebody was quicker with the same, and the sweep clears what this try has written.
+            exports.end_attempt(session, job.lease)
+        return {"export_id": str(export.id), "shared": shared}
+
+    def _prefix(self, dataset: Dataset, order: ExportOrder, job: ActiveJob) -> str:
+        if order.output_path is None:
+            return archive_prefix(job.lease.job_id, job.lease.number)
+        return f"{order.output_path}{_file_name(dataset.name)}-{job.lease.job_id}-{job.lease.number}/"
+
+    def _load(self, source: Snapshot, payload: ExportDataset, dataset: Dataset, notes: Notes) -> None:
+        wanted = payload.order.wanted
+        with unit_of_work(self._sessions) as session:
+            found = exports.labels(session, dataset.id, wanted.version)
+            documents = exports.documents(session, dataset.id, wanted, payload.order.ids)
+            source.load(found, documents, dataset.input_path, self._address, notes)
+        missing = len(set(payload.order.ids)) - source.count if payload.order.ids else 0
+        for _ in range(missing):
+            notes.add("sample_not_found")
+
+    def _write(self, source: Snapshot, order: ExportOrder, job: ActiveJob, made: Made, notes: Notes) -> Made:
+        chosen = FORMATS[order.format.value]
+        written = chosen.write_with_images if order.with_images else chosen.write
+        progress = _Progress(self._sessions, job)
+        files = self._all_files(source, written(source, notes), chosen, order, notes)
+        counted = _Counted(files, progress)
+        if order.output_path is None:
+            key = f"{made.prefix}{source.name}-{order.format.value}.zip"
+            reader = Reader(zipped(counted))
+            self._store.put(key, reader, content_type="application/zip")  # type: ignore[arg-type]
+            size = reader.count
+        else:
+            key = None
+            size = self._write_tree(made.prefix, counted)
+        report = _report(source, order, notes)
+        return replace(made, object_key=key, size_bytes=size, files=counted.count, report=report)
+
+    def _write_tree(self, prefix: str, files: Iterable[File]) -> int:
+        size = 0
+        for file in files:
+            reader = Reader(iter(file.chunks))
+            kind = mimetypes.guess_type(file.path)[0] or "application/octet-stream"
+            self._store.put(prefix + file.path, reader, content_type=kind)  # type: ignore[arg-type]
+            size += reader.count
+        return size
+
+    def _all_files(
+        self, source: Snapshot, files: Iterator[File], chosen: Format, order: ExportOrder, notes: Notes
+    ) -> Iterator[File]:
+        yield from files
+        if order.with_images:
+            for image, key in source.images_with_keys():
+                try:
+                    with self._store.open_range(key) as chunks:
+                        yield File(chosen.image_path(image), chunks)
+                except ObjectMissingError:
+                    notes.add("image_missing", f"The file {key} is gone from the bucket.")
+        # Last, because only now is everything counted.
+        report = json.dumps(_report(source, order, notes), ensure_ascii=False, indent=1) + "\n"
+        yield File(REPORT_FILE, [report.encode()])
+
+
+class _Counted:
+    """Files that are counted as they are taken, between checkpoints of the job."""
+
+    def __init__(self, files: Iterator[File], progress: "_Progress"):
+        self._files = files
+        self._progress = progress
+        self.count = 0
+
+    def __iter__(self) -> Iterator[File]:
+        for file in self._files:
+            self._progress.checkpoint(self.count)
+            yield File(file.path, self._watched(file.chunks))
+            self.count += 1
+
+    def _watched(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self._progress.checkpoint(self.count)
+            yield chunk
+
+
+class _Progress:
+    """Hears of cancellations all the time, and says how far the job is every now and then."""
+
+    def __init__(self, sessions: Sessions, job: ActiveJob):
+        self._sessions = sessions
+        self._job = job
+        self._said = time.monotonic()
+
+    def checkpoint(self, files: int) -> None:
+        self._job.checkpoint("files")
+        if time.monotonic() - self._said > _PROGRESS_SECONDS:
+            with unhurried_commit(self._sessions) as session:
+                leases.report_progress(session, self._job.lease, {"files": files})
+            self._said = time.monotonic()
+
+
+def _report(source: Snapshot, order: ExportOrder, notes: Notes) -> dict[str, Any]:
+    return {
+        "dataset": source.name,
+        "format": order.format.value,
+        "images": source.count,
+        "labels": [
+            {"name": label.name, "colour": label.colour, "mask_index": label.mask_index}
+            for label in source.labels
+        ],
+        "conversions": dict(sorted(notes.counts.items())),
+        "notes": [
+            {"code": note.code, "detail": note.detail} for note in notes.first[:_NOTES_SHOWN] if note.detail
+        ],
+    }
+
+
+def _request(payload: ExportDataset) -> str:
+    return hashlib.sha256(json.dumps(payload.to_json(), sort_keys=True).encode()).hexdigest()
+
+
+def _content(source: Snapshot, order: ExportOrder) -> str:
+    # Below a path every export has a prefix of its own, which its files name; they are compared without.
+    root, source.root = source.root, order.output_path or ""
+    try:
+        return source.content()
+    finally:
+        source.root = root
+
+
+def _file_name(name: str) -> str:
+    """A name that any file system takes, and that still tells which dataset it is."""
+    return re.sub(r"[^\w.-]+", "_", name).strip("._")[:100] or "dataset"
+
+
+def _address(storage_url: str) -> str:
+    """What stands before a key in the address of its object."""
+    parts = urlsplit(storage_url)
+    if parts.scheme == "file":
+        return f"file://{parts.path.rstrip('/')}/"
+    bucket = parts.path.strip("/").partition("/")[0] or parts.netloc.partition(".")[0]
+    return f"s3://{bucket}/"
