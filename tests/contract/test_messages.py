@@ -35,6 +35,7 @@ from fourpoint_core.jobs.contracts import (
 )
 from fourpoint_core.jobs.payloads.syncs import SyncDataset
 from fourpoint_core.jobs.payloads.transfers import ExportDataset
+from fourpoint_core.jobs.payloads.versions import PublishVersion, SwitchVersion
 from fourpoint_worker import inference_app, io_app
 from fourpoint_worker.tasks.delete_label import DeleteLabelWork
 from fourpoint_worker.tasks.delete_samples import DeleteSamplesWork
@@ -42,8 +43,10 @@ from fourpoint_worker.tasks.export_dataset import ExportDatasetWork
 from fourpoint_worker.tasks.infer_contour import InferContourWork
 from fourpoint_worker.tasks.merge_label import MergeLabelWork
 from fourpoint_worker.tasks.prefetch_sample import PrefetchSampleWork
+from fourpoint_worker.tasks.publish_version import PublishVersionWork
 from fourpoint_worker.tasks.purge_dataset import PurgeDatasetWork
 from fourpoint_worker.tasks.restore_samples import RestoreSamplesWork
+from fourpoint_worker.tasks.switch_version import SwitchVersionWork
 from fourpoint_worker.tasks.sync_dataset import SyncDatasetWork
 
 WORKS = {
@@ -58,6 +61,8 @@ WORKS = {
         RestoreSamplesWork,
         SyncDatasetWork,
         ExportDatasetWork,
+        PublishVersionWork,
+        SwitchVersionWork,
     )
 }
 CONSUMED = {**dict.fromkeys(INFERENCE_QUEUES, inference_app), **dict.fromkeys(IO_QUEUES, io_app)}
@@ -116,6 +121,8 @@ PAYLOADS: list[Payload] = [
         ),
     ),
     ExportDataset(new_id(), ExportOrder(FormatName.YOLO, split=Split(attribute="split"))),
+    PublishVersion(new_id(), new_id()),
+    SwitchVersion(new_id(), new_id()),
 ]
 
 
@@ -153,6 +160,7 @@ _TASKS = """
 import json, os
 from inspect import signature
 from fourpoint_core.jobs.payloads.transfers import ExportDataset
+from fourpoint_core.jobs.payloads.versions import PublishVersion, SwitchVersion
 from fourpoint_worker import inference_app, io_app
 from fourpoint_worker.settings import WorkerSettings
 settings = WorkerSettings.from_mapping(os.environ)

@@ -31,8 +31,10 @@ from fourpoint_worker.tasks.delete_label import DeleteLabelWork
 from fourpoint_worker.tasks.delete_samples import DeleteSamplesWork
 from fourpoint_worker.tasks.export_dataset import ExportDatasetWork
 from fourpoint_worker.tasks.merge_label import MergeLabelWork
+from fourpoint_worker.tasks.publish_version import PublishVersionWork
 from fourpoint_worker.tasks.purge_dataset import PurgeDatasetWork
 from fourpoint_worker.tasks.restore_samples import RestoreSamplesWork
+from fourpoint_worker.tasks.switch_version import SwitchVersionWork
 from fourpoint_worker.tasks.sync_dataset import SyncDatasetWork
 
 KINDS = (
@@ -43,6 +45,8 @@ KINDS = (
     RestoreSamplesWork.kind,
     SyncDatasetWork.kind,
     ExportDatasetWork.kind,
+    PublishVersionWork.kind,
+    SwitchVersionWork.kind,
 )
 ROLE = "io"
 # Between the soft limit, which raises inside the job, and the hard one, which kills.
@@ -71,6 +75,8 @@ class IoProcess:
             ExportDatasetWork(
                 clients.sessions, clients.store, self._settings.storage_url, self._settings.export_days
             ),
+            PublishVersionWork(clients.sessions),
+            SwitchVersionWork(clients.sessions),
         )
         # Time limits are Celery's here; the watchdog for threads would only be second.
         self._jobs = JobProcess(clients, ROLE, works, stage_seconds=float("inf"))

@@ -30,6 +30,7 @@ from fourpoint_core.store.queries import (
     tallies,
     trash,
     uploads,
+    version_forgetting,
     webhooks,
     workers,
 )
@@ -54,6 +55,8 @@ _LINES_AT_ONCE = 10_000
 _EXPORTS_AT_ONCE = 20
 # Whoever lost his lease hears of it before the next file.
 _EXPORT_GRACE = timedelta(minutes=1)
+_VERSIONS_AT_ONCE = 20
+_PINS_AT_ONCE = 10_000
 # Whoever began to write in time may go on for a while.
 _UPLOAD_GRACE = timedelta(minutes=10)
 
@@ -90,6 +93,7 @@ class Sweep:
             self.remove_unfinished_exports,
             self.remove_old_exports,
             self.empty_trash,
+            self.forget_versions,
             self.forget_answers,
             self.fold_counts,
             self.forget_leases,
@@ -186,6 +190,17 @@ class Sweep:
         remove_objects(self._store, (), purged.forgotten_digests)
         if purged.samples:
             logger.info("trash emptied", extra={"samples": purged.samples})
+
+    def forget_versions(self) -> None:
+        """Forget versions that were deleted long ago, and what was kept for their sake."""
+        with unit_of_work(self._sessions) as session:
+            patience = timedelta(days=self._settings.trash_days)
+            given_up = version_forgetting.give_up(session, patience, _VERSIONS_AT_ONCE)
+        for version_id in given_up:
+            # Some of it now and the rest in the next rounds; the version's row goes when nothing is left.
+            with unit_of_work(self._sessions) as session:
+                if version_forgetting.forget_some(session, version_id, _TRASH_AT_ONCE, _PINS_AT_ONCE):
+                    logger.info("version forgotten", extra={"version": version_id})
 
     def forget_answers(self) -> None:
         """Remove idempotency keys that have served their time."""

@@ -32,6 +32,8 @@ def test_a_new_dataset_can_be_read_where_the_answer_says(client: FlaskClient) ->
     assert read.json == {
         **made,
         "samples": {"total": 0, "labeled": 0, "unlabeled": 0, "missing": 0, "progress_percent": 0},
+        "current_version": None,
+        "has_unpublished_changes": False,
     }
 
 

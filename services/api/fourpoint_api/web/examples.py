@@ -13,6 +13,25 @@ USER_ID = "01900000-0000-7000-8000-000000000001"
 TOKEN_ID = "01930000-0000-7000-8000-000000000071"  # noqa: S105 - names a token and opens nothing
 TIME = "2026-01-01T12:00:00+00:00"
 
+VERSION_ID = "01930000-0000-7000-8000-0000000000e9"
+VERSION: dict[str, Any] = {
+    "id": VERSION_ID,
+    "dataset_id": DATASET_ID,
+    "number": 1,
+    "name": "V001",
+    "description": "The first cats",
+    "state": "published",
+    "is_current": True,
+    "samples": 8,
+    "labeled": 1,
+    "annotations": 2,
+    "parent_id": None,
+    "job_id": JOB_ID,
+    "created_by": USER_ID,
+    "created_at": TIME,
+    "published_at": TIME,
+    "deleted_at": None,
+}
 USER = {"id": USER_ID, "name": "ada", "is_admin": False, "is_disabled": False, "created_at": TIME}
 ME = {
     "id": USER_ID,

@@ -46,6 +46,7 @@ class Action(StrEnum):
     MERGE_LABEL = "merge_label"
     DELETE_LABEL = "delete_label"
     SYNC = "sync"
+    SET_VERSION = "set_version"
 
 
 @dataclass(frozen=True, slots=True)

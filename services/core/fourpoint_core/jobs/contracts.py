@@ -14,6 +14,7 @@ from fourpoint_core.domain.labels import DeletionPolicy
 from fourpoint_core.domain.prompts import Prompt, prompt_from_json, prompt_to_json
 from fourpoint_core.jobs.payloads.syncs import SyncDataset
 from fourpoint_core.jobs.payloads.transfers import ExportDataset
+from fourpoint_core.jobs.payloads.versions import PublishVersion, SwitchVersion
 
 
 class Queue(StrEnum):
@@ -250,6 +251,8 @@ class JobKind:
         | type[RestoreSamples]
         | type[SyncDataset]
         | type[ExportDataset]
+        | type[PublishVersion]
+        | type[SwitchVersion]
     )
     max_attempts: int
     deadline_seconds: float
@@ -272,6 +275,9 @@ RESTORE_SAMPLES = JobKind("restore_samples", Queue.IO, RestoreSamples, 20, 24 * 
 SYNC_DATASET = JobKind("sync_dataset", Queue.IO, SyncDataset, 20, 24 * 3600, 6 * 3600)
 # A try goes through the whole dataset; checkpoints hear of cancellation meanwhile.
 EXPORT_DATASET = JobKind("export_dataset", Queue.IO, ExportDataset, 20, 24 * 3600, 6 * 3600)
+# Longer than others at a stretch: a million samples are written in one statement.
+PUBLISH_VERSION = JobKind("publish_version", Queue.IO, PublishVersion, 20, 24 * 3600, 1200)
+SWITCH_VERSION = JobKind("switch_version", Queue.IO, SwitchVersion, 50, 24 * 3600, 1200)
 
 KINDS: dict[str, JobKind] = {
     kind.name: kind
@@ -285,5 +291,7 @@ KINDS: dict[str, JobKind] = {
         RESTORE_SAMPLES,
         SYNC_DATASET,
         EXPORT_DATASET,
+        PUBLISH_VERSION,
+        SWITCH_VERSION,
     )
 }

@@ -15,7 +15,7 @@ from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.jobs.payloads.syncs import Cause
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.store.models import Dataset, Job
-from fourpoint_core.store.queries import datasets, jobs, labels, syncs, tallies
+from fourpoint_core.store.queries import datasets, jobs, labels, syncs, tallies, versions
 from fourpoint_core.store.queries.paging import Keyset, Page
 from fourpoint_core.store.session import Sessions, reading, unit_of_work
 
@@ -77,11 +77,14 @@ def create(
     return dataset, message.job_id
 
 
-def read(sessions: Sessions, dataset_id: UUID) -> tuple[Dataset, tallies.SampleTotals]:
-    """A dataset and its counts. Raises NotFoundError."""
+def read(sessions: Sessions, dataset_id: UUID) -> tuple[Dataset, tallies.SampleTotals, versions.Standing]:
+    """A dataset, its counts, and where it stands among its versions. Raises NotFoundError."""
     with reading(sessions) as session:
-        dataset = datasets.get_dataset(session, dataset_id)
-        return dataset, tallies.sample_totals(session, dataset_id)
+        return (
+            datasets.get_dataset(session, dataset_id),
+            tallies.sample_totals(session, dataset_id),
+            versions.standing(session, dataset_id),
+        )
 
 
 def listing(

@@ -27,8 +27,15 @@ from fourpoint_core.errors import (
 from fourpoint_core.logs import request_id_var
 from fourpoint_core.store.models import Dataset
 from fourpoint_core.store.queries.tallies import SampleTotals
+from fourpoint_core.store.queries.versions import Standing
 
 blueprint = Blueprint("datasets", __name__, url_prefix="/v1/datasets", description="Datasets")
+_DASHBOARD = {
+    **examples.DATASET,
+    "samples": examples.TOTALS,
+    "current_version": {name: examples.VERSION[name] for name in ("id", "number", "name", "published_at")},
+    "has_unpublished_changes": False,
+}
 
 
 @blueprint.route("")
@@ -88,16 +95,17 @@ class OneDataset(MethodView):
 
     @sends(blueprint, "ETag")
     @blueprint.doc(operationId="getDataset")
-    @blueprint.response(200, schemas.DashboardSchema, example={**examples.DATASET, "samples": examples.TOTALS})
+    @blueprint.response(200, schemas.DashboardSchema, example=_DASHBOARD)
     @not_modified(blueprint)
     @problems(blueprint, NotFoundError)
     def get(self, dataset_id: UUID) -> Any:
-        """Read a dataset and how far its labeling is."""
-        dataset, totals = operations.read(clients().sessions, dataset_id)
-        tag = _etag_with_counts(dataset, totals)
+        """Read a dataset: how far its labeling is, and whether there is anything to publish."""
+        dataset, totals, standing = operations.read(clients().sessions, dataset_id)
+        tag = _etag_of_dashboard(dataset, totals, standing)
         if etags.is_known(tag):
             return etags.not_modified(tag)
-        return {**render(dataset), "samples": render_totals(totals)}, 200, {"ETag": tag}
+        body = {**render(dataset), "samples": render_totals(totals), **_render_standing(standing)}
+        return body, 200, {"ETag": tag}
 
     @needs(Role.OWNER)
     @sends(blueprint, "ETag")
@@ -153,6 +161,17 @@ def render(dataset: Dataset) -> dict[str, Any]:
     }
 
 
+def _render_standing(standing: Standing) -> dict[str, Any]:
+    current = standing.current
+    version = current and {
+        "id": current.id,
+        "number": current.number,
+        "name": current.name,
+        "published_at": current.published_at,
+    }
+    return {"current_version": version, "has_unpublished_changes": standing.has_changes}
+
+
 def render_totals(totals: SampleTotals) -> dict[str, int]:
     """Counts as the contract shows them."""
     return {
@@ -168,6 +187,8 @@ def _etag(dataset: Dataset) -> str:
     return etags.etag_of("dataset", dataset.row_version)
 
 
-def _etag_with_counts(dataset: Dataset, totals: SampleTotals) -> str:
-    """What a dashboard shows: the dataset's state, and counts that move without it."""
-    return f'{_etag(dataset)[:-1]}-{totals.total}-{totals.labeled}"'
+def _etag_of_dashboard(dataset: Dataset, totals: SampleTotals, standing: Standing) -> str:
+    """What a dashboard shows: the dataset's state, and behind it counts and versions, which move without it."""
+    version = 0 if standing.current is None else standing.current.number
+    shown = (totals.total, totals.labeled, totals.missing, version, int(standing.has_changes))
+    return f'{_etag(dataset)[:-1]}-{"-".join(map(str, shown))}"'

@@ -115,10 +115,24 @@ class TotalsSchema(Schema):
     progress_percent = ma.fields.Integer(required=True)
 
 
+class CurrentVersionSchema(Schema):
+    """The version that people work on."""
+
+    id = ma.fields.UUID(required=True)
+    number = ma.fields.Integer(required=True)
+    name = ma.fields.String(required=True)
+    published_at = ma.fields.AwareDateTime(required=True, format="iso")
+
+
 class DashboardSchema(DatasetSchema):
-    """A dataset with its counts."""
+    """A dataset with its counts, and where it stands among its versions."""
 
     samples = ma.fields.Nested(TotalsSchema, required=True)
+    current_version = ma.fields.Nested(CurrentVersionSchema, required=True, allow_none=True)
+    has_unpublished_changes = ma.fields.Boolean(
+        required=True,
+        metadata={"description": "Images, documents or labels differ from the current version"},
+    )
 
 
 DatasetPageSchema = page_schema(DatasetSchema, "DatasetPage")

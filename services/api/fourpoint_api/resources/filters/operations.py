@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fourpoint_core.errors import InvalidInputError
 from fourpoint_core.store.models import SavedFilter
-from fourpoint_core.store.queries import datasets, sample_paths, saved_filters, tallies
+from fourpoint_core.store.queries import datasets, sample_paths, saved_filters, tallies, versions
 from fourpoint_core.store.queries.paging import Keyset, Page
 from fourpoint_core.store.session import Sessions, reading, unit_of_work
 
@@ -25,15 +25,19 @@ class Conditions:
     path_prefixes: Sequence[str]
 
 
-def conditions(sessions: Sessions, dataset_id: UUID, directory: str | None) -> Conditions:
-    """What a filter form can offer. directory: None = the dataset's own. Raises NotFoundError."""
+def conditions(sessions: Sessions, dataset_id: UUID, directory: str | None, version: UUID | None) -> Conditions:
+    """What a filter form can offer. directory: None = the dataset's own. version: None = the working state.
+
+    Raises NotFoundError or InvalidInputError.
+    """
     with reading(sessions) as session:
         dataset = datasets.get_dataset(session, dataset_id)
-        prefix = dataset.input_path if directory is None else directory
+        versions.require_readable(session, dataset_id, version)
+        prefix = _directory(dataset.input_path if directory is None else directory)
         return Conditions(
-            tallies.by_label(session, dataset_id),
-            tallies.by_labeler(session, dataset_id),
-            sample_paths.child_directories(session, dataset_id, _directory(prefix), MAX_DIRECTORIES),
+            tallies.by_label(session, dataset_id, version),
+            tallies.by_labeler(session, dataset_id, version),
+            sample_paths.child_directories(session, dataset_id, prefix, MAX_DIRECTORIES, version),
         )
 
 

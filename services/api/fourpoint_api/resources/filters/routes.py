@@ -54,7 +54,7 @@ class SearchConditions(MethodView):
     @problems(blueprint, NotFoundError, InvalidInputError)
     def get(self, query: dict[str, Any], dataset_id: UUID) -> Any:
         """Read what a filter form can offer: labels and labelers with counts, directories, spans."""
-        found = operations.conditions(clients().sessions, dataset_id, query["path_prefix"])
+        found = operations.conditions(clients().sessions, dataset_id, query["path_prefix"], query["version"])
         return plain_json.answer(
             {
                 "labels": [render_label_count(one) for one in found.labels],

@@ -82,6 +82,15 @@ class SampleFilterSchema(Schema):
     )
     changed = _flag("The bucket holds another file than the one that was labeled, and nobody has confirmed it")
     at = _time("The documents as they stood at this time, of the samples that there were")
+    version = ma.fields.UUID(
+        load_default=None,
+        metadata={"description": "Images, documents and labels as this published version has them"},
+    )
+
+    @ma.validates_schema
+    def _one_past(self, data: dict[str, Any], **kwargs: Any) -> None:
+        if data.get("at") is not None and data.get("version") is not None:
+            raise ma.ValidationError("Ask for a version or for a time, not for both.", "version")
 
 
 class UnlabeledFilterSchema(SampleFilterSchema):
@@ -90,7 +99,7 @@ class UnlabeledFilterSchema(SampleFilterSchema):
     class Meta(SampleFilterSchema.Meta):
         """See marshmallow."""
 
-        exclude = ("status", "at")
+        exclude = ("status", "at", "version")
 
 
 class SortedFilterSchema(SampleFilterSchema):
@@ -121,6 +130,7 @@ def filter_of(data: Mapping[str, Any]) -> SampleFilter:
         attributes=tuple(_pair(term) for term in data["attribute"]),
         changed=data["changed"],
         at=data["at"],
+        version=data["version"],
     )
 
 
@@ -172,6 +182,9 @@ class ConditionsQuerySchema(Schema):
         load_default=None,
         validate=[ma.validate.Length(max=1024), storable],
         metadata={"description": "A directory; by default the dataset's input path"},
+    )
+    version = ma.fields.UUID(
+        load_default=None, metadata={"description": "A published version instead of the working state"}
     )
 
 

@@ -26,13 +26,17 @@ def queue(
     request_id: str | None,
     dataset_id: UUID,
     sample_id: UUID | None = None,
+    job_id: UUID | None = None,
 ) -> Job:
-    """Queue a job within the caller's transaction, to be shown and, behind the commit, dispatched."""
+    """Queue a job within the caller's transaction, to be shown and, behind the commit, dispatched.
+
+    job_id: where something refers to the job already.
+    """
     message = jobs.add_job(
         session,
         kind,
         payload,
-        job_id=new_id(),
+        job_id=job_id or new_id(),
         author=author,
         dataset_id=dataset_id,
         sample_id=sample_id,

@@ -13,7 +13,14 @@ from fourpoint_core.storage import ObjectStore
 from fourpoint_core.storage.derived import thumbnail_key
 from fourpoint_core.store.digest_book import DigestBook
 from fourpoint_core.store.models import Sample
-from fourpoint_core.store.queries import datasets, sample_filters, sample_leases, samples, sync_changes
+from fourpoint_core.store.queries import (
+    datasets,
+    sample_filters,
+    sample_leases,
+    samples,
+    sync_changes,
+    versions,
+)
 from fourpoint_core.store.queries.sample_leases import Lease
 from fourpoint_core.store.queries.sample_rows import Place, SamplePage
 from fourpoint_core.store.session import Sessions, reading, unit_of_work
@@ -35,11 +42,14 @@ def listing(
     *,
     count: str | None,
 ) -> tuple[SamplePage, int | None]:
-    """A page of the samples that match. Raises NotFoundError.
+    """A page of the samples that match. Raises NotFoundError or InvalidInputError.
 
     count: `exact` or `estimated` also says how many match.
     """
     with reading(sessions) as session:
+        if wanted.version is not None:
+            datasets.require_dataset(session, dataset_id)
+            versions.require_readable(session, dataset_id, wanted.version)
         page = sample_filters.list_samples(session, dataset_id, wanted, sort, after, limit)
         total = None
         if count == "exact":
@@ -54,6 +64,9 @@ def neighbours(
 ) -> tuple[UUID | None, UUID | None]:
     """The samples before and after this one in a list, whether or not it is in it. Raises NotFoundError."""
     with reading(sessions) as session:
+        if wanted.version is not None:
+            dataset_id = samples.get_sample(session, sample_id).dataset_id
+            versions.require_readable(session, dataset_id, wanted.version)
         return sample_filters.neighbours(session, sample_id, wanted, sort)
 
 

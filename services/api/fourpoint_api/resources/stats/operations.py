@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from fourpoint_core.errors import InvalidInputError
-from fourpoint_core.store.queries import datasets, tallies
+from fourpoint_core.store.queries import datasets, tallies, versions
 from fourpoint_core.store.session import Sessions, reading
 
 _DAYS = 30
@@ -23,8 +23,13 @@ class Stats:
     days: Sequence[tallies.LabelerCount]
 
 
-def read(sessions: Sessions, dataset_id: UUID, first: date | None, last: date | None) -> Stats:
-    """All counts of a dataset. Raises NotFoundError, or InvalidInputError for days that are none."""
+def read(
+    sessions: Sessions, dataset_id: UUID, first: date | None, last: date | None, version: UUID | None
+) -> Stats:
+    """All counts of a dataset, or of a version of it.
+
+    Raises NotFoundError, or InvalidInputError for days that are none and for a version that is none.
+    """
     last = last or datetime.now(UTC).date()
     first = first or max(last, date(1970, 2, 1)) - timedelta(days=_DAYS - 1)
     if not timedelta(0) <= last - first < timedelta(days=_MOST_DAYS):
@@ -33,9 +38,10 @@ def read(sessions: Sessions, dataset_id: UUID, first: date | None, last: date | 
         )
     with reading(sessions) as session:
         datasets.get_dataset(session, dataset_id)
+        versions.require_readable(session, dataset_id, version)
         return Stats(
-            tallies.sample_totals(session, dataset_id),
-            tallies.by_label(session, dataset_id),
-            tallies.by_labeler(session, dataset_id),
-            tallies.by_day(session, dataset_id, first, last),
+            tallies.sample_totals(session, dataset_id, version),
+            tallies.by_label(session, dataset_id, version),
+            tallies.by_labeler(session, dataset_id, version),
+            tallies.by_day(session, dataset_id, first, last, version),
         )

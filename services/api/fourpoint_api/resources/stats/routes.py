@@ -38,7 +38,9 @@ class DatasetStats(MethodView):
     @problems(blueprint, NotFoundError, InvalidInputError)
     def get(self, query: dict[str, Any], dataset_id: UUID) -> Any:
         """Count images and objects: in all, per label, per labeler, per labeler and day."""
-        stats = operations.read(clients().sessions, dataset_id, query["first_day"], query["last_day"])
+        stats = operations.read(
+            clients().sessions, dataset_id, query["first_day"], query["last_day"], query["version"]
+        )
         return plain_json.answer(
             {
                 "samples": render_totals(stats.totals),

@@ -14,6 +14,9 @@ class StatsQuerySchema(Schema):
         load_default=None, metadata={"description": "By default 29 days before last_day"}
     )
     last_day = ma.fields.Date(load_default=None, metadata={"description": "By default today, in UTC"})
+    version = ma.fields.UUID(
+        load_default=None, metadata={"description": "A published version instead of the working state"}
+    )
 
 
 class DayCountSchema(LabelerCountSchema):

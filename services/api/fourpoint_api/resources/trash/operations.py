@@ -25,7 +25,7 @@ from fourpoint_core.settings import CoreSettings
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.storage.removal import remove_objects
 from fourpoint_core.store.models import Job, Sample
-from fourpoint_core.store.queries import datasets, jobs, samples, trash
+from fourpoint_core.store.queries import datasets, jobs, samples, trash, versions
 from fourpoint_core.store.queries.paging import Keyset, Page
 from fourpoint_core.store.queries.trash import Forecast, Pinning, Purged, Sharing
 from fourpoint_core.store.session import Session, Sessions, note_result, preparation, unit_of_work
@@ -96,6 +96,7 @@ def foresee(sessions: Sessions, dataset_id: UUID, selection: Selection, order: O
     """What deleting these samples would do; does nothing. Raises NotFoundError."""
     with unit_of_work(sessions) as session:
         datasets.get_dataset(session, dataset_id)
+        _require_version(session, dataset_id, selection)
         forecast, missing = _look(session, dataset_id, selection, order.caller)
     return Deletion(None, forecast, missing)
 
@@ -116,6 +117,7 @@ def delete(
     purged: Purged | None = None
     with unit_of_work(sessions) as session:
         datasets.get_dataset(session, dataset_id)
+        _require_version(session, dataset_id, selection)
         ids = trash.selected(dataset_id, selection)
         done: Deletion | Job
         if trash.count_up_to(session, ids, AT_ONCE + 1) > AT_ONCE:
@@ -187,6 +189,11 @@ def listing(sessions: Sessions, dataset_id: UUID, after: Keyset | None, limit: i
     with unit_of_work(sessions) as session:
         datasets.get_dataset(session, dataset_id)
         return trash.list_trash(session, dataset_id, after, limit)
+
+
+def _require_version(session: Session, dataset_id: UUID, selection: Selection) -> None:
+    if selection.filter is not None:
+        versions.require_readable(session, dataset_id, selection.filter.version, "/filter/version")
 
 
 def _look(

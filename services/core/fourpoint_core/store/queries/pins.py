@@ -35,7 +35,8 @@ FACTS = (
     "sha256",
 )
 
-_HELD = (
+# The condition that a row is valid in some version, one that can still be restored included.
+IS_HELD = (
     exists()
     .where(
         Version.dataset_id == VersionSample.dataset_id,
@@ -101,10 +102,10 @@ def pinned_among(session: Session, sample_ids: Collection[UUID]) -> set[UUID]:
     """Those of the samples that some version holds, one that can still be restored included."""
     if not sample_ids:
         return set()
-    found = select(VersionSample.sample_id).distinct().where(VersionSample.sample_id.in_(sample_ids), _HELD)
+    found = select(VersionSample.sample_id).distinct().where(VersionSample.sample_id.in_(sample_ids), IS_HELD)
     return set(session.scalars(found))
 
 
 def is_pinned(sample_id: Any) -> ColumnElement[bool]:
     """The condition that some version holds a sample."""
-    return exists().where(VersionSample.sample_id == sample_id, _HELD)
+    return exists().where(VersionSample.sample_id == sample_id, IS_HELD)

@@ -65,7 +65,7 @@ def estimate_count(session: Session, dataset_id: UUID, wanted: SampleFilter) -> 
     """About how many samples match, by the planner's statistics; exact where counting costs nothing."""
     if wanted.only_status:
         return count_exactly(session, dataset_id, wanted)
-    plan = session.scalar(_Explain(SampleQuery(dataset_id, wanted, Sort()).select(Sample.id)))
+    plan = session.scalar(_Explain(SampleQuery(dataset_id, wanted, Sort()).select_samples()))
     return int(plan[0]["Plan"]["Plan Rows"])
 
 

@@ -238,7 +238,9 @@ def purge(
     _leave_to_versions(session, pinned, condemned_by, author)
     _remove_rows(session, [row.id for row in gone if row.id not in pinned])
     if condemned_by is None and not with_dataset:
-        _remember_left(session, {(row.dataset_id, row.object_key) for row in gone})
+        _remember_left(
+            session, {(row.dataset_id, row.object_key) for row in gone if row.object_key in keys_of_gone}
+        )
     if condemned_by is not None:
         samples.condemn_keys(session, condemned, by=condemned_by)
     digests = {row.digest for row in gone}
@@ -249,9 +251,14 @@ def purge(
     return Purged(len(candidates), len(gone), len(pinned), sorted(condemned), sorted(shared), sorted(digests))
 
 
-def no_longer_pinned(absence: Absence) -> Select[Any]:
-    """The ids of samples that are away and that no version holds any more."""
-    return select(Sample.id).where(Sample.absence == absence.value, ~pins.is_pinned(Sample.id))
+def no_longer_pinned(dataset_id: UUID, absence: Absence) -> Select[Any]:
+    """The ids of samples of a dataset that are away and that no version holds any more."""
+    return select(Sample.id).where(
+        Sample.dataset_id == dataset_id,
+        Sample.trashed_at.is_not(None),
+        Sample.absence == absence.value,
+        ~pins.is_pinned(Sample.id),
+    )
 
 
 def move_to_trash(session: Session, ids: Select[Any], limit: int) -> int:

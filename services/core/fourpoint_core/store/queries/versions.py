@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from fourpoint_core.domain.jobs import JobState
 from fourpoint_core.domain.versions import VersionState, default_version_name
 from fourpoint_core.errors import (
+    InvalidInputError,
     NameTakenError,
     NotFoundError,
     VersionCurrentError,
@@ -132,12 +133,7 @@ def begin(session: Session, dataset_id: UUID, job_id: UUID) -> VersionHead:
     """
     session.execute(insert(VersionHead).values(dataset_id=dataset_id).on_conflict_do_nothing())
     head = _locked_head(session, dataset_id)
-    at_work = None if head.job_id is None else session.get(Job, head.job_id)
-    if at_work is not None and not JobState(at_work.state).is_final:
-        raise VersionsBusyError(
-            "Somebody is publishing or switching versions of this dataset;"
-            f" wait for the job {at_work.id}, or cancel it."
-        )
+    _require_free(session, head)
     session.execute(
         update(Version)
         .where(Version.dataset_id == dataset_id, Version.state == VersionState.PUBLISHING.value)
@@ -190,6 +186,12 @@ def add_version(
     head.last_number = number
     session.flush()
     return version
+
+
+def take_time(session: Session) -> None:
+    """Let this transaction's statements take longer than a request's may."""
+    session.execute(text("SET LOCAL statement_timeout = '15min'"))
+    session.execute(text("SET LOCAL lock_timeout = '2min'"))
 
 
 def write_contents(session: Session, version_id: UUID) -> Version:
@@ -264,6 +266,18 @@ def get_published(session: Session, dataset_id: UUID, version_id: UUID) -> Versi
     return known.row
 
 
+def require_readable(
+    session: Session, dataset_id: UUID, version_id: UUID | None, pointer: str = "?version"
+) -> None:
+    """Check the version that a filter names, if it names any. Raises InvalidInputError."""
+    if version_id is None:
+        return
+    try:
+        get_published(session, dataset_id, version_id)
+    except (NotFoundError, VersionStateError) as error:
+        raise InvalidInputError.at(pointer, "version_unknown", error.detail) from error
+
+
 def lock_version(session: Session, dataset_id: UUID, version_id: UUID, *, deleted: bool = False) -> Known:
     """As `get_version`, and kept from changing until the transaction ends."""
     session.execute(
@@ -311,8 +325,11 @@ def describe(session: Session, version: Version, description: str) -> None:
 
 
 def mark_deleted(session: Session, known: Known, author: UUID) -> None:
-    """Hide a version; it can be restored until the sweep forgets it. Raises VersionCurrentError."""
-    if known.is_current:
+    """Hide a version; it can be restored until the sweep forgets it.
+
+    Raises VersionCurrentError, VersionStateError, or VersionsBusyError.
+    """
+    if _require_idle(session, known.row.dataset_id) == known.row.id:
         raise VersionCurrentError(
             f"The version {known.row.name!r} is the current one; make another current first."
         )
@@ -340,6 +357,24 @@ def bring_back(session: Session, version: Version) -> None:
     version.deleted_at = version.deleted_by = None
     version.row_version += 1
     session.flush()
+
+
+def _require_idle(session: Session, dataset_id: UUID) -> UUID | None:
+    """The current version, which stays so until the transaction ends."""
+    head = session.get(VersionHead, dataset_id, with_for_update=True, populate_existing=True)
+    if head is None:
+        return None
+    _require_free(session, head)
+    return head.current_version_id
+
+
+def _require_free(session: Session, head: VersionHead) -> None:
+    at_work = None if head.job_id is None else session.get(Job, head.job_id, populate_existing=True)
+    if at_work is not None and not JobState(at_work.state).is_final:
+        raise VersionsBusyError(
+            "Somebody is publishing or switching versions of this dataset;"
+            f" wait for the job {at_work.id}, or cancel it."
+        )
 
 
 def _locked_head(session: Session, dataset_id: UUID) -> VersionHead:

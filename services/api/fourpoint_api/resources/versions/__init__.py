@@ -1,0 +1,1 @@
+"""Published versions: publishing, reading, comparing, and working on one again."""
