@@ -121,7 +121,7 @@ PAYLOADS: list[Payload] = [
         ),
     ),
     ExportDataset(new_id(), ExportOrder(FormatName.YOLO, split=Split(attribute="split"))),
-    PublishVersion(new_id(), new_id()),
+    PublishVersion(new_id(), new_id(), "out/"),
     SwitchVersion(new_id(), new_id()),
 ]
 

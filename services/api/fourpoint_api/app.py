@@ -26,6 +26,7 @@ from fourpoint_api.resources.tokens.routes import blueprint as tokens
 from fourpoint_api.resources.trash.routes import blueprint as trash
 from fourpoint_api.resources.uploads.routes import blueprint as uploads
 from fourpoint_api.resources.users.routes import blueprint as users
+from fourpoint_api.resources.version_contents.routes import blueprint as version_contents
 from fourpoint_api.resources.versions.routes import blueprint as versions
 from fourpoint_api.resources.webhooks.routes import blueprint as webhooks
 from fourpoint_api.web import (
@@ -57,6 +58,7 @@ BLUEPRINTS = (
     syncs,
     storage,
     versions,
+    version_contents,
     preferences,
     uploads,
     exports,

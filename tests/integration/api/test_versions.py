@@ -6,13 +6,15 @@ from uuid import UUID
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import func, update
 from tests.factories import SQUARE_JSON, make_dataset, make_sample
 from werkzeug.test import TestResponse
 
 from fourpoint_core.ids import new_id
 from fourpoint_core.jobs.contracts import KINDS
+from fourpoint_core.storage import ObjectStore
 from fourpoint_core.store.models import Dataset, Sample
-from fourpoint_core.store.session import Sessions
+from fourpoint_core.store.session import Sessions, unit_of_work
 from fourpoint_worker.lease_keeper import LeaseKeeper
 from fourpoint_worker.running import Runner
 from fourpoint_worker.tasks.publish_version import PublishVersionWork
@@ -361,3 +363,133 @@ def test_a_dry_run_by_a_filter_of_a_version_counts_what_is_still_there(
         f"/v1/datasets/{dataset.id}/samples/delete", json={"filter": {"version": version_id}, "dry_run": True}
     )
     assert empty.json["errors"][0]["code"] == "selection_empty"
+
+
+# What a version goes on saying
+
+
+def pinned_at(client: FlaskClient, dataset: Dataset, version_id: str, sample: Sample) -> TestResponse:
+    return client.get(f"/v1/datasets/{dataset.id}/versions/{version_id}/samples/{sample.id}")
+
+
+def image_at(client: FlaskClient, dataset: Dataset, version_id: str, sample: Sample) -> TestResponse:
+    return client.get(f"/v1/datasets/{dataset.id}/versions/{version_id}/samples/{sample.id}/image")
+
+
+def delete(client: FlaskClient, dataset: Dataset, sample: Sample) -> None:
+    body = {"ids": [str(sample.id)], "delete_source": True}
+    assert client.post(f"/v1/datasets/{dataset.id}/samples/delete", json=body).status_code == 200
+
+
+def test_a_version_says_of_an_image_what_was_said_under_the_names_of_then(
+    client: FlaskClient, dataset: Dataset, sample: Sample, publish: Callable[..., str]
+) -> None:
+    drawn = draw(client, sample)
+    version_id = publish()
+    (label,) = client.get(f"/v1/datasets/{dataset.id}/labels").json["items"]
+    client.patch(f"/v1/datasets/{dataset.id}/labels/{label['id']}", json={"name": "lynx"})
+    client.delete(f"/v1/samples/{sample.id}/annotations/{drawn}")
+    found = pinned_at(client, dataset, version_id, sample).json
+    assert [(x["id"], x["label"]) for x in found["annotations"]] == [(drawn, label)]
+    assert (found["sample"]["status"], found["file"]["state"]) == ("labeled", "there")
+
+
+def test_an_image_that_was_deleted_for_good_stays_readable_in_its_version_but_for_its_file(
+    client: FlaskClient,
+    dataset: Dataset,
+    sample: Sample,
+    object_store: ObjectStore,
+    publish: Callable[..., str],
+) -> None:
+    drawn = draw(client, sample)
+    version_id = publish()
+    assert image_at(client, dataset, version_id, sample).data == object_store.read(sample.object_key)
+    delete(client, dataset, sample)
+    assert client.get(f"/v1/samples/{sample.id}").status_code == 404
+    found = pinned_at(client, dataset, version_id, sample).json
+    assert [x["id"] for x in found["annotations"]] == [drawn]
+    assert (found["sample"]["object_key"], found["sample"]["digest"]) == (sample.object_key, sample.digest)
+    assert found["file"]["state"] == "deleted" and found["file"]["deleted_by"] is not None
+    gone = image_at(client, dataset, version_id, sample)
+    assert (gone.status_code, gone.json["code"]) == (410, "object_gone")
+    listed = client.get(f"/v1/datasets/{dataset.id}/samples", query_string={"version": version_id}).json[
+        "items"
+    ]
+    assert [x["id"] for x in listed] == [str(sample.id)]
+
+
+def test_the_key_of_a_deleted_image_is_free_and_the_new_file_is_not_the_versions(
+    client: FlaskClient,
+    dataset: Dataset,
+    sample: Sample,
+    sessions: Sessions,
+    object_store: ObjectStore,
+    publish: Callable[..., str],
+) -> None:
+    version_id = publish()
+    delete(client, dataset, sample)
+    make_sample(sessions, dataset, name=sample.name, object_key=sample.object_key)
+    object_store.put(sample.object_key, b"other bytes", content_type="image/png")
+    assert image_at(client, dataset, version_id, sample).status_code == 410
+
+
+def test_files_that_changed_since_are_listed(
+    client: FlaskClient, dataset: Dataset, sample: Sample, sessions: Sessions, publish: Callable[..., str]
+) -> None:
+    others = [make_sample(sessions, dataset) for _ in range(2)]
+    replaced, missing = others
+    version_id = publish()
+    address = f"/v1/datasets/{dataset.id}/versions/{version_id}/drift"
+    assert client.get(address).json["items"] == []
+    with unit_of_work(sessions) as session:
+        session.execute(update(Sample).where(Sample.id == replaced.id).values(digest="0" * 64))
+        gone = update(Sample).where(Sample.id == missing.id).values(missing_since=func.now())
+        session.execute(gone)
+    delete(client, dataset, sample)
+    found, query = {}, {"limit": 2}
+    while True:
+        page = client.get(address, query_string=query).json
+        found |= {x["sample_id"]: x["state"] for x in page["items"]}
+        if page["next_cursor"] is None:
+            break
+        query["cursor"] = page["next_cursor"]
+    assert found == {
+        str(sample.id): "deleted",
+        str(replaced.id): "replaced",
+        str(missing.id): "missing",
+    }
+
+
+# Written as files
+
+
+def test_a_version_is_written_as_files_only_where_the_dataset_has_a_place_for_them(
+    client: FlaskClient, dataset: Dataset, sample: Sample
+) -> None:
+    answer = client.post(f"/v1/datasets/{dataset.id}/versions", json={"write_output": True})
+    assert (answer.status_code, answer.json["errors"][0]["code"]) == (422, "output_path_missing")
+
+
+def test_a_version_that_is_to_be_written_queues_its_export(
+    client: FlaskClient, dataset: Dataset, sample: Sample, run_job: RunJob
+) -> None:
+    client.patch(f"/v1/datasets/{dataset.id}", json={"output_path": "out/"})
+    result = run_job(client.post(f"/v1/datasets/{dataset.id}/versions", json={"write_output": True}))
+    export = client.get(f"/v1/jobs/{result['export_job_id']}").json
+    assert (export["kind"], export["state"]) == ("export_dataset", "queued")
+
+
+def test_a_label_that_is_being_deleted_is_in_the_version_as_long_as_a_document_shows_it(
+    client: FlaskClient, dataset: Dataset, sample: Sample, run_job: RunJob, publish: Callable[..., str]
+) -> None:
+    draw(client, sample)
+    (label,) = client.get(f"/v1/datasets/{dataset.id}/labels").json["items"]
+    assert client.delete(f"/v1/datasets/{dataset.id}/labels/{label['id']}").status_code == 202
+    version_id = publish()
+    client.post(f"/v1/datasets/{dataset.id}/labels", json={"name": "cat"})
+    found = pinned_at(client, dataset, version_id, sample).json
+    assert [x["label"]["name"] for x in found["annotations"]] == ["cat (deleted 1)"]
+    run_job(client.post(f"/v1/datasets/{dataset.id}/versions/{version_id}/set-current"))
+    assert [x["name"] for x in client.get(f"/v1/datasets/{dataset.id}/labels").json["items"]] == [
+        "cat (deleted 1)"
+    ]

@@ -27,6 +27,15 @@ class Change(StrEnum):
     REMOVED = "removed"
 
 
+class FileState(StrEnum):
+    """What became of the file that a version pinned. REPLACED: other bytes lie under its key."""
+
+    THERE = "there"
+    REPLACED = "replaced"
+    MISSING = "missing"
+    DELETED = "deleted"
+
+
 def check_version_name(name: str, pointer: str = "/name") -> str:
     """The name. Raises InvalidInputError unless it is 1 to 32 letters, digits, `_` and `-` of ASCII."""
     if not _NAME.fullmatch(name):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fourpoint_api.resources.jobs.operations import queue
 from fourpoint_core.domain.versions import Change, check_version_name
-from fourpoint_core.errors import DatasetEmptyError
+from fourpoint_core.errors import DatasetEmptyError, InvalidInputError
 from fourpoint_core.ids import new_id
 from fourpoint_core.jobs.contracts import PUBLISH_VERSION, SWITCH_VERSION
 from fourpoint_core.jobs.dispatch import Dispatcher
@@ -65,20 +65,27 @@ def publish(
     name: str | None,
     description: str,
     order: Order,
+    *,
+    write_output: bool,
 ) -> Job:
     """Queue the publication of the working state. name: None takes the next of V001 and so on.
 
+    write_output: a further job then writes it as files of ModelArts below the dataset's output path.
     Raises NotFoundError, InvalidInputError, NameTakenError, VersionsBusyError or DatasetEmptyError.
     """
     checked = None if name is None else check_version_name(name)
     job_id = new_id()
     with unit_of_work(sessions) as session:
-        datasets.get_dataset(session, dataset_id)
+        dataset = datasets.get_dataset(session, dataset_id)
+        if write_output and dataset.output_path is None:
+            raise InvalidInputError.at(
+                "/write_output", "output_path_missing", "Give the dataset an output path first."
+            )
         if not tallies.sample_totals(session, dataset_id).total:
             raise DatasetEmptyError("There is nothing to publish: the dataset has no images. Add some first.")
         head = versions.begin(session, dataset_id, job_id)
         version = versions.add_version(session, head, checked, description, order.author, job_id)
-        payload = PublishVersion(dataset_id, version.id)
+        payload = PublishVersion(dataset_id, version.id, dataset.output_path if write_output else None)
         job = queue(
             session,
             PUBLISH_VERSION,

@@ -98,7 +98,8 @@ class Versions(MethodView):
         """Publish the working state under a name. A job does it; people go on labeling meanwhile.
 
         The version holds all images, documents and labels as they are at one moment, and becomes the current
-        one. One publishes at a time. The job's `result` names the version.
+        one. One publishes at a time. The job's `result` names the version and, with `write_output`, the job
+        that then writes it as files of ModelArts below the dataset's output path.
         """
         return accepted(_earlier() or self._publish(body, dataset_id))
 
@@ -110,6 +111,7 @@ class Versions(MethodView):
             body["name"],
             body["description"],
             _order(),
+            write_output=body["write_output"],
         )
 
 

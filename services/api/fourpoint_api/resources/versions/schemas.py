@@ -4,6 +4,7 @@ import marshmallow as ma
 
 from fourpoint_api.resources.filters.schemas import LabelCountSchema
 from fourpoint_api.resources.labels.schemas import LabelSchema
+from fourpoint_api.web.fields import Flag
 from fourpoint_api.web.paging import DEFAULT_LIMIT, MAX_LIMIT
 from fourpoint_api.web.schemas import Schema, UncountedPageQuerySchema, page_schema
 from fourpoint_core.domain.versions import NAME_PATTERN, Change, VersionState
@@ -20,6 +21,10 @@ class NewVersionSchema(Schema):
         metadata={"pattern": NAME_PATTERN, "description": "By default V001, V002 and so on"},
     )
     description = ma.fields.String(load_default="", validate=DESCRIPTION)
+    write_output = Flag(
+        load_default=False,
+        metadata={"description": "Then also write it below the dataset's output path, as ModelArts does"},
+    )
 
 
 class VersionChangeSchema(Schema):
@@ -70,15 +75,13 @@ VersionPageSchema = page_schema(VersionSchema, "VersionPage")
 class VersionQuerySchema(UncountedPageQuerySchema):
     """Which versions."""
 
-    deleted = ma.fields.Boolean(
-        load_default=False, metadata={"description": "Those that were deleted and can be restored"}
-    )
+    deleted = Flag(load_default=False, metadata={"description": "Those that were deleted and can be restored"})
 
 
 class SwitchQuerySchema(Schema):
     """Whether to do it."""
 
-    dry_run = ma.fields.Boolean(load_default=False, metadata={"description": "Count, and do nothing"})
+    dry_run = Flag(load_default=False, metadata={"description": "Count, and do nothing"})
 
 
 class SwitchForecastSchema(Schema):

@@ -37,7 +37,8 @@ _SAME = """
     AND pin.width = sample.width AND pin.height = sample.height AND pin.media_type = sample.media_type
     AND pin.changed_at IS NOT DISTINCT FROM sample.changed_at
 """
-# One statement, and so one moment for samples, labels and counters, whoever saves meanwhile.
+# One statement, and so one moment for samples, labels and counters, whoever saves meanwhile. A label that is
+# being deleted is still in use by documents that the job has not come to; its name may have been given again.
 _SNAPSHOT = text(
     f"""
     WITH closed AS (
@@ -67,6 +68,11 @@ _SNAPSHOT = text(
         INSERT INTO version_labels (version_id, label_id, name, colour, shortcut, mask_index, created_at)
         SELECT :version_id, id, name, colour, shortcut, mask_index, created_at
         FROM labels WHERE dataset_id = :dataset_id AND deleted_at IS NULL
+        UNION ALL
+        SELECT :version_id, id, left(name, 240) || ' (deleted ' || mask_index || ')', colour, NULL, mask_index,
+            created_at
+        FROM labels WHERE dataset_id = :dataset_id AND deleted_at IS NOT NULL
+            AND EXISTS (SELECT FROM sample_labels shown WHERE shown.label_id = labels.id)
     ), counted AS (
         INSERT INTO version_tallies (version_id, kind, day, subject, images, objects)
         SELECT :version_id, kind, day, subject, images, objects FROM tally_sums
