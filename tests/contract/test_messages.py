@@ -16,7 +16,7 @@ from fourpoint_core.domain.filters import LabelMatch, SampleFilter, Span, Status
 from fourpoint_core.domain.geometry import Box, Contour, Part
 from fourpoint_core.domain.labels import DeletionPolicy
 from fourpoint_core.domain.prompts import ExtremePoints, Prompt
-from fourpoint_core.domain.transfers import ExportOrder, FormatName, Split
+from fourpoint_core.domain.transfers import Existing, ExportOrder, FormatName, ImportOrder, Split
 from fourpoint_core.ids import new_id
 from fourpoint_core.jobs.contracts import (
     INFERENCE_QUEUES,
@@ -34,12 +34,13 @@ from fourpoint_core.jobs.contracts import (
     SaveMode,
 )
 from fourpoint_core.jobs.payloads.syncs import SyncDataset
-from fourpoint_core.jobs.payloads.transfers import ExportDataset
+from fourpoint_core.jobs.payloads.transfers import ExportDataset, ImportDataset
 from fourpoint_core.jobs.payloads.versions import PublishVersion, SwitchVersion
 from fourpoint_worker import inference_app, io_app
 from fourpoint_worker.tasks.delete_label import DeleteLabelWork
 from fourpoint_worker.tasks.delete_samples import DeleteSamplesWork
 from fourpoint_worker.tasks.export_dataset import ExportDatasetWork
+from fourpoint_worker.tasks.import_dataset import ImportDatasetWork
 from fourpoint_worker.tasks.infer_contour import InferContourWork
 from fourpoint_worker.tasks.merge_label import MergeLabelWork
 from fourpoint_worker.tasks.prefetch_sample import PrefetchSampleWork
@@ -63,6 +64,7 @@ WORKS = {
         ExportDatasetWork,
         PublishVersionWork,
         SwitchVersionWork,
+        ImportDatasetWork,
     )
 }
 CONSUMED = {**dict.fromkeys(INFERENCE_QUEUES, inference_app), **dict.fromkeys(IO_QUEUES, io_app)}
@@ -123,6 +125,18 @@ PAYLOADS: list[Payload] = [
     ExportDataset(new_id(), ExportOrder(FormatName.YOLO, split=Split(attribute="split"))),
     PublishVersion(new_id(), new_id(), "out/"),
     SwitchVersion(new_id(), new_id()),
+    ImportDataset(new_id(), ImportOrder(FormatName.COCO, path="in/")),
+    ImportDataset(
+        new_id(),
+        ImportOrder(
+            FormatName.CVAT,
+            upload_id=new_id(),
+            labels=(("a", "b"),),
+            existing=Existing.REPLACE,
+            with_images=False,
+            dry_run=True,
+        ),
+    ),
 ]
 
 
@@ -159,8 +173,8 @@ def test_every_kind_has_a_payload_in_these_tests() -> None:
 _TASKS = """
 import json, os
 from inspect import signature
-from fourpoint_core.jobs.payloads.transfers import ExportDataset
 from fourpoint_core.jobs.payloads.versions import PublishVersion, SwitchVersion
+from fourpoint_core.jobs.payloads.transfers import ExportDataset, ImportDataset
 from fourpoint_worker import inference_app, io_app
 from fourpoint_worker.settings import WorkerSettings
 settings = WorkerSettings.from_mapping(os.environ)

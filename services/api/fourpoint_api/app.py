@@ -13,6 +13,7 @@ from fourpoint_api.resources.exports.routes import blueprint as exports
 from fourpoint_api.resources.filters.routes import blueprint as filters
 from fourpoint_api.resources.health.routes import blueprint as health
 from fourpoint_api.resources.history.routes import blueprint as history
+from fourpoint_api.resources.imports.routes import blueprint as imports
 from fourpoint_api.resources.jobs.routes import blueprint as jobs
 from fourpoint_api.resources.labels.routes import blueprint as labels
 from fourpoint_api.resources.me.routes import blueprint as me
@@ -62,6 +63,7 @@ BLUEPRINTS = (
     preferences,
     uploads,
     exports,
+    imports,
     me,
     users,
     tokens,

@@ -30,6 +30,7 @@ from fourpoint_worker.syncer.context import Limits
 from fourpoint_worker.tasks.delete_label import DeleteLabelWork
 from fourpoint_worker.tasks.delete_samples import DeleteSamplesWork
 from fourpoint_worker.tasks.export_dataset import ExportDatasetWork
+from fourpoint_worker.tasks.import_dataset import ImportDatasetWork
 from fourpoint_worker.tasks.merge_label import MergeLabelWork
 from fourpoint_worker.tasks.publish_version import PublishVersionWork
 from fourpoint_worker.tasks.purge_dataset import PurgeDatasetWork
@@ -47,6 +48,7 @@ KINDS = (
     ExportDatasetWork.kind,
     PublishVersionWork.kind,
     SwitchVersionWork.kind,
+    ImportDatasetWork.kind,
 )
 ROLE = "io"
 # Between the soft limit, which raises inside the job, and the hard one, which kills.
@@ -77,6 +79,13 @@ class IoProcess:
             ),
             PublishVersionWork(clients.sessions),
             SwitchVersionWork(clients.sessions),
+            ImportDatasetWork(
+                clients.sessions,
+                clients.store,
+                self._settings.storage_url,
+                self._settings.max_import_bytes,
+                self._settings.max_image_pixels,
+            ),
         )
         # Time limits are Celery's here; the watchdog for threads would only be second.
         self._jobs = JobProcess(clients, ROLE, works, stage_seconds=float("inf"))

@@ -4,6 +4,7 @@ import io
 import zipfile
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 from flask.testing import FlaskClient
@@ -36,7 +37,7 @@ def exported(
         job = client.post(address, json={"format": "coco", **body}).json
         keeper = LeaseKeeper(sessions, 30, 60)
         work = ExportDatasetWork(sessions, object_store, "file:///bucket", 7)
-        Runner(sessions, redis, keeper, 30, "worker").run(work, job["id"])
+        Runner(sessions, redis, keeper, 30, "worker").run(work, UUID(job["id"]))
         result = client.get(f"/v1/jobs/{job['id']}").json["result"]
         found: dict[str, Any] = client.get(f"{address}/{result['export_id']}").json
         return found

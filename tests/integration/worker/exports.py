@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from tests.integration.worker.scenes import Scene
+from tests.integration.worker.scenes import Scene, png
 
 from fourpoint_core.domain.annotations import NewAnnotation, Traits
 from fourpoint_core.domain.geometry import Contour, Part
@@ -42,7 +42,8 @@ def draw(scene: Scene, sample: Sample, label: str, contour: Contour = BLOCK, **t
 
 def kitchen(scene: Scene) -> list[Sample]:
     """Three images: one with two objects, one with a hole and attributes, one without anything."""
-    made = [scene.sample(name=name) for name in ("shelf/a.png", "shelf/b.png", "c.png")]
+    named = (("shelf/a.png", (1, 2, 3)), ("shelf/b.png", (4, 5, 6)), ("c.png", (7, 8, 9)))
+    made = [scene.sample(png(colour), name) for name, colour in named]
     draw(scene, made[0], "cup")
     draw(scene, made[0], "plate", RING)
     draw(scene, made[1], "cup", RING, attributes={"colour": "red"}, occluded=True)

@@ -37,6 +37,17 @@ def open_cursor(cursor: str | None, scope: str, read: Callable[[Any, Any], Found
         ) from error
 
 
+def read_number(cursor: str | None, scope: str) -> int:
+    """The number behind which the page begins; 0 for the first one."""
+    found = open_cursor(cursor, scope, lambda number, _: int(number))
+    return found or 0
+
+
+def write_number(number: int, scope: str) -> str:
+    """A cursor to what comes behind a number."""
+    return str(_serializer().dumps([scope, number, ""]))
+
+
 def page_body(
     page: Page[Any], scope: str, render: Callable[[Any], dict[str, Any]], total: int | None
 ) -> tuple[dict[str, Any], dict[str, str]]:

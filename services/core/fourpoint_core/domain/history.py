@@ -47,6 +47,7 @@ class Action(StrEnum):
     DELETE_LABEL = "delete_label"
     SYNC = "sync"
     SET_VERSION = "set_version"
+    IMPORT = "import"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from fourpoint_core.domain.deletion import Selection, selection_from_json, selec
 from fourpoint_core.domain.labels import DeletionPolicy
 from fourpoint_core.domain.prompts import Prompt, prompt_from_json, prompt_to_json
 from fourpoint_core.jobs.payloads.syncs import SyncDataset
-from fourpoint_core.jobs.payloads.transfers import ExportDataset
+from fourpoint_core.jobs.payloads.transfers import ExportDataset, ImportDataset
 from fourpoint_core.jobs.payloads.versions import PublishVersion, SwitchVersion
 
 
@@ -253,6 +253,7 @@ class JobKind:
         | type[ExportDataset]
         | type[PublishVersion]
         | type[SwitchVersion]
+        | type[ImportDataset]
     )
     max_attempts: int
     deadline_seconds: float
@@ -278,6 +279,7 @@ EXPORT_DATASET = JobKind("export_dataset", Queue.IO, ExportDataset, 20, 24 * 360
 # Longer than others at a stretch: a million samples are written in one statement.
 PUBLISH_VERSION = JobKind("publish_version", Queue.IO, PublishVersion, 20, 24 * 3600, 1200)
 SWITCH_VERSION = JobKind("switch_version", Queue.IO, SwitchVersion, 50, 24 * 3600, 1200)
+IMPORT_DATASET = JobKind("import_dataset", Queue.IO, ImportDataset, 20, 24 * 3600, 6 * 3600)
 
 KINDS: dict[str, JobKind] = {
     kind.name: kind
@@ -293,5 +295,6 @@ KINDS: dict[str, JobKind] = {
         EXPORT_DATASET,
         PUBLISH_VERSION,
         SWITCH_VERSION,
+        IMPORT_DATASET,
     )
 }

@@ -99,7 +99,7 @@ def _read_manifest(tree: FileTree, path: str, size_of: SizeOf) -> Iterator[Found
 
 def _read_line(tree: FileTree, path: str, line: manifest.ManifestLine, size_of: SizeOf) -> Found:
     places = tuple(suffixes(line.source))
-    name = line.source.rpartition("/")[2]
+    name = _name(line.source, line.annotation)
     image = ImportedImage(
         name, usage=line.usage, location=line.source, line=line.number, files=places, place=path
     )
@@ -128,6 +128,16 @@ def _read_line(tree: FileTree, path: str, line: manifest.ManifestLine, size_of: 
         .with_objects(objects)
         .with_notes((*said.notes, *others))
     )
+
+
+def _name(source: str, annotation: str | None) -> str:
+    """The image's path in the set: what its source and its annotation have in common, or what `data/` holds."""
+    stem = stem_of(source)
+    for folder in ("annotations/", "annotation/"):
+        own = stem_of((annotation or "").rpartition(f"/{folder}")[2].removeprefix(folder))
+        if annotation and own and f"/{stem}".endswith(f"/{own}"):
+            return own + source[len(stem) :]
+    return source.removeprefix("data/") if source.startswith("data/") else source.rpartition("/")[2]
 
 
 def _read_folder(tree: FileTree, size_of: SizeOf) -> Iterator[Found]:

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from fourpoint_core.domain.transfers import ExportOrder
@@ -21,6 +20,7 @@ from fourpoint_core.errors import ObjectMissingError
 from fourpoint_core.jobs.contracts import EXPORT_DATASET
 from fourpoint_core.jobs.payloads.transfers import ExportDataset
 from fourpoint_core.storage import ObjectStore
+from fourpoint_core.storage.addresses import address_of
 from fourpoint_core.storage.exports import archive_prefix
 from fourpoint_core.store.models import Dataset, Export
 from fourpoint_core.store.queries import datasets, exports, leases
@@ -64,7 +64,7 @@ class ExportDatasetWork:
         """days: how long an archive can be downloaded."""
         self._sessions = sessions
         self._store = store
-        self._address = _address(storage_url)
+        self._address = address_of(storage_url)
         self._days = days
 
     def do(self, payload: ExportDataset, job: ActiveJob) -> Made:
@@ -246,12 +246,3 @@ def _content(source: Snapshot, order: ExportOrder) -> str:
 def _file_name(name: str) -> str:
     """A name that any file system takes, and that still tells which dataset it is."""
     return re.sub(r"[^\w.-]+", "_", name).strip("._")[:100] or "dataset"
-
-
-def _address(storage_url: str) -> str:
-    """What stands before a key in the address of its object."""
-    parts = urlsplit(storage_url)
-    if parts.scheme == "file":
-        return f"file://{parts.path.rstrip('/')}/"
-    bucket = parts.path.strip("/").partition("/")[0] or parts.netloc.partition(".")[0]
-    return f"s3://{bucket}/"

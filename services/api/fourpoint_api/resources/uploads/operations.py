@@ -27,6 +27,7 @@ from fourpoint_core.errors import (
     StorageUnavailableError,
 )
 from fourpoint_core.ids import new_id
+from fourpoint_core.imaging.inspect import SUFFIXES
 from fourpoint_core.settings import MEBIBYTE
 from fourpoint_core.storage import ObjectStore, SignedPut
 from fourpoint_core.storage.staging import staged_key, staged_keys
@@ -37,6 +38,9 @@ from fourpoint_core.store.session import Session, Sessions, note_result, reading
 
 # What one request can read and decode while its client waits.
 MAX_FILES = 200
+# What becomes no image, but is imported.
+IMPORTED_TYPES = ("application/json", "application/x-ndjson", "application/xml", "application/zip")
+FILE_TYPES = sorted([*SUFFIXES, *IMPORTED_TYPES])
 MAX_BYTES = 256 * MEBIBYTE
 SECONDS = 3600
 Refusal = tuple[FourpointError, FieldError]
@@ -149,19 +153,23 @@ def _store(
 
 def _check_sizes(files: Sequence[SlotRequest], settings: ApiSettings) -> None:
     large = [
-        FieldError(f"/files/{index}/size_bytes", FileTooLargeError.code, _too_large(file.size, settings))
+        FieldError(f"/files/{index}/size_bytes", FileTooLargeError.code, _too_large(file, settings))
         for index, file in enumerate(files)
-        if file.size > settings.max_file_bytes
+        if file.size > _limit(file, settings)
     ]
     if large:
         raise FileTooLargeError(large[0].detail, large)
-    total = sum(file.size for file in files)
+    total = sum(file.size for file in files if file.content_type not in IMPORTED_TYPES)
     if total > MAX_BYTES:
         raise BatchTooLargeError(f"The files have {total:,} bytes in all; send at most {MAX_BYTES:,} at once.")
 
 
-def _too_large(size: int, settings: ApiSettings) -> str:
-    return f"The file has {size:,} bytes; the limit is {settings.max_file_bytes:,}."
+def _limit(file: SlotRequest, settings: ApiSettings) -> int:
+    return settings.max_import_bytes if file.content_type in IMPORTED_TYPES else settings.max_file_bytes
+
+
+def _too_large(file: SlotRequest, settings: ApiSettings) -> str:
+    return f"The file has {file.size:,} bytes; the limit is {_limit(file, settings):,}."
 
 
 def _examine(store: ObjectStore, settings: ApiSettings, upload: DirectUpload, index: int) -> Checked | Refusal:

@@ -33,7 +33,6 @@ from fourpoint_core.errors import (
     UnsupportedImageError,
     UploadRefusedError,
 )
-from fourpoint_core.imaging.inspect import SUFFIXES
 from fourpoint_core.storage import SignedPut
 from fourpoint_core.store.models import DirectUpload
 
@@ -67,7 +66,7 @@ class Uploads(MethodView):
     @blueprint.response(201, schemas.DirectUploadSchema, example=_UPLOAD)
     @problems(blueprint, NotFoundError, FileTooLargeError, BatchTooLargeError, InvalidInputError)
     def post(self, body: dict[str, Any], dataset_id: UUID) -> Any:
-        """Create slots for files that are too much for one upload: signed URLs, good for an hour.
+        """Create slots for large files, or for those to be imported: signed URLs, good for an hour.
 
         Write each file to its URL, then register the upload. What is not registered is removed.
         """
@@ -145,7 +144,7 @@ class Slot(MethodView):
         security=[],
         requestBody={
             "required": True,
-            "content": file_content(*SUFFIXES),
+            "content": file_content(*operations.FILE_TYPES),
         },
     )
     @blueprint.response(204)

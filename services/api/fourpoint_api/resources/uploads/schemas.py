@@ -2,9 +2,8 @@
 
 import marshmallow as ma
 
-from fourpoint_api.resources.uploads.operations import MAX_FILES
+from fourpoint_api.resources.uploads.operations import FILE_TYPES, MAX_FILES
 from fourpoint_api.web.schemas import Schema
-from fourpoint_core.imaging.inspect import SUFFIXES
 
 
 class SlotRequestSchema(Schema):
@@ -12,7 +11,7 @@ class SlotRequestSchema(Schema):
 
     name = ma.fields.String(required=True, validate=ma.validate.Length(min=1, max=1024))
     size_bytes = ma.fields.Integer(required=True, strict=True, validate=ma.validate.Range(min=1))
-    content_type = ma.fields.String(required=True, validate=ma.validate.OneOf(sorted(SUFFIXES)))
+    content_type = ma.fields.String(required=True, validate=ma.validate.OneOf(FILE_TYPES))
 
 
 class NewUploadSchema(Schema):

@@ -1,0 +1,1 @@
+"""From files to a dataset: archives and paths of the bucket as trees, images found, documents saved."""

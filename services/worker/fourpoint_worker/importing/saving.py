@@ -1,0 +1,126 @@
+"""What an image's objects become in the dataset: a document, merged or replaced, and boxes to infer from."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID, uuid5
+
+from fourpoint_core.domain.annotations import (
+    MAX_ANNOTATIONS,
+    TRAITS,
+    Content,
+    NewAnnotation,
+    check_document_size,
+)
+from fourpoint_core.domain.history import Action
+from fourpoint_core.domain.transfers import Existing
+from fourpoint_core.store.models import Annotation, Sample
+from fourpoint_core.store.queries import annotations, imports
+from fourpoint_core.store.session import Session
+from fourpoint_worker.formats.values import FormatError, ImportedObject
+
+# What makes an object of a file the same as one that is there.
+_SAID = ("label_id", "contour", "score", *TRAITS)
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """How many objects a document got, lost, and had already; boxes kept beside it."""
+
+    added: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    boxes: int = 0
+    skipped: bool = False
+
+
+def save(
+    session: Session,
+    sample: Sample,
+    objects: Sequence[ImportedObject],
+    label_ids: Mapping[str, UUID],
+    existing: Existing,
+    job_id: UUID,
+    at: int,
+    author: UUID,
+    *,
+    dry: bool,
+) -> Saved:
+    """Bring the objects into the sample's document; `sample` is locked by the caller, unless `dry`.
+
+    label_ids: of every label of the objects. job_id, at: the import, and the place of the
+    image in it. The same objects brought in again change nothing, and the same
+    import always makes the same ids. Raises InvalidInputError where the document would become too large.
+    """
+    if existing is Existing.SKIP and sample.annotation_count:
+        return Saved(skipped=True)
+    if len(objects) > MAX_ANNOTATIONS:
+        raise FormatError("document_too_large", f"An image takes at most {MAX_ANNOTATIONS} objects.")
+    current = annotations.current_rows(session, sample.id)
+    wanted, unchanged = _contents(objects, label_ids, current, uuid5(job_id, str(at)))
+    kept = [] if existing is Existing.REPLACE else _others(current, wanted)
+    boxes = [each for each in objects if each.contour is None and each.box is not None]
+    added = len(wanted) - unchanged
+    removed = len(current) - unchanged if existing is Existing.REPLACE else 0
+    document = [*kept, *wanted]
+    check_document_size(len(document), sum(content.vertex_count for content in document))
+    # A file that says nothing of outlines replaces none.
+    if (wanted or existing is Existing.REPLACE) and not dry and (added or removed):
+        annotations.replace_document(session, sample, current, document, author, Action.IMPORT)
+    if boxes and not dry:
+        imports.keep_boxes(session, list(_box_rows(boxes, label_ids, sample.id, job_id, at)))
+    return Saved(added, removed, unchanged, len(boxes))
+
+
+def _contents(
+    objects: Sequence[ImportedObject],
+    label_ids: Mapping[str, UUID],
+    current: Mapping[UUID, Annotation],
+    origin: UUID,
+) -> tuple[list[Content], int]:
+    """The objects with outlines; those that are there already as they are there. And how many these are."""
+    free = {key: annotations.content_of(row) for key, row in current.items()}
+    found: list[Content] = []
+    unchanged = 0
+    for number, each in enumerate(objects):
+        if each.contour is None:
+            continue
+        made = _content(uuid5(origin, str(number)), each, label_ids[each.label])
+        same = next((key for key, content in free.items() if _says_the_same(content, made)), None)
+        if same is not None:
+            found.append(free.pop(same))
+            unchanged += 1
+        else:
+            found.append(made)
+    return found, unchanged
+
+
+def _content(annotation_id: UUID, each: ImportedObject, label_id: UUID) -> Content:
+    assert each.contour is not None  # noqa: S101 - the caller has looked
+    new = NewAnnotation(annotation_id, label_id, each.contour, traits=each.traits)
+    facts = {name: getattr(new.content, name) for name in Content.__slots__}
+    return Content(**{**facts, "score": each.score})
+
+
+def _says_the_same(one: Content, other: Content) -> bool:
+    return all(getattr(one, name) == getattr(other, name) for name in _SAID)
+
+
+def _others(current: Mapping[UUID, Annotation], wanted: Sequence[Content]) -> list[Content]:
+    mine = {content.id for content in wanted}
+    return [annotations.content_of(row) for key, row in current.items() if key not in mine]
+
+
+def _box_rows(
+    boxes: Sequence[ImportedObject], label_ids: Mapping[str, UUID], sample_id: UUID, job_id: UUID, at: int
+) -> Iterator[dict[str, Any]]:
+    for number, each in enumerate(boxes):
+        assert each.box is not None  # noqa: S101 - the caller has looked
+        yield {
+            "id": uuid5(job_id, f"{at} box {number}"),
+            "sample_id": sample_id,
+            "label_id": label_ids[each.label],
+            "job_id": job_id,
+            "prompt": {"box": each.box.as_list()},
+            "traits": asdict(each.traits),
+        }
