@@ -68,6 +68,7 @@ def main() -> None:
         url = stack.enter_context(database(directory, "versions"))
         data = seeded(directory, url, options.samples, console)
         sessions = sessions_for(create_engine(with_driver(url), poolclass=NullPool))
+        _forget(sessions)
         published = [_publish(sessions, data.dataset_uuid, "the first time")]
         published.append(_publish(sessions, data.dataset_uuid, "unchanged"))
         _label_anew(sessions, data.dataset_uuid)
@@ -75,6 +76,14 @@ def main() -> None:
         _analyze(sessions)
         asked = [_ask(sessions, *case, options.requests) for case in _cases(data, published)]
     _report(published, asked, options)
+
+
+def _forget(sessions: Sessions) -> None:
+    """What an earlier run published of a dataset that was kept."""
+    with unit_of_work(sessions) as session:
+        session.execute(
+            text("TRUNCATE version_heads, version_samples, version_labels, version_tallies, versions")
+        )
 
 
 def _publish(sessions: Sessions, dataset_id: UUID, name: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from uuid import UUID
 import click
 
 from fourpoint_standalone.processes import StandaloneError
+from fourpoint_standalone.version_commands import versions
 
 if TYPE_CHECKING:
     from fourpoint_core.store.models import User
@@ -233,6 +234,9 @@ def sync(url: str, token: str, dry_run: bool, dataset: str) -> None:
         counts = synchronise(client, dataset, console(), dry_run=dry_run)
     for name, number in counts.items():
         click.echo(f"{name:>14} {number}")
+
+
+main.add_command(versions)
 
 
 @main.group()

@@ -1,7 +1,7 @@
 """The few calls of Fourpoint's REST API that the demonstration makes."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -38,12 +38,12 @@ class RestClient:
         """Read a resource."""
         return _json(self._send("GET", path, params=query))
 
-    def items(self, path: str) -> Iterator[Json]:
+    def items(self, path: str, **query: str) -> Iterator[Json]:
         """All items of a list, page after page."""
-        page = self.get(path)
+        page = self.get(path, **query)
         yield from page["items"]
         while page["next_cursor"] is not None:
-            page = self.get(path, cursor=page["next_cursor"])
+            page = self.get(path, **query, cursor=page["next_cursor"])
             yield from page["items"]
 
     def read(self, path: str) -> bytes:
@@ -64,10 +64,16 @@ class RestClient:
         """Ask for work and wait for its result, however long it takes."""
         response = self._send("POST", path, json=body, headers={"Prefer": f"wait={wait_seconds}"})
         answer = _json(response)
-        return answer if response.status_code == httpx.codes.OK else self._result_of_job(answer)
+        return answer if response.status_code == httpx.codes.OK else self.result_of(answer)
 
-    def _result_of_job(self, job: Json) -> Json:
+    def remove(self, path: str) -> None:
+        """Delete a resource."""
+        self._send("DELETE", path)
+
+    def result_of(self, job: Json, watch: Callable[[Json], None] = lambda job: None) -> Json:
+        """The result of a job that was accepted, once it has ended well. watch: is shown it meanwhile."""
         while job["state"] not in _FINAL:
+            watch(job)
             time.sleep(_POLL_SECONDS)
             job = self.get(f"/jobs/{job['id']}")
         if job["result"] is None:

@@ -27,14 +27,34 @@ from fourpoint_core.domain.filters import SampleFilter, Sort
 from fourpoint_core.errors import NameTakenError, VersionsBusyError
 from fourpoint_core.ids import new_id
 from fourpoint_core.jobs.broker import celery_app
+from fourpoint_core.jobs.contracts import PURGE_DATASET, PurgeDataset
 from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.settings import CoreSettings
-from fourpoint_core.store.models import Annotation, Job, Revision, Sample, Version, VersionSample
-from fourpoint_core.store.queries import jobs, labels, sample_filters, trash, version_switching, versions
+from fourpoint_core.store.models import (
+    Annotation,
+    Job,
+    Revision,
+    Sample,
+    Version,
+    VersionHead,
+    VersionLabel,
+    VersionSample,
+    VersionTally,
+)
+from fourpoint_core.store.queries import (
+    datasets,
+    jobs,
+    labels,
+    sample_filters,
+    trash,
+    version_switching,
+    versions,
+)
 from fourpoint_core.store.session import connect, unit_of_work
 from fourpoint_worker.sweep import Sweep
 from fourpoint_worker.tasks import switch_version
 from fourpoint_worker.tasks.publish_version import PublishVersionWork
+from fourpoint_worker.tasks.purge_dataset import PurgeDatasetWork
 from fourpoint_worker.tasks.switch_version import SwitchVersionWork
 
 KILLS = 5
@@ -420,6 +440,19 @@ def test_images_set_aside_for_a_version_that_is_forgotten_go_into_the_trash(scen
     sweep.run()
     with unit_of_work(scene.sessions) as session:
         assert [row.id for row in trash.list_trash(session, scene.dataset_id, None, 10).rows] == [late.id]
+
+
+def test_a_dataset_goes_with_its_versions_and_with_what_they_kept(scene: Scene) -> None:
+    first, _ = fill(scene, 2)
+    publish(scene)
+    with unit_of_work(scene.sessions) as session:
+        trash.purge(session, select(Sample.id).where(Sample.id == first), 1, condemned_by=new_id())
+        datasets.mark_deleted(session, datasets.get_dataset(session, scene.dataset_id, lock=True))
+    job_id = scene.queue(PURGE_DATASET, PurgeDataset(scene.dataset_id, delete_objects=True))
+    assert scene.run(job_id, PurgeDatasetWork(scene.sessions, scene.store)).state == "succeeded"
+    with unit_of_work(scene.sessions) as session:
+        for model in (Sample, Version, VersionSample, VersionLabel, VersionTally, VersionHead, Annotation):
+            assert session.scalar(select(func.count()).select_from(model)) == 0
 
 
 def test_an_image_cannot_be_deleted_for_good_between_being_seen_and_being_pinned(scene: Scene) -> None:

@@ -86,6 +86,8 @@ class VersionSample(Base):
         # Of names and keys by code points (COLLATE "C"), which a comparison of schemas does not see.
         Index("ix_version_samples_name", "dataset_id", "name", "sample_id"),
         Index("ix_version_samples_key", "dataset_id", "object_key"),
+        Index("ix_version_samples_size", "dataset_id", "size_bytes", "sample_id"),
+        Index("ix_version_samples_annotation_count", "dataset_id", "annotation_count", "sample_id"),
         Index("ix_version_samples_from_number", "dataset_id", "from_number"),
         Index(
             "ix_version_samples_to_number",
