@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo clean-data test test-training test-faults test-clients test-schemathesis test-schemathesis-long
+.PHONY: setup demo clean-data test test-training test-sam test-faults test-clients test-schemathesis test-schemathesis-long
 .PHONY: clients lint types contracts openapi lock lock-training clean
 
 setup: $(STAMP)
@@ -32,6 +32,14 @@ $(STAMP): requirements.lock pyproject.toml
 
 clients/typescript/node_modules/.installed: clients/typescript/package-lock.json .venv-node/.installed
 	@cd clients/typescript && PATH="$(CURDIR)/.venv-node/bin:$$PATH" npm ci --silent
+	@touch $@
+
+# About 5 GB, once: what the engine with weights needs is kept apart from the rest.
+.venv-sam/.installed: requirements.lock requirements-sam.lock pyproject.toml | setup
+	@echo "Creating the environment in .venv-sam (about 5 GB; some minutes, the first time) ..."
+	@$(PYTHON) -m venv .venv-sam
+	@.venv-sam/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock -r requirements-sam.lock
+	@.venv-sam/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
 # ONCE=1 ends after the demonstration, PORT= chooses the port of the API.
@@ -72,6 +80,10 @@ test-schemathesis: setup
 test-schemathesis-long: setup
 	@$(BIN)/python -m tests.schemathesis.run --examples 100 --in-sequence 10000 $(if $(SEED),--seed $(SEED))
 
+# The engine with weights, on small checkpoints made by the tests, without a GPU.
+test-sam: .venv-sam/.installed
+	@OMP_NUM_THREADS=1 .venv-sam/bin/python -m pytest -n 2 -q tests/sam
+
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
@@ -99,4 +111,4 @@ lock-training:
 	@.venv-training/bin/python -m pip freeze --exclude-editable | sed 's/+cpu//' > requirements-training.lock
 
 clean:
-	rm -rf $(VENV) .venv-swift .venv-node .venv-training clients/typescript/node_modules .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-sam .venv-swift .venv-node .venv-training clients/typescript/node_modules .mypy_cache .ruff_cache .hypothesis

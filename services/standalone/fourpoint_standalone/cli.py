@@ -11,6 +11,7 @@ from uuid import UUID
 
 import click
 
+from fourpoint_standalone.model_commands import models
 from fourpoint_standalone.processes import StandaloneError
 from fourpoint_standalone.version_commands import versions
 
@@ -139,6 +140,9 @@ def _stack_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 def main() -> None:
     """Fourpoint: four clicks in, an outline out."""
+
+
+main.add_command(models)
 
 
 @main.command()
