@@ -33,6 +33,7 @@ from fourpoint_core.jobs.contracts import (
     RestoreSamples,
     SaveMode,
 )
+from fourpoint_core.jobs.payloads.outlines import PreLabel, ReviewOutlines, Verdict
 from fourpoint_core.jobs.payloads.syncs import SyncDataset
 from fourpoint_core.jobs.payloads.transfers import ExportDataset, ImportDataset
 from fourpoint_core.jobs.payloads.versions import PublishVersion, SwitchVersion
@@ -43,10 +44,12 @@ from fourpoint_worker.tasks.export_dataset import ExportDatasetWork
 from fourpoint_worker.tasks.import_dataset import ImportDatasetWork
 from fourpoint_worker.tasks.infer_contour import InferContourWork
 from fourpoint_worker.tasks.merge_label import MergeLabelWork
+from fourpoint_worker.tasks.pre_label import PreLabelWork
 from fourpoint_worker.tasks.prefetch_sample import PrefetchSampleWork
 from fourpoint_worker.tasks.publish_version import PublishVersionWork
 from fourpoint_worker.tasks.purge_dataset import PurgeDatasetWork
 from fourpoint_worker.tasks.restore_samples import RestoreSamplesWork
+from fourpoint_worker.tasks.review_outlines import ReviewOutlinesWork
 from fourpoint_worker.tasks.switch_version import SwitchVersionWork
 from fourpoint_worker.tasks.sync_dataset import SyncDatasetWork
 
@@ -65,6 +68,8 @@ WORKS = {
         PublishVersionWork,
         SwitchVersionWork,
         ImportDatasetWork,
+        PreLabelWork,
+        ReviewOutlinesWork,
     )
 }
 CONSUMED = {**dict.fromkeys(INFERENCE_QUEUES, inference_app), **dict.fromkeys(IO_QUEUES, io_app)}
@@ -84,6 +89,7 @@ EVERY_CONDITION = SampleFilter(
     never_labeled=False,
     not_labeled_by=(new_id(),),
     difficult=True,
+    unconfirmed=True,
     attributes=(("colour", "red"),),
     changed=True,
     at=NOON,
@@ -102,6 +108,9 @@ PAYLOADS: list[Payload] = [
         redraws=True,
     ),
     PrefetchSample(new_id()),
+    PrefetchSample(new_id(), (new_id(), new_id())),
+    PreLabel(new_id(), Selection(filter=EVERY_CONDITION, until=NOON), edited=True),
+    ReviewOutlines(new_id(), Selection(ids=(new_id(),)), Verdict.REJECT),
     PurgeDataset(new_id(), delete_objects=True),
     MergeLabel(new_id(), new_id(), new_id()),
     DeleteLabel(new_id(), new_id(), DeletionPolicy.SAMPLES_AND_SOURCE),

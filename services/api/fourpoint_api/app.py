@@ -18,6 +18,8 @@ from fourpoint_api.resources.jobs.routes import blueprint as jobs
 from fourpoint_api.resources.labels.routes import blueprint as labels
 from fourpoint_api.resources.me.routes import blueprint as me
 from fourpoint_api.resources.members.routes import blueprint as members
+from fourpoint_api.resources.metrics.routes import blueprint as metrics
+from fourpoint_api.resources.pre_label.routes import blueprint as pre_label
 from fourpoint_api.resources.preferences.routes import blueprint as preferences
 from fourpoint_api.resources.samples.routes import blueprint as samples
 from fourpoint_api.resources.stats.routes import blueprint as stats
@@ -51,6 +53,8 @@ BLUEPRINTS = (
     filters,
     stats,
     contours,
+    pre_label,
+    metrics,
     annotations,
     history,
     drafts,

@@ -36,9 +36,10 @@ from fourpoint_worker.segmenter.sam.settings import SamSettings
 from fourpoint_worker.settings import WorkerSettings
 from fourpoint_worker.shared_embeddings import open_shared_tier
 from fourpoint_worker.tasks.infer_contour import InferContourWork
+from fourpoint_worker.tasks.pre_label import PreLabelWork
 from fourpoint_worker.tasks.prefetch_sample import PrefetchSampleWork
 
-KINDS = (InferContourWork.kind, PrefetchSampleWork.kind)
+KINDS = (InferContourWork.kind, PrefetchSampleWork.kind, PreLabelWork.kind)
 ROLE = "inference"
 logger = logging.getLogger(__name__)
 
@@ -95,6 +96,9 @@ class InferenceProcess:
         with self._clicks.one_more():
             self._jobs.handle(kind, message)
 
+    def _lane_stops(self) -> bool:
+        return self._lane is not None and self._lane.stops
+
     def _open(self, clients: Clients, engine: Engine) -> None:
         images = ImageCache(
             clients.store,
@@ -104,6 +108,7 @@ class InferenceProcess:
         works = (
             InferContourWork(clients.sessions, images, engine, self._metrics.drawn),
             PrefetchSampleWork(clients.sessions, images, engine),
+            PreLabelWork(clients.sessions, images, engine, self._clicks.let_pass, self._lane_stops),
         )
         self._jobs = jobs = JobProcess(clients, ROLE, works, self._settings.stage_seconds)
         self._jobs.start()

@@ -35,6 +35,7 @@ from fourpoint_worker.tasks.merge_label import MergeLabelWork
 from fourpoint_worker.tasks.publish_version import PublishVersionWork
 from fourpoint_worker.tasks.purge_dataset import PurgeDatasetWork
 from fourpoint_worker.tasks.restore_samples import RestoreSamplesWork
+from fourpoint_worker.tasks.review_outlines import ReviewOutlinesWork
 from fourpoint_worker.tasks.switch_version import SwitchVersionWork
 from fourpoint_worker.tasks.sync_dataset import SyncDatasetWork
 
@@ -49,6 +50,7 @@ KINDS = (
     PublishVersionWork.kind,
     SwitchVersionWork.kind,
     ImportDatasetWork.kind,
+    ReviewOutlinesWork.kind,
 )
 ROLE = "io"
 # Between the soft limit, which raises inside the job, and the hard one, which kills.
@@ -86,6 +88,7 @@ class IoProcess:
                 self._settings.max_import_bytes,
                 self._settings.max_image_pixels,
             ),
+            ReviewOutlinesWork(clients.sessions),
         )
         # Time limits are Celery's here; the watchdog for threads would only be second.
         self._jobs = JobProcess(clients, ROLE, works, stage_seconds=float("inf"))

@@ -116,6 +116,7 @@ ANNOTATION = {
     "difficult": False,
     "occluded": False,
     "truncated": False,
+    "unconfirmed": False,
     "method": "extreme_points",
     "prompt": {"points": POINTS},
     "contour_id": CONTOUR_ID,

@@ -82,11 +82,16 @@ class Content:
     difficult: bool
     occluded: bool
     truncated: bool
+    unconfirmed: bool = False
 
     def with_contour(self, contour: Contour) -> "Content":
-        """The same object with another outline, which has been validated; the clicks stay on record."""
+        """The same object with another outline, which has been validated; the clicks stay on record.
+
+        Whoever draws it has seen it: where a batch does, it says so itself.
+        """
         return replace(
             self,
+            unconfirmed=False,
             contour=contour_to_json(contour),
             bounding_box=contour.bounding_box.as_list(),
             area=contour.area,

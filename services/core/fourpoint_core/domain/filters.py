@@ -80,6 +80,7 @@ class SampleFilter:
     never_labeled: whether no revision ever had an object. not_labeled_by: no revision with an object is by
     one of them. difficult: whether an object is marked so. attributes: pairs that some object has.
     changed: whether the bucket holds other bytes than those that were labeled, and nobody has looked since.
+    unconfirmed: whether an object has an outline that a batch has drawn and nobody has confirmed.
     at: the documents as they stood at that time, of the samples there were; None: as they are.
     version: the samples and documents of a published version; not together with `at`.
     """
@@ -98,6 +99,7 @@ class SampleFilter:
     difficult: bool | None = None
     attributes: tuple[tuple[str, str], ...] = ()
     changed: bool | None = None
+    unconfirmed: bool | None = None
     at: datetime | None = None
     version: UUID | None = None
 

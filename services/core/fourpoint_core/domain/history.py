@@ -29,6 +29,7 @@ FIELD_OF_COLUMN = {
     "difficult": "difficult",
     "occluded": "occluded",
     "truncated": "truncated",
+    "unconfirmed": "confirmation",
 }
 
 
@@ -48,6 +49,9 @@ class Action(StrEnum):
     SYNC = "sync"
     SET_VERSION = "set_version"
     IMPORT = "import"
+    PRE_LABEL = "pre_label"
+    CONFIRM = "confirm"
+    REJECT = "reject"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from uuid import UUID
 from fourpoint_core.domain.deletion import Selection, selection_from_json, selection_to_json
 from fourpoint_core.domain.labels import DeletionPolicy
 from fourpoint_core.domain.prompts import Prompt, prompt_from_json, prompt_to_json
+from fourpoint_core.jobs.payloads.outlines import PreLabel, ReviewOutlines
 from fourpoint_core.jobs.payloads.syncs import SyncDataset
 from fourpoint_core.jobs.payloads.transfers import ExportDataset, ImportDataset
 from fourpoint_core.jobs.payloads.versions import PublishVersion, SwitchVersion
@@ -99,18 +100,21 @@ class InferContour:
 
 @dataclass(frozen=True, slots=True)
 class PrefetchSample:
-    """Have a sample's image decoded in a worker before the first click on it."""
+    """Have a sample's image ready in a worker before the first click on it, and then those that come next."""
 
     sample_id: UUID
+    ahead: tuple[UUID, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """See Payload."""
-        return {"sample_id": str(self.sample_id)}
+        return {"sample_id": str(self.sample_id), "ahead": [str(sample_id) for sample_id in self.ahead]}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
         """See Payload."""
-        return cls(sample_id=UUID(document["sample_id"]))
+        # Rows of the version before have nothing ahead.
+        ahead = tuple(map(UUID, document.get("ahead", ())))
+        return cls(sample_id=UUID(document["sample_id"]), ahead=ahead)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +258,8 @@ class JobKind:
         | type[PublishVersion]
         | type[SwitchVersion]
         | type[ImportDataset]
+        | type[PreLabel]
+        | type[ReviewOutlines]
     )
     max_attempts: int
     deadline_seconds: float
@@ -280,6 +286,8 @@ EXPORT_DATASET = JobKind("export_dataset", Queue.IO, ExportDataset, 20, 24 * 360
 PUBLISH_VERSION = JobKind("publish_version", Queue.IO, PublishVersion, 20, 24 * 3600, 1200)
 SWITCH_VERSION = JobKind("switch_version", Queue.IO, SwitchVersion, 50, 24 * 3600, 1200)
 IMPORT_DATASET = JobKind("import_dataset", Queue.IO, ImportDataset, 20, 24 * 3600, 6 * 3600)
+PRE_LABEL = JobKind("pre_label", Queue.BATCH, PreLabel, 5, 7 * 24 * 3600, None)
+REVIEW_OUTLINES = JobKind("review_outlines", Queue.IO, ReviewOutlines, 20, 24 * 3600, 600)
 
 KINDS: dict[str, JobKind] = {
     kind.name: kind
@@ -296,5 +304,7 @@ KINDS: dict[str, JobKind] = {
         PUBLISH_VERSION,
         SWITCH_VERSION,
         IMPORT_DATASET,
+        PRE_LABEL,
+        REVIEW_OUTLINES,
     )
 }

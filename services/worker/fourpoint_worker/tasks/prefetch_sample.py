@@ -1,7 +1,9 @@
 """Have an image ready before the first click on it."""
 
 from typing import Any
+from uuid import UUID
 
+from fourpoint_core.errors import NotFoundError, ObjectMissingError
 from fourpoint_core.jobs.contracts import PREFETCH_SAMPLE, PrefetchSample
 from fourpoint_core.store.queries import samples
 from fourpoint_core.store.session import Session, Sessions, autocommit
@@ -21,10 +23,19 @@ class PrefetchSampleWork:
         self._engine = engine
 
     def do(self, payload: PrefetchSample, job: ActiveJob) -> None:
-        """Do what the first click would wait for."""
+        """Do what the first click on each image would wait for, the opened one first."""
+        for sample_id in (payload.sample_id, *payload.ahead):
+            try:
+                self._prepare(sample_id, job)
+            except (NotFoundError, ObjectMissingError):
+                # Of the image itself that is an answer; of a neighbour nobody has asked for anything.
+                if sample_id == payload.sample_id:
+                    raise
+
+    def _prepare(self, sample_id: UUID, job: ActiveJob) -> None:
         job.checkpoint("image")
         with autocommit(self._sessions) as session:
-            photograph = samples.get_photograph(session, payload.sample_id)
+            photograph = samples.get_photograph(session, sample_id)
         picture = self._images.picture(photograph)
         self._engine.prepare(picture, job.checkpoint)
 

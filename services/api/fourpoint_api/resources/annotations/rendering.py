@@ -22,6 +22,7 @@ def render(found: LabeledAnnotation) -> dict[str, Any]:
         "difficult": row.difficult,
         "occluded": row.occluded,
         "truncated": row.truncated,
+        "unconfirmed": row.unconfirmed,
         "method": row.method,
         "prompt": row.prompt,
         "contour_id": row.contour_id,

@@ -161,6 +161,10 @@ class AnnotationSchema(Schema):
     difficult = ma.fields.Boolean(required=True)
     occluded = ma.fields.Boolean(required=True)
     truncated = ma.fields.Boolean(required=True)
+    unconfirmed = ma.fields.Boolean(
+        required=True,
+        metadata={"description": "A batch has drawn the outline, and nobody has confirmed or changed it yet"},
+    )
     method = ma.fields.String(required=True, validate=ma.validate.OneOf(["polygon", "extreme_points"]))
     prompt = ma.fields.Dict(required=True, allow_none=True)
     contour_id = ma.fields.UUID(required=True, allow_none=True)

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from fourpoint_api.resources.jobs.operations import queue as queue_job
+from fourpoint_core.domain.filters import SampleFilter, Sort
 from fourpoint_core.domain.labels import clean_label_name
 from fourpoint_core.domain.prompts import prompt_from_json, validate_prompt
 from fourpoint_core.errors import InvalidInputError, NotFoundError
@@ -12,7 +13,7 @@ from fourpoint_core.ids import new_id
 from fourpoint_core.jobs.contracts import INFER_CONTOUR, PREFETCH_SAMPLE, InferContour, PrefetchSample, SaveMode
 from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.store.models import Job
-from fourpoint_core.store.queries import annotations, jobs, labels, samples
+from fourpoint_core.store.queries import annotations, jobs, labels, sample_filters, samples
 from fourpoint_core.store.session import Session, Sessions, unit_of_work
 
 MAX_CORRECTIONS = 64
@@ -83,16 +84,37 @@ def queue(
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Neighbourhood:
+    """The images that come next: how many, in which list."""
+
+    count: int
+    filter: SampleFilter
+    sort: Sort
+
+
 def queue_prefetch(
-    sessions: Sessions, dispatcher: Dispatcher, sample_id: UUID, author: UUID, request_id: str | None
+    sessions: Sessions,
+    dispatcher: Dispatcher,
+    sample_id: UUID,
+    ahead: Neighbourhood,
+    author: UUID,
+    request_id: str | None,
 ) -> Job:
-    """Have a worker prepare the image of a sample. Raises NotFoundError."""
+    """Have a worker prepare the image of a sample, and those that come next. Raises NotFoundError.
+
+    What the same person has asked for before is cancelled: that image has been left.
+    """
     with unit_of_work(sessions) as session:
         sample = samples.get_sample(session, sample_id)
+        following: list[UUID] = []
+        if ahead.count:
+            following = sample_filters.ids_after(session, sample_id, ahead.filter, ahead.sort, ahead.count)
+        jobs.supersede(session, PREFETCH_SAMPLE, author)
         job = queue_job(
             session,
             PREFETCH_SAMPLE,
-            PrefetchSample(sample_id),
+            PrefetchSample(sample_id, tuple(following)),
             author=author,
             request_id=request_id,
             dataset_id=sample.dataset_id,

@@ -9,6 +9,7 @@ from flask.views import MethodView
 
 from fourpoint_api.clients import clients
 from fourpoint_api.resources.contours import operations, schemas
+from fourpoint_api.resources.filters.schemas import filter_of
 from fourpoint_api.resources.jobs.operations import cancel, read
 from fourpoint_api.resources.jobs.rendering import accepted
 from fourpoint_api.resources.jobs.schemas import JobSchema
@@ -20,6 +21,7 @@ from fourpoint_api.web.hanging_up import client_has_hung_up
 from fourpoint_api.web.preferences import preferred_wait, waited
 from fourpoint_api.web.problems import TooBusyError, problem_response
 from fourpoint_api.web.waiting import wait_until_final
+from fourpoint_core.domain.filters import SORTS
 from fourpoint_core.domain.jobs import JobState
 from fourpoint_core.errors import (
     AttemptsExhaustedError,
@@ -102,18 +104,26 @@ class Embedding(MethodView):
     """What a worker prepares before the first click on an image."""
 
     @blueprint.doc(operationId="prefetchSample")
+    @blueprint.arguments(schemas.PrefetchQuerySchema, location="query")
     @blueprint.response(
         202, JobSchema, example={**examples.JOB, "kind": "prefetch_sample", "queue": "prefetch"}
     )
-    @problems(blueprint, NotFoundError)
-    def put(self, sample_id: UUID) -> Any:
-        """Have an image prepared, so that the first click on it answers sooner.
+    @problems(blueprint, NotFoundError, InvalidInputError)
+    def put(self, query: dict[str, Any], sample_id: UUID) -> Any:
+        """Have an image prepared, and those that come next, so that the first click on each answers sooner.
 
-        Call it when a person opens the image; clicks go before it.
+        Call it when a person opens an image, with the filter and sort of the list that it was opened from.
+        Clicks go before it, and it cancels what the same person has asked for before.
         """
+        ahead = operations.Neighbourhood(query["ahead"], filter_of(query), SORTS[query["sort"]])
         return accepted(
             operations.queue_prefetch(
-                clients().sessions, clients().dispatcher, sample_id, current_user_id(), request_id_var.get()
+                clients().sessions,
+                clients().dispatcher,
+                sample_id,
+                ahead,
+                current_user_id(),
+                request_id_var.get(),
             )
         )
 

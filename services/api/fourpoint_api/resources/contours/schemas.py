@@ -5,9 +5,20 @@ from typing import Any
 import marshmallow as ma
 
 from fourpoint_api.resources.contours.operations import MAX_CORRECTIONS
+from fourpoint_api.resources.filters.schemas import SortedFilterSchema
 from fourpoint_api.web.fields import Box, Points, Vertices
 from fourpoint_api.web.schemas import ContourSchema, Schema
 from fourpoint_core.jobs.contracts import SaveMode
+
+
+class PrefetchQuerySchema(SortedFilterSchema):
+    """The list that the image was opened from."""
+
+    ahead = ma.fields.Integer(
+        load_default=2,
+        validate=ma.validate.Range(min=0, max=16),
+        metadata={"description": "Of how many of the images that come next in that list, too"},
+    )
 
 
 class ContourRequestSchema(Schema):

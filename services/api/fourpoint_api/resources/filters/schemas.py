@@ -76,6 +76,7 @@ class SampleFilterSchema(Schema):
     never_labeled = _flag("No revision ever had an object")
     not_labeled_by = _many(ma.fields.UUID(), "Never labeled by this person; repeatable: by none of them")
     difficult = _flag("Has an object that is marked as difficult, or has none")
+    unconfirmed = _flag("Has an outline that a batch has drawn and nobody has confirmed, or has none")
     attribute = _many(
         ma.fields.String(validate=[ma.validate.Length(max=512), _attribute]),
         "Some object has this attribute, as `key:value`; repeatable: all of them",
@@ -127,6 +128,7 @@ def filter_of(data: Mapping[str, Any]) -> SampleFilter:
         never_labeled=data["never_labeled"],
         not_labeled_by=tuple(data["not_labeled_by"]),
         difficult=data["difficult"],
+        unconfirmed=data["unconfirmed"],
         attributes=tuple(_pair(term) for term in data["attribute"]),
         changed=data["changed"],
         at=data["at"],

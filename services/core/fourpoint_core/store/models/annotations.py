@@ -41,6 +41,7 @@ class Annotation(Base):
     with the same annotation_id, so any revision is one WHERE clause away.
     created_by, created_at: of the object, kept through its edits; edited_by, edited_at: of the last of them.
     vertex_count: NULL in rows of the version before it was counted.
+    unconfirmed: a batch has drawn the outline, and nobody has said yet that it is right.
     """
 
     __tablename__ = "annotations"
@@ -54,6 +55,8 @@ class Annotation(Base):
             unique=True,
             postgresql_where=text("valid_to IS NULL"),
         ),
+        # What waits for somebody's word is little beside all that there is.
+        Index("ix_annotations_unconfirmed", "sample_id", postgresql_where=text("unconfirmed")),
         Index("ix_annotations_label_id", "label_id", postgresql_where=text("valid_to IS NULL")),
     )
 
@@ -82,6 +85,7 @@ class Annotation(Base):
     vertex_count: Mapped[int | None]
     edited_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
     edited_at: Mapped[datetime | None]
+    unconfirmed: Mapped[bool] = mapped_column(server_default=false())
 
 
 class Draft(Base):

@@ -31,7 +31,7 @@ _REVISIONS = cast(Table, Revision.__table__)
 _CONTOURS = cast(Table, InferredContour.__table__)
 _SHAPE = ("bounding_box", "area", "vertex_count")
 # Saves of jobs: who labeled the image stays who did, and what came from a file was labeled by nobody here.
-MECHANICAL = {Action.MERGE_LABEL, Action.DELETE_LABEL, Action.SYNC}
+MECHANICAL = {Action.MERGE_LABEL, Action.DELETE_LABEL, Action.SYNC, Action.PRE_LABEL, Action.REJECT}
 # Of one sample's objects made in one save: their order is kept, since lists go by time.
 _STEP = timedelta(microseconds=1)
 

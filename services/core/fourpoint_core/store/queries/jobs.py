@@ -248,6 +248,32 @@ def waiting_in(session: Session, queue: Queue, limit: int, *, newest_first: bool
     return [Message(*row) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What there is to do in a queue. oldest_seconds: how long the oldest waiting job has waited."""
+
+    queued: int = 0
+    running: int = 0
+    oldest_seconds: float = 0.0
+
+
+def loads(session: Session) -> dict[Queue, Load]:
+    """The load of each queue that has any."""
+    waiting = JOBS.c.state == JobState.QUEUED.value
+    since = func.extract("epoch", func.clock_timestamp() - func.min(JOBS.c.created_at).filter(waiting))
+    rows = session.execute(
+        select(
+            JOBS.c.queue,
+            func.count().filter(waiting),
+            func.count().filter(~waiting),
+            func.coalesce(since, 0),
+        )
+        .where(JOBS.c.state.in_([JobState.QUEUED.value, JobState.RUNNING.value]))
+        .group_by(JOBS.c.queue)
+    )
+    return {Queue(name): Load(queued, running, float(age)) for name, queued, running, age in rows}
+
+
 def supersede(session: Session, kind: JobKind, author: UUID) -> Sequence[UUID]:
     """Cancel what somebody has asked for before, of a kind of which only the latest is of use."""
     earlier = session.scalars(

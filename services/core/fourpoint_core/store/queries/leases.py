@@ -166,7 +166,7 @@ def record_failure(session: Session, lease: Lease, error: FourpointError, *, ret
 
 
 def end_slice(session: Session, lease: Lease) -> None:
-    """Let others have a turn before this job goes on: it is queued again, behind them, and no try is used up.
+    """Let others have a turn before this job goes on: it is queued again, behind them, with all its tries.
 
     It counts as dispatched; should nobody take it up, the sweep publishes its message. Raises LeaseLostError.
     """
@@ -175,7 +175,7 @@ def end_slice(session: Session, lease: Lease) -> None:
         delete(ATTEMPTS).where(ATTEMPTS.c.job_id == lease.job_id, ATTEMPTS.c.lease_number == lease.number)
     )
     requeue(job)
-    job.attempts -= 1
+    job.attempts = 0
     job.run_after = job.dispatched_at = database_time(session)
     job.dispatches = 1
     session.flush()

@@ -79,6 +79,13 @@ def neighbours(
     return row[0], row[1]
 
 
+def ids_after(session: Session, sample_id: UUID, wanted: SampleFilter, sort: Sort, count: int) -> list[UUID]:
+    """The next matching samples after this one, whether or not it matches. Raises NotFoundError."""
+    dataset_id, place = _place_of(session, sample_id, wanted, sort)
+    page = list_samples(session, dataset_id, wanted, sort, place, count)
+    return [UUID(str(row.id)) for row in page.rows]
+
+
 def ordered_ids(dataset_id: UUID, wanted: SampleFilter, sort: Sort) -> Select[UUID]:
     """A select, from `Sample`, of the ids of the samples that match, in order."""
     query = SampleQuery(dataset_id, wanted, sort)

@@ -26,7 +26,7 @@ from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from fourpoint_core.domain.filters import LabelMatch, SampleFilter, Sort, SortKey, Status, next_prefix
-from fourpoint_core.store.models import Sample, SampleLabel, SamplePath, SampleState, VersionSample
+from fourpoint_core.store.models import Annotation, Sample, SampleLabel, SamplePath, SampleState, VersionSample
 from fourpoint_core.store.models.samples import KEPT, PRESENT
 from fourpoint_core.store.queries import pins
 from fourpoint_core.store.queries.sample_rows import AS_IT_IS, AS_IT_STOOD, AS_PUBLISHED
@@ -248,10 +248,24 @@ class SampleQuery:
         if wanted.changed is not None:
             at = self._facts.changed_at
             found.append(at.is_not(None) if wanted.changed else at.is_(None))
+        if wanted.unconfirmed is not None:
+            waits = self._has_unconfirmed()
+            found.append(waits if wanted.unconfirmed else ~waits)
         for key, value in wanted.attributes:
             term = array([f"{key}:{value}"])
             found.append(self._state_says(lambda state, term=term: state.attribute_terms.contains(term)))
         return found
+
+    def _has_unconfirmed(self) -> Condition:
+        mine = (Annotation.sample_id == self._id, Annotation.unconfirmed)
+        if not self._is_past:
+            return exists().where(*mine, Annotation.valid_to.is_(None))
+        revision = SampleState.revision if self._wanted.version is None else VersionSample.revision
+        return exists().where(
+            *mine,
+            Annotation.valid_from <= revision,
+            or_(Annotation.valid_to.is_(None), Annotation.valid_to > revision),
+        )
 
     def _state_says(self, says: Any) -> Condition:
         if self._wanted.at is not None:

@@ -1,0 +1,1 @@
+"""Outlines drawn in bulk, and what people say to them."""
