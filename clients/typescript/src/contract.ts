@@ -48,7 +48,10 @@ export interface paths {
         /** List the datasets that you may see, oldest first. */
         get: operations["listDatasets"];
         put?: never;
-        /** Create a dataset, with its first labels if you like. */
+        /**
+         * Create a dataset, with its first labels if you like.
+         * @description With an `input_path`, the images that lie there are taken in by a job, `sync_job_id`.
+         */
         post: operations["createDataset"];
         delete?: never;
         options?: never;
@@ -65,7 +68,7 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** Read a dataset and how far its labeling is. */
+        /** Read a dataset: how far its labeling is, and whether there is anything to publish. */
         get: operations["getDataset"];
         put?: never;
         post?: never;
@@ -76,7 +79,7 @@ export interface paths {
         delete: operations["deleteDataset"];
         options?: never;
         head?: never;
-        /** Rename or redescribe a dataset; with `If-Match`, only if nobody else did meanwhile. */
+        /** Change a dataset; with `If-Match`, only if nobody else did meanwhile. */
         patch: operations["changeDataset"];
         trace?: never;
     };
@@ -273,6 +276,25 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/samples/{sample_id}/change/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sample_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say that you have looked at an image since its file was replaced; `changed_at` is null then. */
+        post: operations["confirmSampleChange"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/samples/{sample_id}/image": {
         parameters: {
             query?: never;
@@ -405,7 +427,8 @@ export interface paths {
         /**
          * Infer an outline from four extreme points, in any order or by name, or from a box.
          * @description `Prefer: wait=N` holds the answer until the outline is there (200); else, or when N seconds have
-         *     passed, the answer is 202 and a job.
+         *     passed, the answer is 202 and a job. Where nothing is saved, whoever hangs up while waiting cancels
+         *     the job, and it ends half a minute after the wait at the latest.
          */
         post: operations["inferContour"];
         delete?: never;
@@ -425,10 +448,133 @@ export interface paths {
         };
         get?: never;
         /**
-         * Have an image prepared, so that the first click on it answers sooner.
-         * @description Call it when a person opens the image; clicks go before it.
+         * Have an image prepared, and those that come next, so that the first click on each answers sooner.
+         * @description Call it when a person opens an image, with the filter and sort of the list that it was opened from.
+         *     Clicks go before it, and it cancels what the same person has asked for before.
          */
         put: operations["prefetchSample"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datasets/{dataset_id}/pre-label": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have the outlines of annotations drawn again that carry clicks or a box, by a job.
+         * @description A rectangle counts as a box, so what a format without outlines was imported from is included. What
+         *     this model has drawn already, and what a person has changed since, is left alone. The new outlines are
+         *     `unconfirmed` until somebody confirms, rejects or changes them; clicks go before the job, which can be
+         *     followed and cancelled like any other.
+         */
+        post: operations["preLabel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datasets/{dataset_id}/pre-label/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Confirm all unconfirmed outlines of these images, by a job. */
+        post: operations["confirmPreLabels"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datasets/{dataset_id}/pre-label/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Reject all unconfirmed outlines of these images, by a job: the ones from before come back. */
+        post: operations["rejectPreLabels"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/samples/{sample_id}/annotations/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sample_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Confirm outlines that a batch has drawn on this image: those named, or all that wait. */
+        post: operations["confirmOutlines"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/samples/{sample_id}/annotations/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sample_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Reject outlines that a batch has drawn on this image: each object gets its former outline back. */
+        post: operations["rejectOutlines"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read how many jobs wait and run, how long the oldest waits, and who consumes, per queue.
+         * @description Any process of the API may be asked. Times of outlines, cache hits and batches are served by the
+         *     inference processes themselves, see `FOURPOINT_METRICS_BIND`.
+         */
+        get: operations["getMetrics"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -482,8 +628,8 @@ export interface paths {
         head?: never;
         /**
          * Change one object: its label, what is said of it, or its outline.
-         * @description `If-Match` is required with `contour` and `vertices`, which say nothing without the outline that they
-         *     were made from.
+         * @description `If-Match` is required with `contour`, `vertices`, `move` and `reset: before_edit`, which say nothing
+         *     without the outline that they start from: sent twice, a drag would drag twice.
          */
         patch: operations["changeAnnotation"];
         trace?: never;
@@ -785,6 +931,259 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/datasets/{dataset_id}/sync": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        /** Read how far the last synchronisation is, and what it found. */
+        get: operations["getSync"];
+        put?: never;
+        /**
+         * Have the dataset say what its input path holds: a job adds, updates and marks what is missing.
+         * @description One runs at a time; `job_id` in the refusal is the one that does.
+         */
+        post: operations["syncDataset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datasets/{dataset_id}/sync/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * List what happened to each file, by key; files that nothing happened to are only counted.
+         * @description A dry run lists what would happen. The reports of the last ten synchronisations are kept.
+         */
+        get: operations["listSyncReport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datasets/{dataset_id}/forgotten-objects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        /** List the files whose images were deleted for good while the files stayed, by key. */
+        get: operations["listForgottenObjects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datasets/{dataset_id}/forgotten-objects/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let files come back as new images with the next synchronisation. */
+        post: operations["restoreForgottenObjects"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/storage/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try to list, read, write and delete below a path, and name the permission that is missing.
+         * @description What is written for that, 8 MB at most, is removed again.
+         */
+        post: operations["testStorage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/storage/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Be told that objects came, changed or went: the datasets that they lie in are synchronised soon.
+         * @description For MinIO, OBS and other S3 services, which sign in with a token of their own, `Authorization: Bearer`
+         *     with what `FOURPOINT_STORAGE_EVENTS_TOKEN` says. Many events at once make one synchronisation.
+         */
+        post: operations["receiveStorageEvents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datasets/{dataset_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        /** List the versions of a dataset, oldest first; `deleted=true` lists those that can be restored. */
+        get: operations["listVersions"];
+        put?: never;
+        /**
+         * Publish the working state under a name. A job does it; people go on labeling meanwhile.
+         * @description The version holds all images, documents and labels as they are at one moment, and becomes the current
+         *     one. One publishes at a time. The job's `result` names the version.
+         */
+        post: operations["publishVersion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datasets/{dataset_id}/versions/{version_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+                version_id: string;
+            };
+            cookie?: never;
+        };
+        /** Read a version, with its labels as they were called and the counts of each. */
+        get: operations["getVersion"];
+        put?: never;
+        post?: never;
+        /** Delete a version; not the current one. For some days it can be restored; no file is touched. */
+        delete: operations["deleteVersion"];
+        options?: never;
+        head?: never;
+        /** Describe a version in other words; with `If-Match`, only if nobody else did meanwhile. */
+        patch: operations["changeVersion"];
+        trace?: never;
+    };
+    "/v1/datasets/{dataset_id}/versions/{version_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+                version_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Bring a deleted version back. To work on a version again, make it the current one. */
+        post: operations["restoreVersion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datasets/{dataset_id}/versions/{version_id}/set-current": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+                version_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Work on a version again: lists, labels and counts become those of the version. A job does it.
+         * @description What is not published yet is published first, and every image changes by a revision of its own, so
+         *     nothing is lost; what somebody saves meanwhile stays. `dry_run=true` counts what it would do.
+         */
+        post: operations["setCurrentVersion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datasets/{dataset_id}/versions/{version_id}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+                version_id: string;
+            };
+            cookie?: never;
+        };
+        /** Compare a version with `since`, by default the one before: images, objects and labels that differ. */
+        get: operations["compareVersions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datasets/{dataset_id}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        /** Compare the working state with `since`, by default the current version: what is not published yet. */
+        get: operations["compareWorkingState"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/datasets/{dataset_id}/preferences": {
         parameters: {
             query?: never;
@@ -882,6 +1281,70 @@ export interface paths {
         get?: never;
         /** Write a file into its slot; the URL is from `createUpload`, and needs no other token. */
         put: operations["writeFile"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datasets/{dataset_id}/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        /** List the exports that can be had, oldest first. */
+        get: operations["listExports"];
+        put?: never;
+        /**
+         * Export a dataset, a version, a filter or a selection as a job.
+         * @description The job's `result.export_id` leads to the export. What was exported already in the same way, and has
+         *     not changed since, is not made again (`result.shared`).
+         */
+        post: operations["createExport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datasets/{dataset_id}/exports/{export_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+                export_id: string;
+            };
+            cookie?: never;
+        };
+        /** Read an export, with a download address that is signed anew and good for a day. */
+        get: operations["getExport"];
+        put?: never;
+        post?: never;
+        /** Delete an export and its archive. Files at a path of the bucket stay there: they are yours. */
+        delete: operations["deleteExport"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/exports/{token}/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        /** Download an archive, or a part of it (`Range`); the address, from `getExport`, is all it takes. */
+        get: operations["downloadExport"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -1253,6 +1716,9 @@ export interface components {
             name: string;
             description: string;
             input_path: string;
+            output_path: string | null;
+            import_annotations: boolean;
+            auto_sync_minutes: number | null;
             /** Format: uuid */
             created_by: string;
             /** Format: date-time */
@@ -1280,11 +1746,47 @@ export interface components {
             /** @default  */
             description?: string;
             /**
-             * @description Key prefix of the images in the object store.
+             * @description Key prefix of the images, or `obs://bucket/prefix/`; what is there is taken in at once. Without one, the dataset gets a folder of its own.
              * @default null
              */
             input_path?: string | null;
+            /**
+             * @description Key prefix for what is made of the images; neither above nor below the input path
+             * @default null
+             */
+            output_path?: string | null;
+            /**
+             * @description Read the labels in `.xml` files beside the images when synchronising
+             * @default true
+             */
+            import_annotations?: boolean;
+            /**
+             * @description Synchronise every so many minutes; null: only when asked, or told by the bucket
+             * @default null
+             */
+            auto_sync_minutes?: number | null;
             labels?: components["schemas"]["NewLabel"][];
+        };
+        CreatedDataset: {
+            /** Format: uuid */
+            id: string;
+            name: string;
+            description: string;
+            input_path: string;
+            output_path: string | null;
+            import_annotations: boolean;
+            auto_sync_minutes: number | null;
+            /** Format: uuid */
+            created_by: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            /**
+             * Format: uuid
+             * @description The job that takes in what its path holds
+             */
+            sync_job_id: string | null;
         };
         Totals: {
             total: number;
@@ -1294,12 +1796,23 @@ export interface components {
             missing: number;
             progress_percent: number;
         };
+        CurrentVersion: {
+            /** Format: uuid */
+            id: string;
+            number: number;
+            name: string;
+            /** Format: date-time */
+            published_at: string;
+        };
         Dashboard: {
             /** Format: uuid */
             id: string;
             name: string;
             description: string;
             input_path: string;
+            output_path: string | null;
+            import_annotations: boolean;
+            auto_sync_minutes: number | null;
             /** Format: uuid */
             created_by: string;
             /** Format: date-time */
@@ -1307,10 +1820,18 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
             samples: components["schemas"]["Totals"];
+            current_version: components["schemas"]["CurrentVersion"] | null;
+            /** @description Images, documents or labels differ from the current version */
+            has_unpublished_changes: boolean;
         };
         DatasetChange: {
             name?: string;
             description?: string;
+            /** @description Key prefix for what is made of the images; neither above nor below the input path */
+            output_path?: string | null;
+            import_annotations?: boolean;
+            /** @description Synchronise every so many minutes; null: only when asked, or told by the bucket */
+            auto_sync_minutes?: number | null;
         };
         Attempt: {
             worker: string;
@@ -1565,6 +2086,11 @@ export interface components {
              * @default null
              */
             difficult?: boolean | null;
+            /**
+             * @description Has an outline that a batch has drawn and nobody has confirmed, or has none
+             * @default null
+             */
+            unconfirmed?: boolean | null;
             /** @description Some object has this attribute, as `key:value`; repeatable: all of them */
             attribute?: string[];
             /**
@@ -1678,6 +2204,11 @@ export interface components {
              * @default null
              */
             difficult?: boolean | null;
+            /**
+             * @description Has an outline that a batch has drawn and nobody has confirmed, or has none
+             * @default null
+             */
+            unconfirmed?: boolean | null;
             /** @description Some object has this attribute, as `key:value`; repeatable: all of them */
             attribute?: string[];
             /**
@@ -1691,6 +2222,12 @@ export interface components {
              * @default null
              */
             at?: string | null;
+            /**
+             * Format: uuid
+             * @description Images, documents and labels as this published version has them
+             * @default null
+             */
+            version?: string | null;
         };
         SavedFilter: {
             /** Format: uuid */
@@ -1740,6 +2277,19 @@ export interface components {
             labelers: components["schemas"]["LabelerCount"][];
             days: components["schemas"]["DayCount"][];
         };
+        Part: {
+            outer: [
+                number,
+                number
+            ][];
+            holes?: [
+                number,
+                number
+            ][][];
+        };
+        Contour: {
+            parts: components["schemas"]["Part"][];
+        };
         ContourRequest: {
             /** @default null */
             points?: {
@@ -1777,6 +2327,11 @@ export interface components {
                 number
             ][];
             /**
+             * @description An earlier outline to start from, beside points or a box; alone, the box around it is asked for
+             * @default null
+             */
+            contour?: components["schemas"]["Contour"] | null;
+            /**
              * @default none
              * @enum {unknown}
              */
@@ -1795,22 +2350,12 @@ export interface components {
             /** @default null */
             label?: string | null;
         };
-        Part: {
-            outer: [
-                number,
-                number
-            ][];
-            holes?: [
-                number,
-                number
-            ][][];
-        };
-        Contour: {
-            parts: components["schemas"]["Part"][];
-        };
         Milliseconds: {
             queue: number;
+            /** @description Fetching and decoding */
             image: number;
+            /** @description Finding, awaiting or making the image's embedding; engines with weights only */
+            embedding?: number;
             model: number;
             polygon: number;
         };
@@ -1836,6 +2381,27 @@ export interface components {
             annotation_id?: string;
             revision?: number;
         };
+        PreLabelRequest: {
+            /** @default null */
+            ids?: string[] | null;
+            /** @default null */
+            filter?: components["schemas"]["SampleFilter"] | null;
+            /**
+             * @description Also draw those again that a person has changed since they were inferred
+             * @default false
+             */
+            edited?: boolean;
+        };
+        Images: {
+            /** @default null */
+            ids?: string[] | null;
+            /** @default null */
+            filter?: components["schemas"]["SampleFilter"] | null;
+        };
+        ReviewRequest: {
+            /** @default null */
+            annotation_ids?: string[] | null;
+        };
         Annotation: {
             /** Format: uuid */
             id: string;
@@ -1851,6 +2417,8 @@ export interface components {
             difficult: boolean;
             occluded: boolean;
             truncated: boolean;
+            /** @description A batch has drawn the outline, and nobody has confirmed or changed it yet */
+            unconfirmed: boolean;
             /** @enum {string} */
             method: "polygon" | "extreme_points";
             prompt: {
@@ -2235,6 +2803,286 @@ export interface components {
         Restoration: {
             samples: number;
         };
+        SyncCounts: {
+            /** @description Objects in the bucket */
+            listed: number;
+            /** @description New images */
+            added: number;
+            /** @description Images whose file holds other bytes now */
+            updated: number;
+            /** @description Images whose file has another key now */
+            renamed: number;
+            /** @description Images whose file was there the last time and is not now */
+            missing: number;
+            /** @description Images whose file is there again */
+            returned: number;
+            /** @description Files of labels that became annotations */
+            labels_read: number;
+            /** @description Files of labels that are gone; what they said stays */
+            labels_kept: number;
+            /** @description Files of labels without an image */
+            unmatched: number;
+            /** @description Files of labels that say something else than what was edited here, which counts */
+            conflict: number;
+            /** @description Files that could not be taken */
+            failed: number;
+            /** @description Files as they were the last time */
+            unchanged: number;
+            /** @description Images that were missing before */
+            still_missing: number;
+            /** @description Files of images that were deleted here */
+            left_alone: number;
+            /** @description Other files */
+            ignored: number;
+        };
+        Sync: {
+            job: components["schemas"]["Job"];
+            /** @enum {unknown} */
+            cause: "request" | "creation" | "schedule" | "notification";
+            dry_run: boolean;
+            /** @enum {unknown} */
+            phase: "listing" | "renames" | "images" | "sidecars" | "done";
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            finished_at: string | null;
+            counts: components["schemas"]["SyncCounts"] | null;
+        };
+        SyncRequest: {
+            /**
+             * @description Only list, and report what would happen
+             * @default false
+             */
+            dry_run?: boolean;
+        };
+        Detail: {
+            code: string;
+            detail: string | null;
+            line: number | null;
+            /** @description The revision that took out what was drawn in another size */
+            revision: number | null;
+            /** @description What was taken, though not as the file says */
+            notes: {
+                [key: string]: unknown;
+            }[];
+        };
+        ReportLine: {
+            object_key: string;
+            /** @enum {unknown} */
+            outcome: "added" | "updated" | "renamed" | "missing" | "returned" | "labels_read" | "labels_kept" | "unmatched" | "conflict" | "failed";
+            /** Format: uuid */
+            sample_id: string | null;
+            previous_key: string | null;
+            detail: components["schemas"]["Detail"] | null;
+        };
+        SyncReportPage: {
+            items: components["schemas"]["ReportLine"][];
+            next_cursor: string | null;
+            total?: number;
+        };
+        ForgottenObject: {
+            object_key: string;
+            /** Format: date-time */
+            forgotten_at: string;
+        };
+        ForgottenObjectPage: {
+            items: components["schemas"]["ForgottenObject"][];
+            next_cursor: string | null;
+            total?: number;
+        };
+        ForgottenRequest: {
+            object_keys?: string[];
+            /** @default false */
+            all?: boolean;
+        };
+        ForgottenAnswer: {
+            objects: number;
+        };
+        StorageTestRequest: {
+            /** @description A key prefix, or `obs://bucket/prefix/` */
+            path: string;
+        };
+        Permission: {
+            /** @enum {unknown} */
+            permission: "list" | "read" | "write" | "delete" | "multipart";
+            granted: boolean | null;
+            detail: string | null;
+        };
+        StorageTest: {
+            path: string;
+            /** @description Whether it is enough to label what lies there, and to upload */
+            as_input: boolean;
+            /** @description Whether it is enough to write results there */
+            as_output: boolean;
+            permissions: components["schemas"]["Permission"][];
+        };
+        StorageEvent: {
+            /** @description With `s3.object.key` in each */
+            Records?: {
+                [key: string]: unknown;
+            }[];
+        } & {
+            [key: string]: unknown;
+        };
+        StorageEventsAnswer: {
+            datasets: number;
+        };
+        Version: {
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            dataset_id: string;
+            /** @description Counts up in the order of publication */
+            number: number;
+            name: string;
+            description: string;
+            /** @enum {unknown} */
+            state: "publishing" | "published" | "failed";
+            is_current: boolean;
+            samples: number | null;
+            /** @description Images with an object */
+            labeled: number | null;
+            annotations: number | null;
+            /**
+             * Format: uuid
+             * @description The version that was current before
+             */
+            parent_id: string | null;
+            /**
+             * Format: uuid
+             * @description Who publishes it
+             */
+            job_id: string | null;
+            /** Format: uuid */
+            created_by: string;
+            /** Format: date-time */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description The moment that all it holds is of
+             */
+            published_at: string | null;
+            /** Format: date-time */
+            deleted_at: string | null;
+        };
+        VersionPage: {
+            items: components["schemas"]["Version"][];
+            next_cursor: string | null;
+            total?: number;
+        };
+        NewVersion: {
+            /**
+             * @description By default V001, V002 and so on
+             * @default null
+             */
+            name?: string | null;
+            /** @default  */
+            description?: string;
+        };
+        VersionDetail: {
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            dataset_id: string;
+            /** @description Counts up in the order of publication */
+            number: number;
+            name: string;
+            description: string;
+            /** @enum {unknown} */
+            state: "publishing" | "published" | "failed";
+            is_current: boolean;
+            samples: number | null;
+            /** @description Images with an object */
+            labeled: number | null;
+            annotations: number | null;
+            /**
+             * Format: uuid
+             * @description The version that was current before
+             */
+            parent_id: string | null;
+            /**
+             * Format: uuid
+             * @description Who publishes it
+             */
+            job_id: string | null;
+            /** Format: uuid */
+            created_by: string;
+            /** Format: date-time */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description The moment that all it holds is of
+             */
+            published_at: string | null;
+            /** Format: date-time */
+            deleted_at: string | null;
+            labels: components["schemas"]["LabelCount"][];
+        };
+        VersionChange: {
+            description: string;
+        };
+        SwitchForecast: {
+            /** Format: uuid */
+            version_id: string;
+            /** @description Unsaved differences would become a version first */
+            publishes_first: boolean;
+            /** @description Get another document */
+            samples_restored: number;
+            /** @description Come back as they are */
+            samples_brought_back: number;
+            /** @description Are not in the version */
+            samples_set_aside: number;
+            samples_unchanged: number;
+            /** @description In the version, and deleted for good */
+            samples_gone: number;
+            /** @description Their files are missing; they stay as they are */
+            samples_missing: number;
+            labels_changed: number;
+        };
+        LabelDifference: {
+            before: components["schemas"]["Label"] | null;
+            after: components["schemas"]["Label"] | null;
+        };
+        ChangeCounts: {
+            added: number;
+            changed: number;
+            removed: number;
+        };
+        SampleChange: {
+            /** Format: uuid */
+            sample_id: string;
+            name: string;
+            /** @enum {unknown} */
+            change: "added" | "changed" | "removed";
+            /** @description For `compareRevisions`; null: it is not there */
+            revision_before: number | null;
+            revision_after: number | null;
+            /** @description Its file has other bytes */
+            other_file: boolean;
+            /** @description It has another name or key */
+            moved: boolean;
+            annotations: components["schemas"]["ChangeCounts"];
+        };
+        AllChangeCounts: {
+            samples: components["schemas"]["ChangeCounts"];
+            annotations: components["schemas"]["ChangeCounts"];
+        };
+        Comparison: {
+            /**
+             * Format: uuid
+             * @description null: nothing at all
+             */
+            since: string | null;
+            /**
+             * Format: uuid
+             * @description null: the working state
+             */
+            version: string | null;
+            labels: components["schemas"]["LabelDifference"][];
+            items: components["schemas"]["SampleChange"][];
+            next_cursor: string | null;
+            counts?: components["schemas"]["AllChangeCounts"];
+        };
         Preferences: {
             /**
              * @description How outlines are drawn
@@ -2273,6 +3121,86 @@ export interface components {
             expires_at: string;
             registered: boolean;
             files: components["schemas"]["Slot"][];
+        };
+        Download: {
+            url: string;
+            /** Format: date-time */
+            expires_at: string;
+        };
+        Export: {
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            dataset_id: string;
+            /** @enum {unknown} */
+            format: "modelarts" | "coco" | "yolo" | "voc" | "cvat" | "label_studio" | "labelme";
+            order: {
+                [key: string]: unknown;
+            };
+            /** @description Where its files lie in the bucket; null for an archive */
+            path: string | null;
+            download: components["schemas"]["Download"] | null;
+            size_bytes: number;
+            files: number;
+            report: {
+                [key: string]: unknown;
+            };
+            /** Format: uuid */
+            created_by: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            expires_at: string | null;
+        };
+        ExportPage: {
+            items: components["schemas"]["Export"][];
+            next_cursor: string | null;
+            total?: number;
+        };
+        Ratios: {
+            /** @default 0 */
+            train?: number;
+            /** @default 0 */
+            val?: number;
+            /** @default 0 */
+            test?: number;
+        };
+        Split: {
+            /** @default null */
+            ratios?: components["schemas"]["Ratios"] | null;
+            /**
+             * @description The same seed deals out the same images in the same way
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * @description Whose value is `train`, `val` or `test`; images without one are in train
+             * @default null
+             */
+            attribute?: string | null;
+        };
+        ExportRequest: {
+            /** @enum {unknown} */
+            format: "modelarts" | "coco" | "yolo" | "voc" | "cvat" | "label_studio" | "labelme";
+            /** @default null */
+            filter?: components["schemas"]["SampleFilter"] | null;
+            /**
+             * Format: uuid
+             * @description Of this published version
+             * @default null
+             */
+            version?: string | null;
+            /** @description Only these images */
+            ids?: string[];
+            /** @default false */
+            with_images?: boolean;
+            /** @default null */
+            split?: components["schemas"]["Split"] | null;
+            /**
+             * @description A path of the bucket, with a slash at its end, below which the files go; left out, they go into one archive to be downloaded
+             * @default null
+             */
+            output_path?: string | null;
         };
         Me: {
             /** Format: uuid */
@@ -2508,6 +3436,15 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description Too many requests */
+        TOO_MANY_REQUESTS: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
     };
     parameters: never;
     requestBodies: never;
@@ -2610,6 +3547,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid */
             422: {
                 headers: {
@@ -2619,6 +3565,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -2653,7 +3600,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Dataset"];
+                    "application/json": components["schemas"]["CreatedDataset"];
                 };
             };
             /** @description The body is not valid JSON */
@@ -2719,6 +3666,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -2734,7 +3682,10 @@ export interface operations {
     getDataset: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `ETag` that you have. */
+                "If-None-Match"?: string;
+            };
             path: {
                 dataset_id: string;
             };
@@ -2750,6 +3701,13 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Dashboard"];
                 };
+            };
+            /** @description What you have is what there is */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Sign in first */
             401: {
@@ -2778,6 +3736,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -2840,6 +3799,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid */
             422: {
                 headers: {
@@ -2849,6 +3817,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -2969,6 +3938,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -3028,6 +3998,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -3148,6 +4119,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -3218,6 +4190,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -3304,6 +4277,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid */
             422: {
                 headers: {
@@ -3313,6 +4295,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -3434,6 +4417,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -3555,6 +4539,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -3636,6 +4621,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -3675,12 +4661,16 @@ export interface operations {
                 not_labeled_by?: string[];
                 /** @description Has an object that is marked as difficult, or has none */
                 difficult?: boolean | null;
+                /** @description Has an outline that a batch has drawn and nobody has confirmed, or has none */
+                unconfirmed?: boolean | null;
                 /** @description Some object has this attribute, as `key:value`; repeatable: all of them */
                 attribute?: string[];
                 /** @description The bucket holds another file than the one that was labeled, and nobody has confirmed it */
                 changed?: boolean | null;
                 /** @description The documents as they stood at this time, of the samples that there were */
                 at?: string | null;
+                /** @description Images, documents and labels as this published version has them */
+                version?: string | null;
                 /** @description `-` turns the order round */
                 sort?: "-annotation_count" | "-created_at" | "-name" | "-size" | "annotation_count" | "created_at" | "name" | "size";
                 limit?: number;
@@ -3732,6 +4722,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid */
             422: {
                 headers: {
@@ -3741,6 +4740,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -3839,6 +4839,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The image format is not supported */
             415: {
                 headers: {
@@ -3857,6 +4866,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The object store is not available */
             503: {
                 headers: {
@@ -3968,6 +4978,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -4025,6 +5036,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -4064,12 +5076,16 @@ export interface operations {
                 not_labeled_by?: string[];
                 /** @description Has an object that is marked as difficult, or has none */
                 difficult?: boolean | null;
+                /** @description Has an outline that a batch has drawn and nobody has confirmed, or has none */
+                unconfirmed?: boolean | null;
                 /** @description Some object has this attribute, as `key:value`; repeatable: all of them */
                 attribute?: string[];
                 /** @description The bucket holds another file than the one that was labeled, and nobody has confirmed it */
                 changed?: boolean | null;
                 /** @description The documents as they stood at this time, of the samples that there were */
                 at?: string | null;
+                /** @description Images, documents and labels as this published version has them */
+                version?: string | null;
                 /** @description `-` turns the order round */
                 sort?: "-annotation_count" | "-created_at" | "-name" | "-size" | "annotation_count" | "created_at" | "name" | "size";
             };
@@ -4117,6 +5133,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid */
             422: {
                 headers: {
@@ -4126,6 +5151,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -4195,6 +5221,88 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    confirmSampleChange: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request: sent again under the same key, it is done once and answered the same. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                sample_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sample"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The same request is being carried out */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The Idempotency-Key belongs to another request */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -4297,6 +5405,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The object store is not available */
             503: {
                 headers: {
@@ -4378,6 +5487,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid */
             422: {
                 headers: {
@@ -4387,6 +5505,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The object store is not available */
             503: {
                 headers: {
@@ -4404,6 +5523,8 @@ export interface operations {
             query?: {
                 /** @description A directory; by default the dataset's input path */
                 path_prefix?: string | null;
+                /** @description A published version instead of the working state */
+                version?: string | null;
             };
             header?: never;
             path: {
@@ -4449,6 +5570,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid */
             422: {
                 headers: {
@@ -4458,6 +5588,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -4520,6 +5651,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid */
             422: {
                 headers: {
@@ -4529,6 +5669,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -4640,6 +5781,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -4710,6 +5852,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -4780,6 +5923,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -4901,6 +6045,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -4920,6 +6065,8 @@ export interface operations {
                 first_day?: string | null;
                 /** @description By default today, in UTC */
                 last_day?: string | null;
+                /** @description A published version instead of the working state */
+                version?: string | null;
             };
             header?: never;
             path: {
@@ -4965,6 +6112,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid */
             422: {
                 headers: {
@@ -4974,6 +6130,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -5096,6 +6253,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The job failed on every attempt */
             503: {
                 headers: {
@@ -5110,7 +6268,46 @@ export interface operations {
     };
     prefetchSample: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The tab */
+                status?: "all" | "labeled" | "unlabeled" | "missing";
+                /** @description Has an object of this label; repeatable */
+                label_id?: string[];
+                /** @description Of several labels: one of them, or each */
+                label_match?: "any" | "all";
+                /** @description Not older than this: hours, days, weeks, months or years, as in `1d` or `1mo` */
+                created_within?: string | null;
+                /** @description Created at this time or later */
+                created_after?: string | null;
+                /** @description Created earlier than this time */
+                created_before?: string | null;
+                /** @description Anywhere in the name, in upper or lower case; `%` and `_` mean themselves */
+                name_contains?: string | null;
+                /** @description The object key begins so, in this directory and all below */
+                path_prefix?: string | null;
+                /** @description Labeled, and last saved by this person; repeatable: one of them */
+                labeled_by?: string[];
+                /** @description No revision ever had an object */
+                never_labeled?: boolean | null;
+                /** @description Never labeled by this person; repeatable: by none of them */
+                not_labeled_by?: string[];
+                /** @description Has an object that is marked as difficult, or has none */
+                difficult?: boolean | null;
+                /** @description Has an outline that a batch has drawn and nobody has confirmed, or has none */
+                unconfirmed?: boolean | null;
+                /** @description Some object has this attribute, as `key:value`; repeatable: all of them */
+                attribute?: string[];
+                /** @description The bucket holds another file than the one that was labeled, and nobody has confirmed it */
+                changed?: boolean | null;
+                /** @description The documents as they stood at this time, of the samples that there were */
+                at?: string | null;
+                /** @description Images, documents and labels as this published version has them */
+                version?: string | null;
+                /** @description `-` turns the order round */
+                sort?: "-annotation_count" | "-created_at" | "-name" | "-size" | "annotation_count" | "created_at" | "name" | "size";
+                /** @description Of how many of the images that come next in that list, too */
+                ahead?: number;
+            };
             header?: never;
             path: {
                 sample_id: string;
@@ -5155,6 +6352,656 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    preLabel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request: sent again under the same key, it is done once and answered the same. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreLabelRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The same request is being carried out */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's media type is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    confirmPreLabels: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request: sent again under the same key, it is done once and answered the same. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Images"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The same request is being carried out */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's media type is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    rejectPreLabels: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request: sent again under the same key, it is done once and answered the same. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Images"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The same request is being carried out */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's media type is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    confirmOutlines: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that you read: only change that state. */
+                "If-Match"?: string;
+                /** @description Names this request: sent again under the same key, it is done once and answered the same. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                sample_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReviewRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Document"];
+                };
+            };
+            /** @description The body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A label was deleted */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The resource has changed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's media type is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    rejectOutlines: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that you read: only change that state. */
+                "If-Match"?: string;
+                /** @description Names this request: sent again under the same key, it is done once and answered the same. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                sample_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReviewRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Document"];
+                };
+            };
+            /** @description The body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A label was deleted */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The resource has changed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's media type is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    getMetrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Prometheus' text format */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -5224,6 +7071,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -5353,6 +7201,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -5484,6 +7333,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -5562,6 +7412,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -5622,6 +7473,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -5692,6 +7544,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -5822,6 +7675,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -5884,6 +7738,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid */
             422: {
                 headers: {
@@ -5893,6 +7756,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -5953,6 +7817,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -6016,6 +7881,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid */
             422: {
                 headers: {
@@ -6025,6 +7899,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -6126,6 +8001,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -6226,6 +8102,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -6326,6 +8203,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -6385,6 +8263,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -6484,6 +8363,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -6541,6 +8421,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -6594,6 +8475,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid */
             422: {
                 headers: {
@@ -6603,6 +8493,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -6674,6 +8565,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The service is busy */
             503: {
                 headers: {
@@ -6703,7 +8595,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": string;
+                    "text/event-stream": {
+                        /** @constant */
+                        event: "job";
+                        data: string;
+                    };
                 };
             };
             /** @description Sign in first */
@@ -6733,6 +8629,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The service is busy */
             503: {
                 headers: {
@@ -6813,6 +8710,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -6893,6 +8791,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -7013,6 +8912,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -7075,6 +8975,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid */
             422: {
                 headers: {
@@ -7084,6 +8993,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -7204,6 +9114,1477 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    getSync: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sync"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    syncDataset: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request: sent again under the same key, it is done once and answered the same. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SyncRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A synchronisation is running */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's media type is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    listSyncReport: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+                /** @description By default, of the last one */
+                job_id?: string | null;
+                outcome?: "added" | "updated" | "renamed" | "missing" | "returned" | "labels_read" | "labels_kept" | "unmatched" | "conflict" | "failed" | null;
+            };
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SyncReportPage"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    listForgottenObjects: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ForgottenObjectPage"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    restoreForgottenObjects: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request: sent again under the same key, it is done once and answered the same. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ForgottenRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ForgottenAnswer"];
+                };
+            };
+            /** @description The body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The same request is being carried out */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's media type is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    testStorage: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request: sent again under the same key, it is done once and answered the same. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StorageTestRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StorageTest"];
+                };
+            };
+            /** @description The body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The same request is being carried out */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's media type is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    receiveStorageEvents: {
+        parameters: {
+            query?: {
+                /** @description The token, where the sender cannot set `Authorization` */
+                token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StorageEvent"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StorageEventsAnswer"];
+                };
+            };
+            /** @description The body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's media type is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    listVersions: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+                /** @description Those that were deleted and can be restored */
+                deleted?: boolean;
+            };
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionPage"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    publishVersion: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request: sent again under the same key, it is done once and answered the same. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewVersion"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The name is taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's media type is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    getVersion: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that you have. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                dataset_id: string;
+                version_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionDetail"];
+                };
+            };
+            /** @description What you have is what there is */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    deleteVersion: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that you read: only change that state. */
+                "If-Match"?: string;
+            };
+            path: {
+                dataset_id: string;
+                version_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The version is the current one */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The resource has changed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    changeVersion: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that you read: only change that state. */
+                "If-Match"?: string;
+            };
+            path: {
+                dataset_id: string;
+                version_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VersionChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Version"];
+                };
+            };
+            /** @description The body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The resource has changed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's media type is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    restoreVersion: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request: sent again under the same key, it is done once and answered the same. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                dataset_id: string;
+                version_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Version"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The name is taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The Idempotency-Key belongs to another request */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    setCurrentVersion: {
+        parameters: {
+            query?: {
+                /** @description Count, and do nothing */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description Names this request: sent again under the same key, it is done once and answered the same. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                dataset_id: string;
+                version_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description With `dry_run`: what it would do */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SwitchForecast"];
+                };
+            };
+            /** @description The job that does it */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The version's state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    compareVersions: {
+        parameters: {
+            query?: {
+                /** @description A version; by default the one before, or the current one */
+                since?: string | null;
+                /** @description Only these images */
+                change?: "added" | "changed" | "removed" | null;
+                limit?: number;
+                cursor?: string | null;
+                /** @description Ask for `counts`; counting costs time where much has changed */
+                count?: "exact" | null;
+            };
+            header?: never;
+            path: {
+                dataset_id: string;
+                version_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The version's state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    compareWorkingState: {
+        parameters: {
+            query?: {
+                /** @description A version; by default the one before, or the current one */
+                since?: string | null;
+                /** @description Only these images */
+                change?: "added" | "changed" | "removed" | null;
+                limit?: number;
+                cursor?: string | null;
+                /** @description Ask for `counts`; counting costs time where much has changed */
+                count?: "exact" | null;
+            };
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The version's state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -7263,6 +10644,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -7362,6 +10744,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -7473,6 +10856,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -7533,6 +10917,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -7632,6 +11017,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The object store is not available */
             503: {
                 headers: {
@@ -7722,6 +11108,410 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The object store is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    listExports: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportPage"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    createExport: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request: sent again under the same key, it is done once and answered the same. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The same request is being carried out */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's media type is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    getExport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+                export_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Export"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    deleteExport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+                export_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    downloadExport: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description One range of bytes. */
+                Range?: string;
+                /** @description The `ETag` that you have. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The archive */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": Blob;
+                };
+            };
+            /** @description The range asked for */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": Blob;
+                };
+            };
+            /** @description What you have is what there is */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The signed address is not valid */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The stored object is missing */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The range lies outside of the file */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The object store is not available */
             503: {
                 headers: {
@@ -7770,6 +11560,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -7821,6 +11612,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid */
             422: {
                 headers: {
@@ -7830,6 +11630,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -7930,6 +11731,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -7989,6 +11791,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -8097,6 +11900,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -8159,6 +11963,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid */
             422: {
                 headers: {
@@ -8168,6 +11981,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -8277,6 +12091,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -8334,6 +12149,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -8393,6 +12209,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -8502,6 +12319,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -8569,6 +12387,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -8620,6 +12439,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid */
             422: {
                 headers: {
@@ -8629,6 +12457,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -8729,6 +12558,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -8791,6 +12621,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid */
             422: {
                 headers: {
@@ -8800,6 +12639,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -8911,6 +12751,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -8970,6 +12811,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -9027,6 +12869,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -9126,6 +12969,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -9206,6 +13050,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -9286,6 +13131,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -9349,6 +13195,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid */
             422: {
                 headers: {
@@ -9358,6 +13213,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -9418,6 +13274,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
@@ -9499,6 +13356,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
             /** @description The database is not available */
             503: {
                 headers: {
