@@ -1,11 +1,13 @@
 """Any accepted image as upright 8-bit RGB."""
 
 import io
+import struct
+import zlib
 from typing import Any
 
 import pytest
 from PIL import Image, ImageChops, ImageFile, PngImagePlugin
-from tests.factories import image_bytes, picture, sideways_jpeg
+from tests.factories import image_bytes, picture, png_chunk, sideways_jpeg
 
 from fourpoint_core.errors import DamagedImageError
 from fourpoint_core.imaging.scaling import decode_scaled, scaled_to
@@ -74,6 +76,33 @@ def test_a_16_bit_image_is_stretched_to_what_it_holds() -> None:
 
 def test_a_16_bit_image_of_one_value_is_an_image() -> None:
     assert decode_upright(image_bytes("PNG", Image.new("I;16", (3, 2), 4000))).size == (3, 2)
+
+
+def deep_png(colour_type: int, *pixels: tuple[int, ...]) -> bytes:
+    """A PNG of 16 bits a channel and one row. colour_type: 2 RGB, 4 grey and alpha, 6 RGBA."""
+    header = struct.pack(">IIBBBBB", len(pixels), 1, 16, colour_type, 0, 0, 0)
+    row = b"\0" + b"".join(struct.pack(f">{len(pixel)}H", *pixel) for pixel in pixels)
+    chunks = png_chunk(b"IHDR", header) + png_chunk(b"IDAT", zlib.compress(row)) + png_chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (deep_png(2, (0, 4095, 2048), (1024, 0, 0)), [(0, 255, 127), (63, 0, 0)]),
+        (deep_png(6, (0, 4095, 0, 65535), (4095, 4095, 0, 0)), [(0, 255, 0), (255, 255, 255)]),
+        (deep_png(4, (100, 65535), (400, 65535)), [(0, 0, 0), (255, 255, 255)]),
+    ],
+)
+def test_12_bit_colour_is_as_bright_as_12_bit_grey(data: bytes, expected: list[tuple[int, int, int]]) -> None:
+    upright = decode_upright(data)
+    assert [upright.getpixel((x, 0)) for x in range(upright.width)] == expected
+
+
+def test_the_thumbnail_of_deep_colour_is_as_bright_as_the_image() -> None:
+    data = deep_png(2, *[(0, 0, 0)] * 8, *[(4095, 4095, 4095)] * 8)
+    left, right = (shown(data).getpixel((x, 0)) for x in (1, 14))
+    assert near(left, (0, 0, 0)) and near(right, (255, 255, 255))
 
 
 def test_what_is_transparent_lies_on_white() -> None:

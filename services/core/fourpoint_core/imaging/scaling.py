@@ -15,7 +15,7 @@ def decode_scaled(data: bytes, longest_side: int) -> Image.Image:
     image = open_image(data)
     width, height = size_scaled(*image.size, longest_side)
     image.draft(None, (min(width, image.width), min(height, image.height)))
-    whole = upright(image)
+    whole = upright(image, data)
     # By the size of the whole image: a half of 4001 pixels is not quite a half.
     size = (height, width) if orientation(image) in SIDEWAYS else (width, height)
     return whole.resize(size, Image.Resampling.BILINEAR)

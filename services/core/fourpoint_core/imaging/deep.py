@@ -1,0 +1,81 @@
+"""Images of 16 bits a channel, as eight.
+
+They are stretched from their own darkest to their own brightest value: cameras and microscopes fill 12 of 16
+bits, and cut to the upper 8 they would be black. Of a colour image all channels are stretched alike, so that
+its colours stay.
+
+Pillow reads grey ones whole and of coloured ones the upper bytes. Asked for the other byte order it reads the
+lower bytes, so both are had by reading twice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+
+from fourpoint_core.imaging.inspect import open_image
+
+_GREY_MODES = {"I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How Pillow is told to read bytes. upper, lower: where those of the channels are in what it then makes."""
+
+    raw_modes: tuple[str, ...]
+    upper: Sequence[int]
+    lower: Sequence[int]
+    alpha: int | None = None
+
+
+# By the name that Pillow has for how the pixels lie in the file; channels count on through the readings.
+_LAYOUTS = {
+    "RGB;16B": _Layout(("RGB;16B", "RGB;16L"), (0, 1, 2), (3, 4, 5)),
+    "RGBA;16B": _Layout(("RGBA;16B", "RGBA;16L"), (0, 1, 2), (4, 5, 6), alpha=3),
+    # Two bytes of grey and two of alpha are read as four channels.
+    "LA;16B": _Layout(("RGBA",), (0,), (1,), alpha=2),
+}
+
+
+def eight_bits(image: Image.Image, data: bytes) -> Image.Image:
+    """The image with 8 bits a channel: itself, where it has no more.
+
+    data: the file that it was opened from.
+    """
+    if image.mode in _GREY_MODES:
+        return _stretched([image])[0]
+    layout = _layout(image)
+    return image if layout is None else _read(layout, data)
+
+
+def _layout(image: Image.Image) -> _Layout | None:
+    tiles = getattr(image, "tile", None)
+    return _LAYOUTS.get(tiles[0].args) if image.format == "PNG" and tiles else None
+
+
+def _read(layout: _Layout, data: bytes) -> Image.Image:
+    bands: list[Image.Image] = []
+    for raw_mode in layout.raw_modes:
+        image = open_image(data)
+        image.tile = [tile._replace(args=raw_mode) for tile in image.tile]  # type: ignore[attr-defined]
+        bands += image.split()
+    pairs = zip(layout.upper, layout.lower, strict=True)
+    channels = _stretched([_joined(bands[upper], bands[lower]) for upper, lower in pairs])
+    colours = channels * 3 if len(channels) == 1 else channels
+    if layout.alpha is None:
+        return Image.merge("RGB", colours)
+    return Image.merge("RGBA", [*colours, bands[layout.alpha]])
+
+
+def _joined(upper: Image.Image, lower: Image.Image) -> Image.Image:
+    return Image.frombytes("I;16", upper.size, Image.merge("LA", (lower, upper)).tobytes())
+
+
+def _stretched(channels: Sequence[Image.Image]) -> list[Image.Image]:
+    deep = [channel.convert("F") for channel in channels]
+    extrema = [value for channel in deep for value in channel.getextrema() if isinstance(value, float)]
+    low, high = min(extrema, default=0.0), max(extrema, default=0.0)
+    if high <= low:
+        return [Image.new("L", channel.size, 0) for channel in channels]
+    scale = 255.0 / (high - low)
+    return [channel.point(lambda value: value * scale - low * scale).convert("L") for channel in deep]
