@@ -48,6 +48,7 @@ from fourpoint_core.domain.prompts import prompt_from_json
 from fourpoint_standalone.stack import Stack, StackOptions
 from fourpoint_worker.segmenter.engines import build_engine
 from fourpoint_worker.segmenter.outline import draw_outline
+from fourpoint_worker.segmenter.port import Decoded
 
 # CC0 photographs in scikit-image's wheel, each with the extreme points of one object.
 PHOTOGRAPHS = {
@@ -177,7 +178,7 @@ def _engine_alone(rounds: int) -> list[float]:
         name = list(PHOTOGRAPHS)[turn % len(PHOTOGRAPHS)]
         prompt = prompt_from_json({"points": PHOTOGRAPHS[name]})
         began = time.perf_counter()
-        draw_outline(engine, images[name], prompt, lambda stage: None)
+        draw_outline(engine, Decoded(images[name]), prompt, lambda stage: None)
         times.append((time.perf_counter() - began) * 1000)
     return times
 
