@@ -1,5 +1,6 @@
 """Samples: listed, read, and their bytes."""
 
+import hashlib
 import io
 from uuid import UUID
 
@@ -245,8 +246,9 @@ def test_an_object_that_has_vanished_is_said_to_be_missing(
 def test_a_thumbnail_is_as_large_as_asked(
     client: FlaskClient, dataset: Dataset, sessions: Sessions, object_store: ObjectStore, size: int
 ) -> None:
-    wide = make_sample(sessions, dataset, digest="w" * 64)
-    object_store.put(wide.object_key, image_bytes("JPEG", picture(size=(1000, 500))), content_type="image/jpeg")
+    data = image_bytes("JPEG", picture(size=(1000, 500)))
+    wide = make_sample(sessions, dataset, digest=hashlib.sha256(data).hexdigest())
+    object_store.put(wide.object_key, data, content_type="image/jpeg")
     answer = client.get(f"/v1/samples/{wide.id}/thumbnail?size={size}")
     assert (answer.mimetype, picture_of(answer).size) == ("image/jpeg", (size, size // 2))
 
@@ -259,8 +261,9 @@ def test_a_small_image_is_not_blown_up(client: FlaskClient, sample: Sample) -> N
 def test_a_thumbnail_is_upright(
     client: FlaskClient, dataset: Dataset, sessions: Sessions, object_store: ObjectStore, orientation: int
 ) -> None:
-    turned = make_sample(sessions, dataset, digest=str(orientation) * 64)
-    object_store.put(turned.object_key, sideways_jpeg(orientation), content_type="image/jpeg")
+    data = sideways_jpeg(orientation)
+    turned = make_sample(sessions, dataset, digest=hashlib.sha256(data).hexdigest())
+    object_store.put(turned.object_key, data, content_type="image/jpeg")
     shown = picture_of(client.get(f"/v1/samples/{turned.id}/thumbnail"))
     assert shown.size == ((100, 80) if orientation < 5 else (80, 100))
 
@@ -294,9 +297,9 @@ def test_who_has_the_thumbnail_is_told_so(client: FlaskClient, sample: Sample) -
 
 
 def test_a_thumbnail_that_cannot_be_kept_is_shown_all_the_same(
-    object_store: ObjectStore, sample: Sample
+    object_store: ObjectStore, sample: Sample, sessions: Sessions
 ) -> None:
-    assert operations.thumbnail(FailingStore(object_store, 1), sample, 128).startswith(b"\xff\xd8")
+    assert operations.thumbnail(sessions, FailingStore(object_store, 1), sample, 128).startswith(b"\xff\xd8")
 
 
 def test_a_thumbnail_looks_like_its_image(client: FlaskClient, sample: Sample) -> None:
