@@ -310,7 +310,8 @@ class S3Store:
     def _refusal(self, code: str, message: str) -> StorageUnavailableError:
         if code == _DENIED:
             return StorageDeniedError(
-                f"The access key may not do this in the bucket {self._bucket!r} ({code}): check its policy."
+                f"The access key may not do this in the bucket {self._bucket!r} ({code}): check its policy,"
+                " FOURPOINT_STORAGE_ACCESS_KEY and FOURPOINT_STORAGE_SECRET_KEY."
             )
         if code in _REFUSED:
             return StorageUnavailableError(
