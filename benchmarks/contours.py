@@ -1,6 +1,9 @@
 """How good are the outlines? Measures an engine on objects whose masks are known.
 
-    python benchmarks/contours.py OBJECTS.jsonl [--engine weight-free] [--baselines] [--json]
+    python benchmarks/contours.py OBJECTS.jsonl [--engine weight-free compact] [--baselines] [--json]
+
+Several engines take turns object by object, so that their times are of one run; the model of `compact` is
+FOURPOINT_COMPACT_MODEL, as in the service.
 
 One JSON object a line: `image` and `mask` (paths beside the file), and `top`, `bottom`, `left`, `right`,
 each the [x, y] index of a pixel on the object; optionally `domain`. A mask is an image of the photo's
@@ -10,11 +13,12 @@ size, non-zero on the object.
 import argparse
 import functools
 import json
+import os
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +32,9 @@ from fourpoint_core.domain.prompts import ROLES, ExtremePoints, Prompt
 from fourpoint_core.errors import FourpointError, InvalidInputError
 from fourpoint_core.imaging.upright import decode_upright
 from fourpoint_worker.segmenter.click_prior import arcs_through, expected_extremes
+from fourpoint_worker.segmenter.compact.settings import CompactSettings
 from fourpoint_worker.segmenter.crops import crop_around
-from fourpoint_worker.segmenter.engines import build_engine
+from fourpoint_worker.segmenter.engines import Surroundings, build_engine
 from fourpoint_worker.segmenter.outline import draw_outline
 from fourpoint_worker.segmenter.port import Decoded, Engine, RgbImage
 from fourpoint_worker.segmenter.rasters import fill_rings
@@ -40,6 +45,8 @@ Baseline = Callable[[RgbImage, Prompt], Mask]
 # Objects of one photo follow each other; more photos than these are never in memory.
 _IMAGES_KEPT = 4
 _GRABCUT_CELLS = 160
+# By the shorter side of the object's box, in pixels.
+SIZES = {"short side < 64": (0, 64), "64 to 192": (64, 192), "192 and more": (192, float("inf"))}
 _GREEN, _RED, _WHITE = (60, 220, 60), (255, 60, 60), (255, 255, 255)
 _OVERLAY_SIDE = 480
 
@@ -48,6 +55,14 @@ PHOTOGRAPHS = {
     "coffee": {"top": (287, 16), "bottom": (258, 387), "left": (75, 217), "right": (481, 211)},
     "astronaut": {"top": (238, 15), "bottom": (221, 188), "left": (155, 87), "right": (301, 87)},
 }
+
+
+@dataclass(frozen=True)
+class Slip:
+    """Standard error of a click in each direction: so many pixels, and a share of the object's longer side."""
+
+    pixels: float = 0.0
+    share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -61,28 +76,43 @@ class Measure:
     valid: bool = True
     confident: bool = False
     milliseconds: float = 0.0
+    stages: dict[str, float] = field(default_factory=dict)
+    short_side: float = 0.0
     problem: str | None = None
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure what the command line asks for; 0 unless there is nothing to measure."""
     options = _parse(arguments)
-    engine = build_engine(options.engine)
-    engine.warm_up()
+    surroundings = Surroundings(compact=CompactSettings.from_mapping(os.environ))
+    engines = [build_engine(name, surroundings) for name in options.engine]
+    for engine in engines:
+        engine.warm_up()
     if options.photographs:
-        draw_photographs(engine, options.photographs)
+        draw_photographs(engines[0], options.photographs)
         return 0
-    rows = list(read_objects(options.objects, options.limit))
+    rows = [row for row in read_objects(options.objects, options.limit) if _wanted(row, options.domains)]
     root = options.images or options.objects.parent
-    report = {"engine": engine.name, "model_digest": engine.model_digest, "jitter": options.jitter}
-    report |= summary([measure(engine, root, row, options.jitter, options.overlay) for row in rows])
+    slip = Slip(options.jitter, options.jitter_share)
+    measured: list[list[Measure]] = [[] for _ in engines]
+    for row in rows:
+        for engine, measures in zip(engines, measured, strict=True):
+            measures.append(measure(engine, root, row, slip, options.overlay))
+    report: dict[str, Any] = {"jitter": slip.pixels, "jitter_share": slip.share, "engines": []}
+    for engine, measures in zip(engines, measured, strict=True):
+        said = {"engine": engine.name, "model_digest": engine.model_digest}
+        report["engines"].append(said | summary(measures))
     if options.baselines:
         report["baselines"] = {
-            name: summary([measure_baseline(baseline, root, row, options.jitter) for row in rows])
+            name: summary([measure_baseline(baseline, root, row, slip) for row in rows])
             for name, baseline in BASELINES.items()
         }
     print(json.dumps(report, indent=2) if options.json else as_table(report))
     return 0 if rows else 1
+
+
+def _wanted(row: dict[str, Any], domains: list[str]) -> bool:
+    return not domains or row.get("domain") in domains
 
 
 def read_objects(path: Path, limit: int | None) -> Iterator[dict[str, Any]]:
@@ -93,13 +123,13 @@ def read_objects(path: Path, limit: int | None) -> Iterator[dict[str, Any]]:
         yield {"number": number, **json.loads(line)}
 
 
-def measure(engine: Engine, root: Path, row: dict[str, Any], jitter: float, overlay: Path | None) -> Measure:
+def measure(engine: Engine, root: Path, row: dict[str, Any], slip: Slip, overlay: Path | None) -> Measure:
     """Outline one object and compare; one that cannot be read or outlined counts as IoU 0."""
     domain = str(row.get("domain", "all"))
     start = time.perf_counter()
     try:
         image, truth = load_image(root / row["image"]), load_mask(root / row["mask"])
-        prompt = prompt_of(row, jitter, truth.shape)
+        prompt = prompt_of(row, slip, truth.shape)
         start = time.perf_counter()
         outline = draw_outline(engine, Decoded(image), prompt, lambda stage: None)
     except (FourpointError, OSError, KeyError, ValueError) as error:
@@ -118,15 +148,17 @@ def measure(engine: Engine, root: Path, row: dict[str, Any], jitter: float, over
         is_valid(outline.contour, truth.shape),
         outline.confident,
         milliseconds,
+        outline.milliseconds,
+        short_side(row),
     )
 
 
-def measure_baseline(baseline: Baseline, root: Path, row: dict[str, Any], jitter: float) -> Measure:
+def measure_baseline(baseline: Baseline, root: Path, row: dict[str, Any], slip: Slip) -> Measure:
     """The same comparison for a mask that needs no engine."""
     domain = str(row.get("domain", "all"))
     try:
         image, truth = load_image(root / row["image"]), load_mask(root / row["mask"])
-        prompt = prompt_of(row, jitter, truth.shape)
+        prompt = prompt_of(row, slip, truth.shape)
     except (FourpointError, OSError, KeyError, ValueError) as error:
         return Measure(domain, 0.0, problem=f"{type(error).__name__}: {error}")
     start = time.perf_counter()
@@ -147,9 +179,20 @@ def load_mask(path: Path) -> Mask:
         return np.asarray(image.convert("L")) > 0
 
 
-def prompt_of(row: dict[str, Any], jitter: float, shape: tuple[int, ...]) -> Prompt:
-    """Clicks in the middles of the given pixels, each coordinate off by a normal error of `jitter` pixels."""
+def extent(row: dict[str, Any]) -> tuple[float, float]:
+    """Width and height of the object in pixels."""
+    return row["right"][0] - row["left"][0] + 1, row["bottom"][1] - row["top"][1] + 1
+
+
+def short_side(row: dict[str, Any]) -> float:
+    """Of the object's box, in pixels."""
+    return min(extent(row))
+
+
+def prompt_of(row: dict[str, Any], slip: Slip, shape: tuple[int, ...]) -> Prompt:
+    """Clicks in the middles of the given pixels, each coordinate off by a normal error."""
     height, width = shape[:2]
+    jitter = slip.pixels + slip.share * max(extent(row))
     # Seeded by the object: the same clicks for every engine, whatever is measured before it.
     errors = np.random.default_rng(row.get("number", 0)).normal(0, 1, (4, 2)) * jitter
     clicks = np.array([row[role] for role in ROLES], float) + 0.5 + errors
@@ -253,7 +296,20 @@ def summary(measures: list[Measure]) -> dict[str, Any]:
     return {
         "overall": figures(measures),
         "domains": {domain: figures([one for one in measures if one.domain == domain]) for domain in domains},
+        "sizes": {
+            name: figures([one for one in measures if low <= one.short_side < high])
+            for name, (low, high) in SIZES.items()
+        },
+        "stages": stages(measures),
         "problems": sorted({one.problem for one in measures if one.problem}),
+    }
+
+
+def stages(measures: list[Measure]) -> dict[str, float]:
+    """Median milliseconds of each stage that the engine tells apart."""
+    names = {name: None for one in measures for name in one.stages}
+    return {
+        name: _rounded(statistics.median, [one.stages.get(name, 0.0) for one in measures]) for name in names
     }
 
 
@@ -282,14 +338,16 @@ def _rounded(average: Callable[[Iterable[float]], float], values: list[Any]) -> 
 def as_table(report: dict[str, Any]) -> str:
     """The report for a person: one line per domain, then one per baseline."""
     heading = f"{'':22}{'objects':>8}{'mean':>8}{'median':>8}{'px':>7}{'vertices':>10}{'invalid':>9}{'ms':>8}"
-    lines = [
-        f"{report['engine']} ({report['model_digest'][:12]}), clicks off by {report['jitter']:g} px",
-        heading,
-    ]
-    lines += [_line(name, figure) for name, figure in report["domains"].items()]
-    lines += [_line("overall", report["overall"])]
+    slip = f"clicks off by {report['jitter']:g} px + {report['jitter_share']:.0%} of the object"
+    lines = [slip]
+    for one in report["engines"]:
+        lines += ["", f"{one['engine']} ({one['model_digest'][:12]})", heading]
+        lines += [_line(name, figure) for name, figure in (one["domains"] | one["sizes"]).items()]
+        lines += [_line("overall", one["overall"])]
+        lines += ["median ms: " + ", ".join(f"{name} {value:.1f}" for name, value in one["stages"].items())]
+        lines += [f"! {problem}" for problem in one["problems"]]
     lines += [_line(name, one["overall"]) for name, one in report.get("baselines", {}).items()]
-    return "\n".join([*lines, *(f"! {problem}" for problem in report["problems"])])
+    return "\n".join(lines)
 
 
 def _line(name: str, figure: dict[str, Any]) -> str:
@@ -306,7 +364,7 @@ def draw_photographs(engine: Engine, folder: Path) -> None:
 
     for name, clicks in PHOTOGRAPHS.items():
         image = np.asarray(getattr(data, name)())
-        prompt = prompt_of(dict(clicks), 0.0, image.shape)
+        prompt = prompt_of(dict(clicks), Slip(), image.shape)
         outline = draw_outline(engine, Decoded(image), prompt, lambda stage: None)
         save_overlay(folder / f"contours-{name}.png", image, prompt, outline.contour)
 
@@ -347,10 +405,12 @@ def _since(start: float) -> float:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("objects", type=Path, nargs="?", help="JSON lines, one object each")
-    parser.add_argument("--engine", default="weight-free")
+    parser.add_argument("--engine", nargs="+", default=["weight-free"], help="one or more, measured in turns")
+    parser.add_argument("--domains", nargs="*", default=[], help="only objects of these")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
     parser.add_argument("--limit", type=int, help="measure about this many objects, spread over the file")
     parser.add_argument("--jitter", type=float, default=0.0, help="standard error of each click, in pixels")
+    parser.add_argument("--jitter-share", type=float, default=0.0, help="the same, as a share of the object")
     parser.add_argument("--baselines", action="store_true", help="measure the usual baselines as well")
     parser.add_argument("--images", type=Path, help="folder of the paths in the file, if not the file's own")
     parser.add_argument("--overlay", type=Path, help="folder for one picture per object")

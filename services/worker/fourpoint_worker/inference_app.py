@@ -30,6 +30,7 @@ from fourpoint_worker.process import (
     log_as_json,
     register_tasks,
 )
+from fourpoint_worker.segmenter.compact.settings import CompactSettings
 from fourpoint_worker.segmenter.engines import Surroundings, build_engine
 from fourpoint_worker.segmenter.port import Engine
 from fourpoint_worker.segmenter.sam.settings import SamSettings
@@ -47,9 +48,9 @@ logger = logging.getLogger(__name__)
 class InferenceProcess:
     """What lives as long as the process, shared by its threads. Methods follow Celery's signals."""
 
-    def __init__(self, settings: WorkerSettings, sam: SamSettings):
+    def __init__(self, settings: WorkerSettings, sam: SamSettings, compact: CompactSettings):
         self._settings = settings
-        self._sam = sam
+        self._sam, self._compact = sam, compact
         self._clicks = ClicksInHand()
         self._metrics = InferenceMetrics()
         self._jobs: JobProcess | None = None
@@ -61,7 +62,8 @@ class InferenceProcess:
         clients = build_clients(self._settings)
         shared = open_shared_tier(self._settings, clients.redis, clients.store)
         try:
-            engine = build_engine(self._settings.engine, Surroundings(self._sam, shared, self._metrics.engine))
+            surroundings = Surroundings(self._sam, self._compact, shared, self._metrics.engine)
+            engine = build_engine(self._settings.engine, surroundings)
             engine.warm_up()
             self._metrics.serve(self._settings.metrics_address)
         except SettingsError as error:
@@ -124,11 +126,15 @@ class InferenceProcess:
         )
 
 
-def create_app(settings: WorkerSettings, sam: SamSettings | None = None) -> Celery:
+def create_app(
+    settings: WorkerSettings, sam: SamSettings | None = None, compact: CompactSettings | None = None
+) -> Celery:
     """The Celery application; everything else is built when the worker starts."""
     app = celery_app(settings, "fourpoint-inference")
     app.conf.broker_transport = TRANSPORT
-    process = InferenceProcess(settings, sam or SamSettings.from_mapping({}))
+    process = InferenceProcess(
+        settings, sam or SamSettings.from_mapping({}), compact or CompactSettings.from_mapping({})
+    )
     signals.worker_init.connect(process.begins, weak=False)
     signals.worker_ready.connect(process.consumes, weak=False)
     signals.worker_shutdown.connect(process.shuts_down, weak=False)
@@ -142,7 +148,8 @@ def main() -> None:
     give_freed_memory_back()
     settings = WorkerSettings.from_mapping(os.environ)
     arguments = command_line("threads", settings.inference_threads, [queue.value for queue in INFERENCE_QUEUES])
-    sys.exit(create_app(settings, SamSettings.from_mapping(os.environ)).worker_main(arguments))
+    sam, compact = SamSettings.from_mapping(os.environ), CompactSettings.from_mapping(os.environ)
+    sys.exit(create_app(settings, sam, compact).worker_main(arguments))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from fourpoint_worker.segmenter.click_prior import (
 )
 from fourpoint_worker.segmenter.click_window import clip_window, object_size
 from fourpoint_worker.segmenter.colour_mixtures import ColourMixture, fit_mixture
+from fourpoint_worker.segmenter.corrections import Pull, correction_odds
 from fourpoint_worker.segmenter.crops import Crop, crop_around
 from fourpoint_worker.segmenter.graph_cut import contrast_edges, min_cut
 from fourpoint_worker.segmenter.port import Checkpoint, Decoded, Picture, RgbImage, SoftMask, Urgency
@@ -226,16 +227,9 @@ class WeightFreeEngine:
         )
 
     def _corrections(self, scene: _Scene, prompt: Prompt) -> FloatGrid:
-        """Each correction speaks for the cells near it that look like it, not for its own cell alone."""
-        p, push = self._parameters, np.zeros(scene.crop.shape, np.float32)
-        x, y = scene.crop.cell_centres()
-        for vertex, verdict in [(v, 1) for v in prompt.include] + [(v, -1) for v in prompt.exclude]:
-            cell = scene.crop.cell_at(vertex)
-            if cell is not None:
-                far = np.hypot(x - vertex[0], y - vertex[1]) / (p.correction_reach * object_size(prompt.box))
-                unlike = np.linalg.norm(scene.lab - scene.lab[cell], axis=2) / p.correction_likeness
-                push += verdict * p.correction * np.exp(-np.square(far) - np.square(unlike)).astype(np.float32)
-        return push
+        p = self._parameters
+        pull = Pull(p.correction, p.correction_reach, p.correction_likeness)
+        return correction_odds(scene.crop, scene.lab, prompt, pull)
 
     def _cut(self, scene: _Scene, log_odds: FloatGrid, smoothness: float) -> Labels:
         p = self._parameters

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as refusals
 
 from fourpoint_core.errors import SettingsError
 from fourpoint_worker.segmenter.compact.window import GridRule
@@ -29,6 +30,16 @@ OUTPUT = "logits"
 
 _PREFIX = "fourpoint."
 _FORM = "1"
+
+# What onnxruntime raises for a file that it cannot run; they have no base of their own.
+_REFUSALS = (
+    refusals.Fail,
+    refusals.InvalidArgument,
+    refusals.InvalidGraph,
+    refusals.InvalidProtobuf,
+    refusals.NotImplemented,
+    refusals.RuntimeException,
+)
 
 FloatGrid = npt.NDArray[np.float32]
 
@@ -48,7 +59,7 @@ class ModelFile:
                 content, sess_options=options, providers=["CPUExecutionProvider"]
             )
             self.rule = rule_from(self._session.get_modelmeta().custom_metadata_map)
-        except (OSError, KeyError, ValueError, RuntimeError) as error:
+        except (OSError, KeyError, ValueError, *_REFUSALS) as error:
             raise SettingsError(f"{path} is not a model of the engine 'compact': {error}") from error
         self.digest = hashlib.sha256(content).hexdigest()
 
