@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .PHONY: setup demo clean-data test test-training test-sam test-faults test-clients test-schemathesis test-schemathesis-long
-.PHONY: clients lint types contracts openapi lock lock-training clean
+.PHONY: clients lint types contracts openapi env-example lock lock-training clean
 
 setup: $(STAMP)
 
@@ -100,6 +100,9 @@ openapi: setup
 # The types of the TypeScript client, written from the contract; `make test-clients` fails where they differ.
 clients: openapi clients/typescript/node_modules/.installed
 	@cd clients/typescript && PATH="$(CURDIR)/.venv-node/bin:$$PATH" npm run --silent generate
+
+env-example: setup
+	@$(BIN)/python -m fourpoint_standalone.env_example deploy/env.example
 
 lock: setup
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-emit-index-url pyproject.toml -o requirements.lock

@@ -2,9 +2,13 @@
 
 import os
 
-bind = os.environ.get("FOURPOINT_BIND", "127.0.0.1:8040")
-workers = int(os.environ.get("FOURPOINT_API_WORKERS", "2"))
-threads = int(os.environ.get("FOURPOINT_API_THREADS", "32"))
+from fourpoint_api.settings import ServerSettings
+
+settings = ServerSettings.from_mapping(os.environ)
+bind = settings.bind
+workers = settings.workers
+threads = settings.threads
+worker_tmp_dir = settings.worker_tmp_dir or None
 worker_class = "fourpoint_api.gunicorn_worker.Worker"
 # A filter with a hundred labels in its address; the most that gunicorn can be told.
 limit_request_line = 8190

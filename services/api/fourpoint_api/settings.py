@@ -6,7 +6,7 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from fourpoint_core.errors import SettingsError
-from fourpoint_core.settings import MEBIBYTE, CoreSettings, variable
+from fourpoint_core.settings import MEBIBYTE, CoreSettings, FromVariables, variable
 
 _ORIGIN = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:]+\])(:\d{1,5})?", re.ASCII)
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
@@ -133,3 +133,17 @@ class ApiSettings(CoreSettings):
     def origins(self) -> tuple[str, ...]:
         """The origins of pages that may call the API."""
         return tuple(origin for part in self.cors_origins.split(",") if (origin := part.strip()))
+
+
+@dataclass(frozen=True)
+class ServerSettings(FromVariables):
+    """What gunicorn needs to know."""
+
+    bind: str = variable("FOURPOINT_BIND", "address and port of the API", "127.0.0.1:8040")
+    workers: int = variable("FOURPOINT_API_WORKERS", "processes of the API", 2)
+    threads: int = variable("FOURPOINT_API_THREADS", "requests that a process serves at once", 32)
+    worker_tmp_dir: str = variable(
+        "FOURPOINT_API_TEMPORARY_DIRECTORY",
+        "where its processes show that they live; best in memory, as /dev/shm is; empty: the system's",
+        "",
+    )

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from enum import Enum
+from pathlib import Path
 from typing import Any, Self, get_type_hints
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from fourpoint_core.outbound import parse_networks
 
 GIBIBYTE = 1024**3
 MEBIBYTE = 2**20
+FILE_SUFFIX = "_FILE"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
@@ -45,7 +47,11 @@ class FromVariables:
         problems: list[str] = []
         for item in fields(cls):
             name = item.metadata["variable"]
-            text = variables.get(name, "")
+            try:
+                text = given(variables, name, secret=not item.repr)
+            except ValueError as error:
+                problems.append(f"{name}{FILE_SUFFIX}: {error}")
+                continue
             if text == "":
                 if item.default is MISSING:
                     problems.append(f"{name} is not set: {item.metadata['meaning']}")
@@ -62,6 +68,23 @@ class FromVariables:
 
     def check(self) -> None:
         """Reject combinations that parse but cannot work. Raises SettingsError."""
+
+
+def given(variables: Mapping[str, str], name: str, *, secret: bool = False) -> str:
+    """What a variable says; empty: nothing. A secret may also lie in the file that `<name>_FILE` names.
+
+    Orchestrators mount secrets as files: what stands in the environment is shown by `inspect` and inherited by
+    every child. Raises ValueError where the file cannot be read, or both are set.
+    """
+    text, path = variables.get(name, ""), variables.get(name + FILE_SUFFIX, "")
+    if not secret or not path:
+        return text
+    if text:
+        raise ValueError(f"{name} is set as well; leave one of the two out")
+    try:
+        return Path(path).read_text().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
 
 
 def _parse(text: str, kind: Any) -> Any:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import click
 
+from fourpoint_core.settings import given
 from fourpoint_standalone.model_commands import models
 from fourpoint_standalone.processes import StandaloneError
 from fourpoint_standalone.version_commands import versions
@@ -59,7 +60,7 @@ def _database(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _database_url(data_directory: Path) -> str:
-    named = os.environ.get("FOURPOINT_DATABASE_URL")
+    named = _named_database()
     if named:
         return named
     # As the stack has left it there; `fourpoint --help` is not to load the stack.
@@ -70,6 +71,13 @@ def _database_url(data_directory: Path) -> str:
             "or set FOURPOINT_DATABASE_URL."
         )
     return file.read_text()
+
+
+def _named_database() -> str:
+    try:
+        return given(os.environ, "FOURPOINT_DATABASE_URL", secret=True)
+    except ValueError as error:
+        raise StandaloneError(f"FOURPOINT_DATABASE_URL_FILE: {error}") from error
 
 
 _STACK_OPTIONS = (
@@ -202,7 +210,7 @@ def migrate() -> None:
     """Bring the database that FOURPOINT_DATABASE_URL names to this version's schema."""
     from fourpoint_standalone.schema import upgrade  # noqa: PLC0415
 
-    url = os.environ.get("FOURPOINT_DATABASE_URL")
+    url = _named_database()
     if not url:
         raise StandaloneError("FOURPOINT_DATABASE_URL is not set: postgresql://user:password@host:5432/name")
     upgrade(url)

@@ -1,10 +1,12 @@
 """Settings: read once, parsed and never guessed, and a process that cannot work does not start."""
 
+from pathlib import Path
+
 import pytest
 
 from fourpoint_api.settings import ApiSettings, Auth
 from fourpoint_core.errors import SettingsError
-from fourpoint_core.settings import CoreSettings
+from fourpoint_core.settings import CoreSettings, given
 
 NEEDED = {
     "FOURPOINT_DATABASE_URL": "postgresql://fourpoint:hidden-1@db/fourpoint",
@@ -138,3 +140,25 @@ def test_origins_of_pages_are_taken(text: str) -> None:
 def test_what_is_no_origin_of_a_page_is_named(text: str) -> None:
     with pytest.raises(SettingsError, match="FOURPOINT_CORS_ORIGINS"):
         ApiSettings.from_mapping({**NEEDED, **SECRET, "FOURPOINT_CORS_ORIGINS": text})
+
+
+def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("from the file\n")
+    assert given({"PASSWORD_FILE": str(file)}, "PASSWORD", secret=True) == "from the file"
+
+
+def test_only_a_secret_is_looked_for_in_a_file(tmp_path: Path) -> None:
+    assert given({"NAME_FILE": str(tmp_path / "missing")}, "NAME") == ""
+
+
+def test_a_secret_in_two_places_stops_the_start(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="leave one of the two out"):
+        given({"PASSWORD": "a", "PASSWORD_FILE": str(tmp_path)}, "PASSWORD", secret=True)
+
+
+def test_a_secret_file_that_cannot_be_read_stops_the_start_by_name(tmp_path: Path) -> None:
+    variables = {**NEEDED, "FOURPOINT_DATABASE_URL_FILE": str(tmp_path / "missing")}
+    del variables["FOURPOINT_DATABASE_URL"]
+    with pytest.raises(SettingsError, match="FOURPOINT_DATABASE_URL_FILE"):
+        CoreSettings.from_mapping(variables)

@@ -1,0 +1,38 @@
+# The workers. Two targets, the same code:
+#   cpu  the engines that need no GPU, and background work:  docker build -f deploy/worker.Dockerfile --target cpu -t fourpoint-worker .
+#   gpu  with torch for SAM checkpoints (CUDA comes in torch's wheels):     ... --target gpu -t fourpoint-worker-gpu .
+ARG PYTHON_IMAGE=docker.io/library/python:3.11-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS source
+RUN python -m venv /opt/fourpoint
+WORKDIR /src
+COPY requirements*.lock ./
+COPY pyproject.toml README.md ./
+COPY services services
+
+FROM source AS build-cpu
+RUN /opt/fourpoint/bin/python -m pip install --no-cache-dir --constraint requirements.lock '.[worker]' \
+    && find /opt/fourpoint -name __pycache__ -prune -exec rm -rf {} + \
+    && /opt/fourpoint/bin/python -m pip uninstall --yes --quiet pip setuptools
+
+FROM source AS build-gpu
+RUN /opt/fourpoint/bin/python -m pip install --no-cache-dir --constraint requirements-sam.lock '.[worker,sam]' \
+    && find /opt/fourpoint -name __pycache__ -prune -exec rm -rf {} +
+
+FROM ${PYTHON_IMAGE} AS run
+RUN groupadd --system --gid 10001 fourpoint \
+    && useradd --system --uid 10001 --gid fourpoint --home-dir /nonexistent --shell /usr/sbin/nologin fourpoint
+ENV PATH=/opt/fourpoint/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+USER 10001:10001
+WORKDIR /tmp
+HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 CMD ["python", "-m", "fourpoint_worker.alive"]
+CMD ["python", "-m", "fourpoint_worker.inference_app"]
+
+FROM run AS gpu
+COPY --from=build-gpu /opt/fourpoint /opt/fourpoint
+ENV FOURPOINT_ENGINE=sam
+
+FROM run AS cpu
+COPY --from=build-cpu /opt/fourpoint /opt/fourpoint
