@@ -3,6 +3,7 @@
 from alembic.util import CommandError
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from fourpoint_core.errors import SettingsError
 from fourpoint_core.store import migrate
 from fourpoint_standalone.processes import StandaloneError
 
@@ -20,5 +21,7 @@ def upgrade(database_url: str) -> None:
         ) from error
     except DBAPIError as error:
         raise StandaloneError(f"The migration did not run to its end; run it again. {error.orig}") from error
+    except SettingsError as error:
+        raise StandaloneError(str(error)) from error
     except CommandError as error:
         raise StandaloneError(f"A newer version of Fourpoint has used this database: {error}") from error

@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.pool import NullPool
 
+from fourpoint_core.errors import SettingsError
 from fourpoint_core.ids import LOCAL_USER_ID
 from fourpoint_core.store import migrate
 from fourpoint_core.store.models import Base
@@ -48,6 +49,18 @@ def test_a_second_upgrade_changes_nothing(empty: Connection, empty_database_url:
     for _ in range(2):
         migrate.upgrade(empty_database_url)
     assert empty.scalar(text("SELECT count(*) FROM users")) == 1
+
+
+def test_a_database_that_is_not_in_unicode_is_refused(empty: Connection, empty_database_url: str) -> None:
+    name = f"{empty.engine.url.database}_ascii"
+    making = empty.execution_options(isolation_level="AUTOCOMMIT")
+    making.execute(text(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"))
+    try:
+        url = empty.engine.url.set(database=name).render_as_string(hide_password=False)
+        with pytest.raises(SettingsError, match="SQL_ASCII; make one with ENCODING 'UTF8'"):
+            migrate.upgrade(url)
+    finally:
+        making.execute(text(f"DROP DATABASE {name}"))
 
 
 def test_the_tables_are_what_the_models_describe(migrated: Connection) -> None:

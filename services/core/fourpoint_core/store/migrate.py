@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
+from fourpoint_core.errors import SettingsError
 from fourpoint_core.store.session import with_driver
 
 # Any constant will do, as long as every version uses the same.
@@ -23,9 +24,10 @@ STATEMENT_TIMEOUT = "10min"
 
 
 def upgrade(database_url: str) -> None:
-    """Apply all migrations that the database lacks."""
+    """Apply all migrations that the database lacks. Raises SettingsError where it is not in Unicode."""
     engine = create_engine(with_driver(database_url), poolclass=NullPool)
     with engine.connect() as connection:
+        _require_unicode(connection)
         connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
         connection.execute(text(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'"))
         # Held until the connection closes, so a migrator that dies leaves nothing locked. Waited for by
@@ -43,6 +45,14 @@ def is_current(connection: Connection) -> bool:
     known = {revision.revision for revision in script.walk_revisions()}
     # A newer schema than ours is fine: migrations work with the previous version's code.
     return set(script.get_heads()) <= set(applied) or not set(applied) <= known
+
+
+def _require_unicode(connection: Connection) -> None:
+    encoding = connection.scalar(text("SHOW server_encoding"))
+    if encoding != "UTF8":
+        raise SettingsError(
+            f"The database's encoding is {encoding}; make one with ENCODING 'UTF8' (TEMPLATE template0)."
+        )
 
 
 def _wait_for_lock(connection: Connection) -> None:
