@@ -18,29 +18,21 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 # ruff: noqa: E402
 import argparse
 import json
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from statistics import quantiles
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 from benchmarks.support import servers
-from benchmarks.support.many_samples import DAYS, Seeded, seeded
+from benchmarks.support.figures import percentiles
+from benchmarks.support.many_samples import DAYS, Seeded, directory_for, labeler_token, seeded
 from benchmarks.support.raw_lists import LIMIT
 from benchmarks.support.servers import Server
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import create_engine
-from sqlalchemy.pool import NullPool
-
-from fourpoint_core.domain.access import Role, Scope
-from fourpoint_core.store.queries import members, tokens
-from fourpoint_core.store.session import sessions_for, unit_of_work
 
 WARM_UP = 5
 
@@ -76,12 +68,12 @@ def main() -> None:
     """Seed, ask, print, and end with everything stopped."""
     options = _options()
     console = Console(stderr=True)
-    with _directory(options.keep) as directory, ExitStack() as stack:
+    with directory_for(options.keep, "lists") as directory, ExitStack() as stack:
         url = stack.enter_context(servers.database(directory, "lists"))
         about = seeded(directory, url, options.samples, console)
         api = stack.enter_context(servers.api(directory, url))
         raw = stack.enter_context(servers.baseline("benchmarks.support.raw_lists:app", url))
-        client = stack.enter_context(_client(api, _token(url, about)))
+        client = stack.enter_context(_client(api, labeler_token(url, about)))
         cases = _cases(client, about, console)
         results = [
             _measure(client, api, stack.enter_context(_client(raw)), raw, case, options.requests)
@@ -89,24 +81,6 @@ def main() -> None:
             if options.only in case.name
         ]
     _report(results, options)
-
-
-@contextmanager
-def _directory(kept: Path | None) -> Iterator[Path]:
-    if kept is not None:
-        yield kept.resolve()
-        return
-    with tempfile.TemporaryDirectory(prefix="fourpoint-lists-") as name:
-        yield Path(name)
-
-
-def _token(url: str, about: Seeded) -> str:
-    """Of a labeler, as most who list are: of an admin the role is not looked up."""
-    with unit_of_work(sessions_for(create_engine(url, poolclass=NullPool))) as session:
-        labeler, dataset = about.labeler_uuid, about.dataset_uuid
-        members.set_role(session, dataset, labeler, Role.LABELER)
-        _, secret = tokens.add_token(session, labeler, "of the benchmark", Scope.LABEL, timedelta(days=1))
-    return secret
 
 
 def _client(server: Server, token: str | None = None) -> httpx.Client:
@@ -199,12 +173,7 @@ def _measure(
         round((now - then) / requests, 2)
         for now, then in zip((api.cpu_milliseconds(), raw.cpu_milliseconds()), used, strict=True)
     )
-    return Result(case.name, *_percentiles(ours[WARM_UP:]), cpu, *_percentiles(theirs[WARM_UP:]), raw_cpu)
-
-
-def _percentiles(times: list[float]) -> tuple[float, float]:
-    cuts = quantiles(times, n=20)
-    return round(cuts[9], 2), round(cuts[18], 2)
+    return Result(case.name, *percentiles(ours[WARM_UP:]), cpu, *percentiles(theirs[WARM_UP:]), raw_cpu)
 
 
 # Output

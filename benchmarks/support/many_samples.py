@@ -7,8 +7,10 @@ holds it against the documents, and counts.
 import io
 import json
 import random
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,9 +23,10 @@ from rich.console import Console
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
+from fourpoint_core.domain.access import Role, Scope
 from fourpoint_core.ids import new_id
 from fourpoint_core.store import migrate
-from fourpoint_core.store.queries import tallies
+from fourpoint_core.store.queries import members, tallies, tokens
 from fourpoint_core.store.session import sessions_for, unit_of_work
 from fourpoint_standalone.recounting import recount
 
@@ -44,16 +47,6 @@ class Seeded:
     labeler_id: str
     middle_id: str
     start: str
-
-    @property
-    def dataset_uuid(self) -> UUID:
-        """Of the dataset."""
-        return UUID(self.dataset_id)
-
-    @property
-    def labeler_uuid(self) -> UUID:
-        """Of the labeler."""
-        return UUID(self.labeler_id)
 
 
 def seeded(directory: Path, url: str, count: int, console: Console) -> Seeded:
@@ -77,6 +70,25 @@ def seeded(directory: Path, url: str, count: int, console: Console) -> Seeded:
     console.print(f"seeded {count:,} samples in {time.monotonic() - began:.0f} s")
     noted.write_text(json.dumps(asdict(made)))
     return made
+
+
+@contextmanager
+def directory_for(kept: Path | None, name: str) -> Iterator[Path]:
+    """The directory to be kept; or one of a run's own, which ends with it."""
+    if kept is not None:
+        yield kept.resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix=f"fourpoint-{name}-") as directory:
+        yield Path(directory)
+
+
+def labeler_token(url: str, about: Seeded) -> str:
+    """Of somebody who labels, as most callers are: an admin's role is not looked up."""
+    labeler, dataset = UUID(about.labeler_id), UUID(about.dataset_id)
+    with unit_of_work(sessions_for(create_engine(url, poolclass=NullPool))) as session:
+        members.set_role(session, dataset, labeler, Role.LABELER)
+        _, secret = tokens.add_token(session, labeler, "of the benchmark", Scope.LABEL, timedelta(days=1))
+    return secret
 
 
 class _Seeding:
