@@ -21,6 +21,7 @@ __all__ = [
     "autocommit",
     "connect",
     "effect_var",
+    "note_change",
     "note_result",
     "noted_result",
     "one_at_a_time",
@@ -144,6 +145,11 @@ def unhurried_commit(sessions: Sessions) -> Iterator[Session]:
 
 def _do_not_wait(session: Session) -> None:
     session.connection().exec_driver_sql("SET LOCAL synchronous_commit = off")
+
+
+def note_change(session: Session) -> None:
+    """Say that a statement, written as text, changes something; of others the session sees it itself."""
+    session.info[_CHANGED] = True
 
 
 def note_result(session: Session, result: dict[str, Any]) -> None:

@@ -74,11 +74,12 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the requests of one save refer to, looked up once for all of them."""
+    """What the requests of one save refer to, looked up once for all of them. held: as for `settle`."""
 
     sample: Sample
     labels_by_name: Mapping[str, UUID]
     label_ids: Collection[UUID]
+    held: Collection[UUID]
     contours: Mapping[UUID, InferredContour]
 
 
@@ -114,10 +115,14 @@ def add(
         sample = samples.get_sample(session, sample_id, lock=True)
         known = _look_up(session, sample, [wanted])
         new = _new_annotation(known, wanted)
-        # Who repeats a request whose answer was lost gets the answer, though the state has moved on since.
-        if not annotations.is_there(session, sample, new):
-            expected.require(session, sample)
-        changed = annotations.add_annotation(session, sample, new, author)
+        changed = annotations.add_annotation(
+            session,
+            sample,
+            new,
+            author,
+            check=lambda: expected.require(session, sample),
+            held=known.held,
+        )
         drafts.take_from_draft(session, sample.id, author, new.id)
         return sample, annotations.current_annotation(session, sample.id, new.id), changed
 
@@ -148,7 +153,7 @@ def replace_all(
             raise
         if not annotations.is_document(current, contents):
             expected.require(session, sample)
-        annotations.replace_document(session, sample, current, contents, author)
+        annotations.replace_document(session, sample, current, contents, author, held=known.held)
         drafts.discard_draft(session, sample.id, author)
         return document_of(session, sample)
 
@@ -253,7 +258,7 @@ def _look_up(
     held = labels.hold_labels(session, sample.dataset_id, others)
     contour_ids = {item.contour_id for item in wanted if item.contour_id is not None}
     contours = annotations.get_contours(session, sample.id, contour_ids)
-    return _Known(sample, by_name, in_use | held.keys(), contours)
+    return _Known(sample, by_name, in_use | held.keys(), held.keys(), contours)
 
 
 def _new_annotation(known: _Known, wanted: AnnotationRequest) -> NewAnnotation:

@@ -11,7 +11,7 @@ from fourpoint_api.resources.annotations.conditions import required_condition, s
 from fourpoint_api.resources.annotations.operations import AnnotationRequest, GeometryEdit
 from fourpoint_api.resources.annotations.preconditions import document_etag
 from fourpoint_api.resources.annotations.rendering import render, render_document
-from fourpoint_api.web import etags, examples
+from fourpoint_api.web import etags, examples, plain_json
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id
 from fourpoint_api.web.documented import not_modified, problems
@@ -52,7 +52,7 @@ class Annotations(MethodView):
         tag = document_etag(document.sample, document.annotations)
         if etags.is_known(tag):
             return etags.not_modified(tag)
-        return render_document(document), 200, {"ETag": tag}
+        return plain_json.answer(render_document(document), {"ETag": tag})
 
     @sends(blueprint, "ETag")
     @blueprint.doc(operationId="replaceAnnotations")
@@ -85,7 +85,7 @@ class Annotations(MethodView):
             clients().sessions, sample_id, wanted, required_condition(), current_user_id()
         )
         tag = document_etag(document.sample, document.annotations)
-        return render_document(document), 200, {"ETag": tag}
+        return plain_json.answer(render_document(document), {"ETag": tag})
 
     @sends(blueprint, "ETag")
     @blueprint.doc(operationId="addAnnotation")
@@ -102,7 +102,7 @@ class Annotations(MethodView):
         sample, added, changed = operations.add(
             clients().sessions, sample_id, _wanted(body), stated_condition(), current_user_id()
         )
-        return render(added), 201 if changed else 200, {"ETag": document_etag(sample)}
+        return plain_json.answer(render(added), {"ETag": document_etag(sample)}, 201 if changed else 200)
 
     @sends(blueprint, "ETag")
     @blueprint.doc(operationId="deleteAnnotations")
@@ -125,7 +125,7 @@ class OneAnnotation(MethodView):
     def get(self, sample_id: UUID, annotation_id: UUID) -> Any:
         """Read one object; the ETag is the document's."""
         sample, found = operations.read_one(clients().sessions, sample_id, annotation_id)
-        return render(found), 200, {"ETag": document_etag(sample)}
+        return plain_json.answer(render(found), {"ETag": document_etag(sample)})
 
     @sends(blueprint, "ETag")
     @blueprint.doc(operationId="changeAnnotation")
@@ -155,7 +155,7 @@ class OneAnnotation(MethodView):
             required_condition() if blind else stated_condition(),
             current_user_id(),
         )
-        return render(changed), 200, {"ETag": document_etag(sample)}
+        return plain_json.answer(render(changed), {"ETag": document_etag(sample)})
 
     @sends(blueprint, "ETag")
     @blueprint.doc(operationId="deleteAnnotation")

@@ -4,36 +4,35 @@
 that does not grow with the objects in them.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Integer, Table, Uuid, case, func, literal, null, or_, select, update
+from sqlalchemy import Table, Uuid, func, or_, select, update
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
 from fourpoint_core.domain.annotations import (
+    MAX_DOCUMENT_VERTICES,
     TRAITS,
     Content,
     NewAnnotation,
     Provenance,
     check_document_size,
 )
+from fourpoint_core.domain.geometry import MAX_VERTICES
 from fourpoint_core.domain.history import FIELD_OF_COLUMN, Action, compare
 from fourpoint_core.errors import IdTakenError, LabelDeletedError, NotFoundError
 from fourpoint_core.store.models import Annotation, InferredContour, Label, Revision, Sample
+from fourpoint_core.store.queries import revision_rows
+from fourpoint_core.store.queries.revision_rows import SHAPE, Opening, Save
+
+__all__ = ["Opening", "Save"]  # beside what stands here: what `settle` takes
 
 _ANNOTATIONS = cast(Table, Annotation.__table__)
-_REVISIONS = cast(Table, Revision.__table__)
 _CONTOURS = cast(Table, InferredContour.__table__)
-_SHAPE = ("bounding_box", "area", "vertex_count")
-# Saves of jobs: who labeled the image stays who did, and what came from a file was labeled by nobody here.
-MECHANICAL = {Action.MERGE_LABEL, Action.DELETE_LABEL, Action.SYNC, Action.PRE_LABEL, Action.REJECT}
-# Of one sample's objects made in one save: their order is kept, since lists go by time.
-_STEP = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,35 +41,6 @@ class LabeledAnnotation:
 
     row: Annotation
     label: Label
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """A row to be written.
-
-    origin: the row that it follows; None for an object that is new to the document.
-    is_copy: it brings `origin` back as it was, and is no edit of it.
-    """
-
-    content: Content
-    origin: Annotation | None = None
-    is_copy: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Save:
-    """What one revision changes. sample: locked; closed: current rows that end with it.
-
-    copy_of: the first revision with just the contents that it brings back, if it brings any back.
-    """
-
-    sample: Sample
-    closed: Sequence[Annotation] = ()
-    opened: Sequence[Opening] = ()
-    undo_to: int | None = None
-    redo_to: int | None = None
-    restored_from: int | None = None
-    copy_of: int | None = None
 
 
 def current_annotations(session: Session, sample_id: UUID) -> Sequence[LabeledAnnotation]:
@@ -108,31 +78,36 @@ def rows_at(session: Session, sample_id: UUID, revision: int) -> dict[UUID, Anno
 
 def content_of(row: Annotation) -> Content:
     """What a row says."""
-    fields = {name: getattr(row, name) for name in (*FIELD_OF_COLUMN, *_SHAPE)}
+    fields = {name: getattr(row, name) for name in (*FIELD_OF_COLUMN, *SHAPE)}
     return Content(id=row.annotation_id, **{**fields, "vertex_count": row.vertex_count or 0})
 
 
-def add_annotation(session: Session, sample: Sample, new: NewAnnotation, author: UUID) -> bool:
+def add_annotation(
+    session: Session,
+    sample: Sample,
+    new: NewAnnotation,
+    author: UUID,
+    *,
+    check: Callable[[], None] = lambda: None,
+    held: Collection[UUID] = (),
+) -> bool:
     """Add one object as a new revision; `sample` is locked by the caller.
 
-    Adding what is already there under the same id changes nothing and returns False.
+    Adding what is already there under the same id changes nothing and returns False, and asks no `check`, the
+    caller's precondition: who repeats a request whose answer was lost gets the answer. held: as for `settle`.
     Raises IdTakenError when the id names something else, or named something that was deleted;
-    LabelDeletedError; or InvalidInputError when the document is full.
+    LabelDeletedError; InvalidInputError when the document is full; or what `check` raises.
     """
     versions = _versions(session, sample, new.id)
     if _is_repetition(versions, new):
         return False
+    check()
     if versions:
         raise IdTakenError(f"The annotation id {new.id} is taken on this sample; use a new id.")
     content = new.content
-    check_document_size(sample.annotation_count + 1, _vertices(session, sample) + content.vertex_count)
-    settle(session, [Save(sample, opened=[Opening(content)])], Action.ADD, author)
+    _check_room(session, sample, content.vertex_count)
+    settle(session, [Save(sample, opened=[Opening(content)])], Action.ADD, author, held)
     return True
-
-
-def is_there(session: Session, sample: Sample, new: NewAnnotation) -> bool:
-    """Whether the document has this object under its id, and said just this of it once."""
-    return _is_repetition(_versions(session, sample, new.id), new)
 
 
 def change_annotation(
@@ -169,10 +144,12 @@ def replace_document(
     wanted: Sequence[Content],
     author: UUID,
     action: Action = Action.REPLACE,
+    held: Collection[UUID] = (),
 ) -> bool:
     """Make `wanted` the document, in place of `current`; `sample` is locked by the caller.
 
-    Returns False where it already is. Raises LabelDeletedError, or InvalidInputError when it is too large.
+    Returns False where it already is. held: as for `settle`. Raises LabelDeletedError, or InvalidInputError
+    when it is too large.
     """
     by_id = {content.id: content for content in wanted}
     difference = compare(current, by_id)
@@ -188,7 +165,7 @@ def replace_document(
             if content.id in difference.changed or content.id not in current
         ],
     )
-    settle(session, [save], action, author)
+    settle(session, [save], action, author, held)
     return True
 
 
@@ -225,23 +202,18 @@ def show_revision(
     settle(session, [save], action, author)
 
 
-def settle(session: Session, saves: Sequence[Save], action: Action, author: UUID) -> None:
+def settle(
+    session: Session, saves: Sequence[Save], action: Action, author: UUID, held: Collection[UUID] = ()
+) -> None:
     """Write one revision of each sample: rows that end, rows that begin, and the sample's new state.
 
     The samples are locked by the caller, each in one save only, and are up to date afterwards; labeled or not
-    follows from the count. Raises LabelDeletedError where a row that begins needs a label that is gone.
+    follows from the count. held: labels that the transaction keeps from being deleted already, see
+    `labels.hold_labels`. Raises LabelDeletedError where a row that begins needs a label that is gone.
     """
-    labels = _living_labels(session, saves)
-    moments = _add_revisions(session, saves, action, author)
+    labels = _living_labels(session, saves, held)
     _close_rows(session, saves)
-    rows = [
-        _columns(save, opening, labels, moments[save.sample.id] + position * _STEP, author)
-        for save in saves
-        for position, opening in enumerate(save.opened)
-    ]
-    if rows:
-        session.execute(insert(_ANNOTATIONS), rows)
-    _update_samples(session, saves, action, author)
+    revision_rows.write(session, saves, labels, action, author)
 
 
 def record_contour(session: Session, contour: InferredContour) -> None:
@@ -361,20 +333,30 @@ def _origin(session: Session, sample_id: UUID, revision: int) -> int:
     return revision if copy_of is None else copy_of
 
 
+def _check_room(session: Session, sample: Sample, vertex_count: int) -> None:
+    """Refuse one object more, of so many vertices, where the document is full. Raises InvalidInputError."""
+    count = sample.annotation_count + 1
+    # Where even the largest objects would fit, nothing need be counted.
+    is_small = count * MAX_VERTICES <= MAX_DOCUMENT_VERTICES
+    check_document_size(count, vertex_count + (0 if is_small else _vertices(session, sample)))
+
+
 def _vertices(session: Session, sample: Sample) -> int:
     statement = select(func.coalesce(func.sum(Annotation.vertex_count), 0))
     where = (Annotation.sample_id == sample.id, Annotation.valid_to.is_(None))
     return session.scalar(statement.where(*where)) or 0
 
 
-def _living_labels(session: Session, saves: Sequence[Save]) -> dict[UUID, UUID]:
+def _living_labels(session: Session, saves: Sequence[Save], held: Collection[UUID]) -> dict[UUID, UUID]:
     """Where each label of the rows that begin leads: to itself, or to what it was merged into.
 
     They are kept from being deleted until the transaction ends; see `labels.mark_deleted`.
     """
-    wanted = {opening.content.label_id for save in saves for opening in save.opened}
+    needed = {opening.content.label_id for save in saves for opening in save.opened}
+    wanted = needed.difference(held)
+    leading = {label_id: label_id for label_id in needed & set(held)}
     if not wanted:
-        return {}
+        return leading
     merged = select(Label.merged_into).where(Label.id.in_(wanted))
     statement = (
         select(Label)
@@ -384,7 +366,7 @@ def _living_labels(session: Session, saves: Sequence[Save]) -> dict[UUID, UUID]:
         .execution_options(populate_existing=True)
     )
     found = {label.id: label for label in session.scalars(statement)}
-    return {label_id: _living(found, label_id) for label_id in wanted}
+    return leading | {label_id: _living(found, label_id) for label_id in wanted}
 
 
 def _living(found: Mapping[UUID, Label], label_id: UUID) -> UUID:
@@ -395,27 +377,6 @@ def _living(found: Mapping[UUID, Label], label_id: UUID) -> UUID:
         name = label_id if label_id not in found else repr(found[label_id].name)
         raise LabelDeletedError(f"The label {name} was deleted; restore it, or choose another label.")
     return label.id
-
-
-def _add_revisions(
-    session: Session, saves: Sequence[Save], action: Action, author: UUID
-) -> dict[UUID, datetime]:
-    """Number the revisions; when each was made."""
-    values = [
-        {
-            "sample_id": save.sample.id,
-            "number": save.sample.revision + 1,
-            "action": action.value,
-            "author_id": author,
-            "undo_to": save.undo_to,
-            "redo_to": save.redo_to,
-            "restored_from": save.restored_from,
-            "copy_of": save.copy_of,
-        }
-        for save in saves
-    ]
-    statement = insert(_REVISIONS).values(values).returning(_REVISIONS.c.sample_id, _REVISIONS.c.created_at)
-    return {row.sample_id: row.created_at for row in session.execute(statement)}
 
 
 def _close_rows(session: Session, saves: Sequence[Save]) -> None:
@@ -440,58 +401,3 @@ def _close_rows(session: Session, saves: Sequence[Save]) -> None:
         )
         .values(valid_to=Sample.revision + 1)
     )
-
-
-def _columns(
-    save: Save, opening: Opening, labels: Mapping[UUID, UUID], moment: datetime, author: UUID
-) -> dict[str, Any]:
-    content, origin = opening.content, opening.origin
-    made = (author, moment) if origin is None else (origin.created_by, origin.created_at)
-    edited: tuple[UUID | None, datetime | None] = (author, moment)
-    if origin is None:
-        edited = (None, None)
-    elif opening.is_copy:
-        edited = (origin.edited_by, origin.edited_at)
-    return {
-        "sample_id": save.sample.id,
-        "annotation_id": content.id,
-        "valid_from": save.sample.revision + 1,
-        **{name: getattr(content, name) for name in (*FIELD_OF_COLUMN, *_SHAPE)},
-        "label_id": labels[content.label_id],
-        "created_by": made[0],
-        "created_at": made[1],
-        "edited_by": edited[0],
-        "edited_at": edited[1],
-    }
-
-
-def _update_samples(session: Session, saves: Sequence[Save], action: Action, author: UUID) -> None:
-    counts = [save.sample.annotation_count - len(save.closed) + len(save.opened) for save in saves]
-    state = (
-        func.unnest(
-            sql_cast([save.sample.id for save in saves], ARRAY(Uuid)),
-            sql_cast(counts, ARRAY(Integer)),
-            sql_cast([save.copy_of for save in saves], ARRAY(Integer)),
-        )
-        .table_valued("sample_id", "annotation_count", "copy_of", name="state")
-        .render_derived()
-    )
-    mechanical = action in MECHANICAL
-    labeled_by = Sample.labeled_by if mechanical else literal(author, Uuid)
-    labeled_at = Sample.labeled_at if mechanical else func.clock_timestamp()
-    is_labeled = state.c.annotation_count > 0
-    statement = (
-        update(Sample)
-        .where(Sample.id == state.c.sample_id)
-        .values(
-            revision=Sample.revision + 1,
-            annotation_count=state.c.annotation_count,
-            labeled_by=case((is_labeled, labeled_by), else_=null()),
-            labeled_at=case((is_labeled, labeled_at), else_=null()),
-            copied_in=case((state.c.copy_of.is_not(None), Sample.revision + 1), else_=null()),
-            copied_revision=state.c.copy_of,
-        )
-        .returning(Sample)
-    )
-    options = {"populate_existing": True, "synchronize_session": False}
-    session.scalars(statement, execution_options=options).all()

@@ -23,7 +23,7 @@ from fourpoint_core.store.models import (
     UploadIntent,
 )
 from fourpoint_core.store.queries import annotations
-from fourpoint_core.store.queries.annotations import MECHANICAL, Save
+from fourpoint_core.store.queries.revision_rows import MECHANICAL, Save
 
 
 @dataclass(frozen=True, slots=True)
