@@ -15,14 +15,13 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
 from fourpoint_core.domain.annotations import (
-    MAX_DOCUMENT_VERTICES,
     TRAITS,
     Content,
     NewAnnotation,
     Provenance,
     check_document_size,
+    surely_fit,
 )
-from fourpoint_core.domain.geometry import MAX_VERTICES
 from fourpoint_core.domain.history import FIELD_OF_COLUMN, Action, compare
 from fourpoint_core.errors import IdTakenError, LabelDeletedError, NotFoundError
 from fourpoint_core.store.models import Annotation, InferredContour, Label, Revision, Sample
@@ -336,9 +335,8 @@ def _origin(session: Session, sample_id: UUID, revision: int) -> int:
 def _check_room(session: Session, sample: Sample, vertex_count: int) -> None:
     """Refuse one object more, of so many vertices, where the document is full. Raises InvalidInputError."""
     count = sample.annotation_count + 1
-    # Where even the largest objects would fit, nothing need be counted.
-    is_small = count * MAX_VERTICES <= MAX_DOCUMENT_VERTICES
-    check_document_size(count, vertex_count + (0 if is_small else _vertices(session, sample)))
+    if not surely_fit(count):
+        check_document_size(count, vertex_count + _vertices(session, sample))
 
 
 def _vertices(session: Session, sample: Sample) -> int:
