@@ -5,9 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+JUDGES := 'pycocotools>=2.0.11,<3' 'datumaro>=1.13.12,<2' 'supervision>=0.31.2,<1' 'label-studio-converter>=0.0.59,<1'
 
-.PHONY: setup demo clean-data test test-training test-sam test-faults test-clients test-schemathesis test-schemathesis-long
-.PHONY: clients lint types contracts openapi env-example lock lock-training clean
+.PHONY: setup demo clean-data test test-training test-sam test-formats test-faults test-clients test-schemathesis test-schemathesis-long
+.PHONY: clients lint types contracts openapi env-example lock lock-formats lock-training clean
 
 setup: $(STAMP)
 
@@ -42,6 +43,13 @@ clients/typescript/node_modules/.installed: clients/typescript/package-lock.json
 	@.venv-sam/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
+# Libraries of others that read exports pin versions of their own.
+.venv-formats/.installed: requirements-formats.lock | setup
+	@echo "Creating the environment in .venv-formats (0.8 GB; a minute, the first time) ..."
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-formats
+	@$(BIN)/uv pip install --quiet --python .venv-formats/bin/python -r requirements-formats.lock
+	@touch $@
+
 # ONCE=1 ends after the demonstration, PORT= chooses the port of the API.
 demo: setup
 	@$(BIN)/fourpoint demo $(if $(filter-out 0,$(ONCE)),--once) $(if $(PORT),--port $(PORT))
@@ -50,7 +58,7 @@ clean-data: setup
 	@$(BIN)/fourpoint clean-data
 
 test: setup .venv-swift/.installed
-	@$(BIN)/python -m pytest -n auto --dist loadgroup -q -m "not faults and not clients"
+	@$(BIN)/python -m pytest -n auto --dist loadgroup -q -m "not faults and not clients and not judges"
 
 # Where the model of the engine `compact` is trained: torch, in an environment of its own.
 .venv-training/.installed: requirements-training.lock pyproject.toml
@@ -84,6 +92,10 @@ test-schemathesis-long: setup
 test-sam: .venv-sam/.installed
 	@OMP_NUM_THREADS=1 .venv-sam/bin/python -m pytest -n 2 -q tests/sam
 
+# Exports, read by pycocotools, Datumaro, supervision, Label Studio's converter and OpenCV.
+test-formats: setup .venv-formats/.installed
+	@$(BIN)/python -m pytest -n 2 -q -m judges tests/integration/judges
+
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
@@ -107,6 +119,10 @@ env-example: setup
 lock: setup
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-emit-index-url pyproject.toml -o requirements.lock
 
+lock-formats: setup
+	@echo '# Judges of exports, in an environment of their own, `.venv-formats`. Installed by `make test-formats`.' > requirements-formats.lock
+	@printf '%s\n' $(JUDGES) | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header - >> requirements-formats.lock
+
 # What a new environment of the training takes; of torch, whichever build the machine has.
 lock-training:
 	@rm -rf .venv-training && $(PYTHON) -m venv .venv-training
@@ -114,4 +130,4 @@ lock-training:
 	@.venv-training/bin/python -m pip freeze --exclude-editable | sed 's/+cpu//' > requirements-training.lock
 
 clean:
-	rm -rf $(VENV) .venv-sam .venv-swift .venv-node .venv-training clients/typescript/node_modules .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-sam .venv-formats .venv-swift .venv-node .venv-training clients/typescript/node_modules .mypy_cache .ruff_cache .hypothesis

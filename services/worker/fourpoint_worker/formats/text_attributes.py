@@ -1,4 +1,8 @@
-"""An object's attributes for formats in which a value is text: what is none is written as JSON."""
+"""An object's attributes for formats in which a value is text.
+
+What is no text is written as JSON under its own name, so that every tool shows it; which ones these are stands
+in `@fourpoint:json`.
+"""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -9,12 +13,13 @@ from fourpoint_core.errors import InvalidInputError
 from fourpoint_worker.formats.values import FormatError
 
 OWN = "@fourpoint:"
-_JSON = OWN + "json:"
+_JSON = OWN + "json"
 _PAIR = OWN + "pair:"
 
 
 def to_pairs(attributes: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Name and text of each, by name."""
+    as_json: list[str] = []
     for number, key in enumerate(sorted(attributes)):
         value = attributes[key]
         if not _stands(key) or key.startswith(OWN):
@@ -22,25 +27,32 @@ def to_pairs(attributes: dict[str, Any]) -> Iterator[tuple[str, str]]:
         elif isinstance(value, str) and _stands(value):
             yield key, value
         else:
-            yield _JSON + key, _json(value)
+            as_json.append(key)
+            yield key, _json(value)
+    if as_json:
+        yield _JSON, _json(as_json)
 
 
 def from_pairs(pairs: Iterable[tuple[str, str]], line: int | None) -> tuple[dict[str, Any], dict[str, str]]:
     """The attributes, and what else a writer of ours noted under names of its own. Raises FormatError."""
     attributes: dict[str, Any] = {}
     own: dict[str, str] = {}
+    as_json: list[Any] = []
     for key, value in pairs:
-        if key.startswith(_JSON):
-            attributes[key.removeprefix(_JSON)] = _parsed(value, line)
+        if key == _JSON:
+            as_json = _list(value, line)
         elif key.startswith(_PAIR):
-            pair = _parsed(value, line)
-            if not isinstance(pair, list) or len(pair) != 2 or not isinstance(pair[0], str):
+            pair = _list(value, line)
+            if len(pair) != 2 or not isinstance(pair[0], str):
                 raise FormatError("attributes_invalid", "An attribute is a name and a value.", line)
             attributes[pair[0]] = pair[1]
         elif key.startswith(OWN):
             own[key] = value
         else:
             attributes[key] = value
+    for name in as_json:
+        if isinstance(name, str) and isinstance(attributes.get(name), str):
+            attributes[name] = _parsed(attributes[name], line)
     try:
         check_attributes(attributes)
     except InvalidInputError as error:
@@ -66,6 +78,13 @@ def _stands(text: str) -> bool:
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=True, sort_keys=True)
+
+
+def _list(value: str, line: int | None) -> list[Any]:
+    found = _parsed(value, line)
+    if not isinstance(found, list):
+        raise FormatError("attributes_invalid", "Expected a list.", line)
+    return found
 
 
 def _parsed(value: str, line: int | None) -> Any:

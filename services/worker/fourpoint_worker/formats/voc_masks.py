@@ -1,4 +1,6 @@
-"""Pascal VOC with masks: `JPEGImages`, `Annotations`, `SegmentationClass`, `SegmentationObject`.
+"""Pascal VOC with masks: `JPEGImages`, `Annotations`, `SegmentationClass`, `SegmentationObject`, `ImageSets`.
+
+The sets stand in `ImageSets/Segmentation`, and again in `Main` for readers that look for boxes.
 
 Outlines become the pixels whose centres they cover (`rasterised`), the upper object over the lower; where that
 takes pixels from an object it is counted (`overlap_cut`), and where nothing is left (`hidden_by_others`) its
@@ -28,6 +30,7 @@ from fourpoint_worker.formats.xml_elements import text
 
 WHOLE = "default"
 SETS = "ImageSets/Segmentation"
+BOX_SETS = "ImageSets/Main"
 VOID = (224, 224, 192)
 Colour = tuple[int, int, int]
 
@@ -45,9 +48,10 @@ def files(source: ExportSource, notes: Notes) -> Iterator[File]:
     yield File("labelmap.txt", [(head + "".join(rows)).encode()])
     for image in source.images():
         yield from _image_files(image, classes, notes)
-    for usage in source.usages():
-        chosen = (f"{image.stem}\n".encode() for image in source.images() if image.usage == usage)
-        yield File(f"{SETS}/{usage or WHOLE}.txt", chosen)
+    for folder in (SETS, BOX_SETS):
+        for usage in source.usages():
+            chosen = (f"{image.stem}\n".encode() for image in source.images() if image.usage == usage)
+            yield File(f"{folder}/{usage or WHOLE}.txt", chosen)
 
 
 @dataclass(frozen=True, slots=True)
