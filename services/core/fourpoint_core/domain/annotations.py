@@ -183,7 +183,7 @@ def check_document_size(annotations: int, vertices: int, pointer: str = "/annota
 
 def surely_fit(annotations: int) -> bool:
     """Whether a document takes so many objects however large they are, so that nobody need count vertices."""
-    return annotations * MAX_VERTICES <= MAX_DOCUMENT_VERTICES
+    return annotations <= MAX_ANNOTATIONS and annotations * MAX_VERTICES <= MAX_DOCUMENT_VERTICES
 
 
 def _leaves(value: Any, depth: int = 0) -> Iterator[tuple[int, Any]]:
