@@ -121,6 +121,20 @@ def test_a_job_that_kills_every_worker_ends_as_failed(scene: Scene, sweep: Sweep
     job = scene.job(job_id)
     assert job.state == JobState.FAILED
     assert job.error is not None and job.error["code"] == "attempts_exhausted"
+    assert job.error["detail"] == "All 5 attempts ended without a result."
+
+
+def test_a_job_that_hung_to_the_last_says_where(scene: Scene, sweep: Sweep) -> None:
+    job_id = scene.queue_click(scene.sample())
+    change(scene, job_id, max_attempts=1)
+    with unit_of_work(scene.sessions) as session:
+        claimed = leases.claim(session, job_id, "hanging", lease_seconds=0)
+        assert claimed is not None
+        leases.note_overrun(session, claimed.lease, "The stage 'embedding' hung.")
+    sweep.run()
+    error = scene.job(job_id).error
+    assert error is not None and error["code"] == "attempts_exhausted"
+    assert error["detail"].endswith("The last attempt: The stage 'embedding' hung.")
 
 
 def test_a_queued_job_past_its_deadline_ends_as_failed(scene: Scene, sweep: Sweep) -> None:

@@ -70,10 +70,14 @@ def end_without_right(session: Session, job: Job, verdict: Verdict) -> None:
         error: FourpointError = CancelledError("The job was cancelled.")
         finish(session, job, JobState.CANCELLED, AttemptOutcome.CANCELLED, error)
     elif verdict is Verdict.EXPIRE:
-        error = DeadlineExceededError("The job did not end before its deadline; try again.")
+        error = DeadlineExceededError(
+            f"The job did not end before its deadline; try again. {_last_words(session, job)}".rstrip()
+        )
         finish(session, job, JobState.FAILED, AttemptOutcome.LEASE_EXPIRED, error)
     elif verdict is Verdict.EXHAUST:
-        error = AttemptsExhaustedError(f"All {job.max_attempts} attempts ended without a result.")
+        error = AttemptsExhaustedError(
+            f"All {job.max_attempts} attempts ended without a result. {_last_words(session, job)}".rstrip()
+        )
         finish(session, job, JobState.FAILED, AttemptOutcome.LEASE_EXPIRED, error)
 
 
@@ -104,6 +108,16 @@ def close_attempt(session: Session, lease: Lease, outcome: AttemptOutcome, reaso
         )
         .values(ended_at=func.clock_timestamp(), outcome=outcome.value, reason=reason)
     )
+
+
+def _last_words(session: Session, job: Job) -> str:
+    """What is known of how the last try ended; a worker that was killed has said nothing."""
+    reason = session.scalar(
+        select(ATTEMPTS.c.reason).where(
+            ATTEMPTS.c.job_id == job.id, ATTEMPTS.c.lease_number == job.lease_number
+        )
+    )
+    return "" if reason is None else f"The last attempt: {reason}"
 
 
 def _error_document(error: FourpointError) -> dict[str, Any]:
