@@ -1,66 +1,24 @@
-"""The engine as the service uses it: outlines, shared embeddings, many threads."""
+"""The engine as the service uses it: outlines, prompts, many threads."""
 
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
-from redis import Redis
 from tests.sam.conftest import MakeEngine
+from tests.sam.scenes import BRIGHT, DARK, OBJECT, Watched, clicks_on, draw, scene
 from tests.unit.segmenter.scenes import carry_on
 
 from fourpoint_core.domain.geometry import Box, Contour, Part
-from fourpoint_core.domain.prompts import ExtremePoints, Prompt
+from fourpoint_core.domain.prompts import Prompt
 from fourpoint_core.errors import NoOutlineError
-from fourpoint_standalone.redis_server import RedisServer
-from fourpoint_worker.segmenter.embeddings.redis_shelf import RedisShelf
-from fourpoint_worker.segmenter.embeddings.shared import SharedTier
 from fourpoint_worker.segmenter.metrics import EngineMetrics
-from fourpoint_worker.segmenter.outline import draw_outline
-from fourpoint_worker.segmenter.port import Decoded, Outline, RgbImage, Urgency
+from fourpoint_worker.segmenter.port import Decoded, RgbImage, Urgency
 from fourpoint_worker.segmenter.sam.engine import SamEngine
-
-DARK, BRIGHT = 30, 220
-# Bright squares of 16 pixels are what the network sees.
-OBJECT = Box(48, 64, 192, 160)
-
-
-class Watched(Decoded):
-    """A picture that counts how often it is looked at."""
-
-    def __init__(self, image: RgbImage, digest: str):
-        super().__init__(image, digest)
-        self.looks = 0
-
-    def pixels(self) -> RgbImage:
-        self.looks += 1
-        return super().pixels()
-
-    def scaled(self, longest_side: int) -> RgbImage:
-        self.looks += 1
-        return super().scaled(longest_side)
-
-
-def scene(box: Box = OBJECT, side: int = 256) -> RgbImage:
-    image = np.full((side, side, 3), DARK, np.uint8)
-    image[int(box.y0) : int(box.y1), int(box.x0) : int(box.x1)] = BRIGHT
-    return image
-
-
-def clicks_on(box: Box) -> Prompt:
-    x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
-    return Prompt(
-        points=ExtremePoints(
-            top=(x, box.y0 + 0.5), bottom=(x, box.y1 - 0.5), left=(box.x0 + 0.5, y), right=(box.x1 - 0.5, y)
-        )
-    )
-
-
-def draw(engine: SamEngine, picture: Decoded, prompt: Prompt | None = None) -> Outline:
-    return draw_outline(engine, picture, prompt or clicks_on(OBJECT), carry_on)
 
 
 def test_four_clicks_give_the_outline_of_what_lies_between_them(make_engine: MakeEngine) -> None:
@@ -169,89 +127,37 @@ def test_waiting_images_share_calls_of_the_encoder(make_engine: MakeEngine) -> N
     assert registry.get_sample_value("fourpoint_embeddings_total", {"source": "made"}) == 8
 
 
-def test_a_click_waits_for_no_more_than_one_call_of_a_batch(make_engine: MakeEngine) -> None:
-    """Thirty images of a batch stand in the queue when the click comes."""
+@pytest.mark.parametrize("urgency", [Urgency.PREFETCH, Urgency.BATCH])
+def test_a_click_waits_for_no_more_than_the_call_in_hand(make_engine: MakeEngine, urgency: Urgency) -> None:
+    """Ten others stand in the queue when the click comes, while the encoder works on the first of them."""
     engine = make_engine()
     order: list[str] = []
+    go_on = threading.Event()
     encode = engine._queue._encode_call
 
-    def slow(images: list[RgbImage]) -> object:
-        time.sleep(0.05)
-        order.append("click" if images[0].max() == 255 else "batch")
+    def held(images: list[RgbImage]) -> object:
+        order.append("click" if images[0].max() == 255 else "other")
+        assert go_on.wait(30)
         return encode(images)
 
-    engine._queue._encode_call = slow
+    engine._queue._encode_call = held
     bright = scene()
     bright[0, 0] = 255
-    with ThreadPoolExecutor(31) as pool:
-        batch = [
-            pool.submit(engine.prepare, Decoded(scene(), f"batch {n}"), carry_on, Urgency.BATCH)
-            for n in range(30)
+    with ThreadPoolExecutor(11) as pool:
+        others = [
+            pool.submit(engine.prepare, Decoded(scene(), f"other {n}"), carry_on, urgency) for n in range(10)
         ]
-        while len(order) < 3:
-            time.sleep(0.001)
-        before = len(order)
-        pool.submit(draw, engine, Decoded(bright, "click")).result()
-        for future in batch:
+        until(lambda: len(order) == 1 and len(engine._queue._waiting) == 9)
+        click = pool.submit(draw, engine, Decoded(bright, "click"))
+        until(lambda: len(engine._queue._waiting) == 10)
+        go_on.set()
+        for future in (click, *others):
             future.result()
-    assert order.index("click") - before <= 2
+    assert order[:2] == ["other", "click"]
 
 
-# What other workers have made
-
-
-@pytest.fixture(scope="module")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    directory = tmp_path_factory.mktemp("redis")
-    server = RedisServer(directory, port=0)
-    server.start()
-    yield server
-    server.stop(grace_seconds=1)
-
-
-@pytest.fixture
-def shared(redis_server: RedisServer) -> Iterator[SharedTier]:
-    with Redis.from_url(redis_server.url()) as client:
-        client.flushall()
-        yield SharedTier(RedisShelf(client, 2**28, 60))
-
-
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_another_worker_answers_the_same_from_what_the_first_has_made(
-    make_engine: MakeEngine, random_checkpoint: Path, shared: SharedTier, precision: str
-) -> None:
-    from fourpoint_worker.segmenter.sam.device import Device
-
-    options = {"device": Device.named("cpu", precision), "shared": shared}
-    first, second = (make_engine(random_checkpoint, **options) for _ in range(2))
-    image = np.random.default_rng(1).integers(0, 255, (256, 256, 3), np.uint8)
-    one = first.soft_mask(Decoded(image, "one"), clicks_on(OBJECT), carry_on)
-    first._embeddings.settle()
-    picture = Watched(image, "one")
-    other = second.soft_mask(picture, clicks_on(OBJECT), carry_on)
-    assert picture.looks == 0
-    assert np.array_equal(one.probability, other.probability)
-
-
-def test_a_worker_with_another_model_does_not_take_what_is_not_its_own(
-    make_engine: MakeEngine, random_checkpoint: Path, shared: SharedTier
-) -> None:
-    first, second = make_engine(shared=shared), make_engine(random_checkpoint, shared=shared)
-    draw(first, Decoded(scene(), "one"))
-    first._embeddings.settle()
-    picture = Watched(scene(), "one")
-    second.soft_mask(picture, clicks_on(OBJECT), carry_on)
-    assert picture.looks == 1
-
-
-def test_an_entry_of_another_shape_under_the_right_key_is_made_again(
-    make_engine: MakeEngine, shared: SharedTier
-) -> None:
-    from fourpoint_worker.segmenter.embeddings.entries import Packed
-    from fourpoint_worker.segmenter.embeddings.keys import EmbeddingKey
-
-    engine = make_engine(shared=shared)
-    shared.keep(EmbeddingKey("one", engine._encoder_digest, "whole"), Packed(np.zeros((1, 2, 3), np.float32)))
-    picture = Watched(scene(), "one")
-    assert draw(engine, picture).confident
-    assert picture.looks == 1
+def until(holds: Callable[[], bool]) -> None:
+    give_up_at = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.001)

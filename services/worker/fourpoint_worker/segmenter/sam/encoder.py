@@ -58,12 +58,13 @@ class Encoder:
         # And in one order: the last bits of what is made of it depend on how it lies in memory.
         return [row.clone(memory_format=torch.contiguous_format) for row in kept]
 
-    def warm_up(self) -> None:
-        """Compile or record every batch size."""
+    def warm_up(self) -> Tensor:
+        """Compile or record every batch size; an embedding, for whoever warms up next."""
         blank = torch.zeros((self.side, self.side, 3), dtype=torch.uint8).numpy()
         for size in self.batches:
             for _ in range(3 if self._device.is_gpu else 1):
-                self([blank] * size)
+                found = self([blank] * size)
+        return found[0]
 
     def _to_device(self, tensor: Tensor) -> Tensor:
         if self._device.is_gpu:

@@ -7,7 +7,6 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -80,7 +79,7 @@ class SamEngine:
             f"{CODE_VERSION} {digest} {options.device.precision}".encode()
         ).hexdigest()
         self._options = options
-        compiler = _compiler() if options.compiled else None
+        compiler = compiler_for(options.compiled)
         self._encoder = Encoder(network.image_encoder, options.device, options.batches, compiler)
         self._decoder = Decoder(network.prompt_encoder, network.mask_decoder, options.device, compiler)
         metrics = metrics or EngineMetrics()
@@ -159,10 +158,7 @@ class SamEngine:
         if self._options.device.is_gpu:
             # The decoder's matrices: ten bits of mantissa are more than its answers show.
             torch.set_float32_matmul_precision("high")
-        self._encoder.warm_up()
-        side = self.architecture.side
-        [embedding] = self._encoder([np.zeros((side, side, 3), np.uint8)])
-        self._decoder.warm_up(embedding)
+        self._decoder.warm_up(self._encoder.warm_up())
 
     def _unpack(self, packed: Packed) -> Tensor:
         wanted = (self.architecture.outputs, self.architecture.tokens, self.architecture.tokens)
@@ -196,13 +192,18 @@ def _digest(checkpoint: str, options: Options, architecture: Architecture) -> st
     return hashlib.sha256(repr(said).encode()).hexdigest()
 
 
-def _compiler() -> Any:
-    """Kernels fused, and on a GPU the launches of a call recorded and replayed as one (CUDA graphs)."""
+def compiler_for(compiled: bool) -> Any:
+    """Kernels fused, and on a GPU the launches of a call recorded and replayed as one (CUDA graphs).
 
-    def compiled(function: Any) -> Any:
+    None where calls are not to be compiled.
+    """
+    if not compiled:
+        return None
+
+    def compile_whole(function: Any) -> Any:
         return torch.compile(function, mode="reduce-overhead", fullgraph=True, dynamic=False)
 
-    return compiled
+    return compile_whole
 
 
 def _is_broken(error: BaseException) -> bool:
