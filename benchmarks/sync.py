@@ -5,12 +5,13 @@
 
 Beside every figure stands the bare listing of the same objects, taken in the same run: an unchanged
 synchronisation should take at most 1.5 times as long. Each runs in a process of its own, whose peak memory is
-measured. Replayed, images are one and the same PNG, so that all but the object store is measured.
+measured. The server lists a thousand objects a page, as S3 does, and keeps them in memory where that can hold
+them, so that a slow disk is not measured. A replayed listing comes over HTTP page by page as well; its images
+are one and the same PNG, which is not sent, so that all but the object store is measured.
 """
 
 import argparse
 import io
-import json
 import multiprocessing
 import resource
 import sys
@@ -18,23 +19,23 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from benchmarks.support.replayed_bucket import Recording, ReplayedStore, replaying
 from PIL import Image
 from redis import Redis
-from tests.s3_server import running_s3
+from tests.s3_server import running_s3, takes_xattrs
 
 from fourpoint_core.errors import ObjectMissingError
 from fourpoint_core.ids import LOCAL_USER_ID
 from fourpoint_core.jobs.payloads.syncs import Cause
 from fourpoint_core.settings import CoreSettings
-from fourpoint_core.storage import ObjectInfo, open_store
+from fourpoint_core.storage import open_store
 from fourpoint_core.store import migrate
 from fourpoint_core.store.queries import datasets, jobs, syncs
 from fourpoint_core.store.session import connect, unit_of_work
@@ -46,7 +47,9 @@ from fourpoint_worker.syncer.context import Limits
 from fourpoint_worker.tasks.sync_dataset import SyncDatasetWork
 
 PREFIX = "in/"
-TIME = datetime(2026, 1, 1, tzinfo=UTC)
+# As many as S3 lists at once.
+PAGE = 1000
+MEMORY = Path("/dev/shm")
 
 
 def png() -> bytes:
@@ -59,54 +62,20 @@ def png() -> bytes:
 PNG = png()
 
 
-class Replayed:
-    """A bucket as a file lists it, one JSON line for each object; all of them hold the same image."""
-
-    bucket = "replayed"
-
-    def __init__(self, listing: str):
-        self._listing = listing
-
-    def same_bytes(self, etag: str, other_etag: str) -> bool | None:
-        """See ObjectStore."""
-        return etag == other_etag
-
-    def list(self, prefix: str = "", start_after: str | None = None) -> Iterator[ObjectInfo]:
-        """See ObjectStore."""
-        with Path(self._listing).open() as lines:
-            for line in lines:
-                key, etag = json.loads(line)
-                if key > (start_after or ""):
-                    yield ObjectInfo(key, len(PNG), etag, TIME)
-
-    @contextmanager
-    def open_range(self, key: str, start: int = 0, length: int | None = None) -> Iterator[Iterator[bytes]]:
-        """See ObjectStore."""
-        yield iter([PNG[start : None if length is None else start + length]])
-
-    def exists(self, key: str) -> bool:
-        """Only what is missing from the listing is asked for."""
-        return False
-
-    def check(self) -> None:
-        """See ObjectStore."""
-
-
 def key_of(number: int) -> str:
     """A thousand objects to a folder."""
     return f"{PREFIX}{number // 1000:04}/{number:08}.png"
 
 
-def write_listing(path: Path, count: int, changed: int) -> None:
-    """Of every hundred objects, one is gone (a third), other (a third), or joined by a new one."""
-    with path.open("w") as file:
-        for number in range(count):
-            kind = number // 100 % 3 if changed and number % 100 == 0 else None
-            if kind == 0:
-                continue
-            file.write(json.dumps([key_of(number), f"{number + (kind == 1) * count * 2:032x}"]) + "\n")
-            if kind == 2:
-                file.write(json.dumps([key_of(number)[:-4] + "-new.png", f"{number + count:032x}"]) + "\n")
+def objects(count: int, *, changed: bool) -> Iterator[tuple[str, str]]:
+    """Keys and tags. Of every hundred objects, one is gone (a third), other (a third), or joined by another."""
+    for number in range(count):
+        kind = number // 100 % 3 if changed and number % 100 == 0 else None
+        if kind == 0:
+            continue
+        if kind == 2:
+            yield key_of(number)[:-4] + "-new.png", f"{number + count:032x}"
+        yield key_of(number), f"{number + (kind == 1) * count * 2:032x}"
 
 
 def fill_bucket(store: Any, count: int) -> None:
@@ -117,7 +86,7 @@ def fill_bucket(store: Any, count: int) -> None:
 
 
 def change_bucket(store: Any, count: int) -> None:
-    """As `write_listing` does."""
+    """As `objects` says."""
     for number in range(0, count, 100):
         kind = number // 100 % 3
         if kind == 0:
@@ -129,9 +98,11 @@ def change_bucket(store: Any, count: int) -> None:
             store.put(key_of(number)[:-4] + "-new.png", PNG, content_type="image/png")
 
 
-def measured(settings: CoreSettings, listing: str | None, job_id: UUID | None, answers: Any) -> None:
+def measured(
+    settings: CoreSettings, replayed: tuple[str, str] | None, job_id: UUID | None, answers: Any
+) -> None:
     """In a process of its own: a synchronisation, or the bare listing; its seconds and its peak memory."""
-    store: Any = Replayed(listing) if listing else open_store(settings)
+    store = open_store(settings) if replayed is None else ReplayedStore(*replayed, PNG)
     before = resource.getrusage(resource.RUSAGE_SELF)
     began = time.perf_counter()
     if job_id is None:
@@ -151,11 +122,13 @@ def measured(settings: CoreSettings, listing: str | None, job_id: UUID | None, a
     answers.put((seconds, cpu, after.ru_maxrss / 1024, found))
 
 
-def run(settings: CoreSettings, listing: str | None, job_id: UUID | None) -> tuple[float, float, float, Any]:
-    """Seconds, seconds of CPU, peak megabytes and what came out."""
+def run(
+    settings: CoreSettings, replayed: tuple[str, str] | None, job_id: UUID | None
+) -> tuple[float, float, float, Any]:
+    """Seconds, seconds of CPU, peak megabytes and what came out. replayed: endpoint and bucket."""
     context = multiprocessing.get_context("spawn")
     answers = context.Queue()
-    process = context.Process(target=measured, args=(settings, listing, job_id, answers))
+    process = context.Process(target=measured, args=(settings, replayed, job_id, answers))
     process.start()
     answer = answers.get()
     process.join()
@@ -181,15 +154,20 @@ def main() -> None:
         postgres.create_database("sync")
         migrate.upgrade(postgres.url("sync"))
         values = {"FOURPOINT_DATABASE_URL": postgres.url("sync"), "FOURPOINT_REDIS_URL": redis.url()}
-        listings: dict[str, str | None] = {"plain": None, "changed": None}
+        plain: tuple[str, str] | None = None
+        changed: tuple[str, str] | None = None
         store: Any = None
         if options.replay:
             values["FOURPOINT_STORAGE_URL"] = (home / "objects").as_uri()
-            for name in listings:
-                listings[name] = str(home / f"{name}.jsonl")
-                write_listing(home / f"{name}.jsonl", options.objects, name == "changed")
+            recordings = {
+                name: Recording(home / name, objects(options.objects, changed=name == "changed"), len(PNG))
+                for name in ("plain", "changed")
+            }
+            endpoint = stack.enter_context(replaying(recordings))
+            plain, changed = (endpoint, "plain"), (endpoint, "changed")
         else:
-            server = stack.enter_context(running_s3())
+            memory = MEMORY if MEMORY.is_dir() and takes_xattrs(MEMORY) else None
+            server = stack.enter_context(running_s3(PAGE, memory))
             values |= {
                 "FOURPOINT_STORAGE_URL": f"{server.url}/{server.make_bucket()}",
                 "FOURPOINT_STORAGE_ACCESS_KEY": server.access_key,
@@ -199,26 +177,28 @@ def main() -> None:
         settings = CoreSettings.from_mapping(values)
         if not options.replay:
             store = open_store(settings)
+            began = time.perf_counter()
             fill_bucket(store, options.objects)
+            show("filled", (time.perf_counter() - began, 0.0, 0.0, ""), options.objects)
         sessions = connect(settings)
         with unit_of_work(sessions) as session:
             dataset = datasets.add_dataset(session, "benchmark", "", PREFIX, LOCAL_USER_ID)
 
-        def synchronise(listing: str | None) -> tuple[float, float, float, Any]:
+        def synchronise(replayed: tuple[str, str] | None) -> tuple[float, float, float, Any]:
             with unit_of_work(sessions) as session:
                 job_id = syncs.start(session, dataset.id, Cause.REQUEST, author=LOCAL_USER_ID).job_id
-            return run(settings, listing, job_id)
+            return run(settings, replayed, job_id)
 
-        show("bare listing", run(settings, listings["plain"], None), options.objects)
-        show("first", synchronise(listings["plain"]), options.objects)
-        bare = run(settings, listings["plain"], None)
+        show("bare listing", run(settings, plain, None), options.objects)
+        show("first", synchronise(plain), options.objects)
+        bare = run(settings, plain, None)
         show("bare listing", bare, options.objects)
-        unchanged = synchronise(listings["plain"])
+        unchanged = synchronise(plain)
         show("unchanged", unchanged, options.objects)
         print(f"{'':>14} {unchanged[0] / bare[0]:.2f} times the bare listing")
         if store is not None:
             change_bucket(store, options.objects)
-        show("1 % changes", synchronise(listings["changed"]), options.objects)
+        show("1 % changes", synchronise(changed), options.objects)
 
 
 def show(name: str, found: tuple[float, float, float, Any], objects: int) -> None:

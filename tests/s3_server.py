@@ -82,14 +82,16 @@ def s3_bucket(s3_server: S3Server) -> str:
 
 
 @contextmanager
-def running_s3() -> Iterator[S3Server]:
+def running_s3(page_size: int = S3Server.page_size, directory: Path | None = None) -> Iterator[S3Server]:
     """A server, answering; stopped, and its data removed, when the block ends.
+
+    directory: where its data lies, on a file system that takes user xattrs; None finds one.
 
     Call it from a thread that outlives the server: Linux ends a child with the thread that started it.
     """
     install()
     with _started() as process, ExitStack() as afterwards:
-        server = _configured(process, _directory_with_xattrs())
+        server = _configured(process, directory or _directory_with_xattrs(), page_size)
         # It removes its data itself, unless it was killed.
         afterwards.callback(shutil.rmtree, server.data_directory, ignore_errors=True)
         afterwards.callback(_stop, process)
@@ -106,12 +108,12 @@ def _started() -> Iterator[subprocess.Popen[str]]:
             _stop(process)
 
 
-def _configured(process: subprocess.Popen[str], data_parent: Path) -> S3Server:
+def _configured(process: subprocess.Popen[str], data_parent: Path, page_size: int) -> S3Server:
     account, user = S3Server.access_key.split(":")
     config = {
         "data_parent": str(data_parent),
         "region": S3Server.region,
-        "page_size": S3Server.page_size,
+        "page_size": page_size,
         "account": account,
         "user": user,
         "secret_key": S3Server.secret_key,
@@ -123,7 +125,7 @@ def _configured(process: subprocess.Popen[str], data_parent: Path) -> S3Server:
     if not answer:
         raise RuntimeError("the S3 server ended while starting; its message is above")
     ready = json.loads(answer)
-    return S3Server(ready["port"], Path(ready["data_directory"]), process)
+    return S3Server(ready["port"], Path(ready["data_directory"]), process, page_size=page_size)
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
@@ -140,7 +142,7 @@ def _directory_with_xattrs() -> Path:
     """Where Swift can keep an object's metadata: some file systems, overlays among them, refuse xattrs."""
     candidates = [REPOSITORY, Path(tempfile.gettempdir()), Path("/dev/shm")]
     for directory in candidates:
-        if _takes_xattrs(directory):
+        if takes_xattrs(directory):
             return _data_parent(directory)
     raise RuntimeError(f"no user xattrs in any of {', '.join(map(str, candidates))}: Swift cannot store there")
 
@@ -150,7 +152,8 @@ def _data_parent(directory: Path) -> Path:
     return ENVIRONMENT if directory == REPOSITORY else directory
 
 
-def _takes_xattrs(directory: Path) -> bool:
+def takes_xattrs(directory: Path) -> bool:
+    """Whether files there may carry what Swift notes of an object."""
     try:
         with tempfile.TemporaryFile(dir=directory) as file:
             os.setxattr(file.fileno(), "user.swift.metadata", b"x" * 2048)
