@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from PIL import Image
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 from tests.factories import SQUARE, image_bytes
 from tests.integration.worker.scenes import Scene
 
@@ -156,3 +156,53 @@ def counts(job: Job) -> dict[str, int]:
     assert job.result is not None
     named = {*(outcome.value for outcome in Outcome), "unchanged", "still_missing", "left_alone", "ignored"}
     return {name: number for name, number in job.result.items() if number and name in named}
+
+
+def let_everything_happen(scene: SyncScene) -> None:
+    """A bucket in which everything that can happen has happened since the first synchronisation."""
+    for number in range(12):
+        scene.put(f"{number:02}.png", picture(number))
+        scene.put(f"{number:02}.xml", xml("cat"))
+    scene.sync()
+    scene.label(scene.the("05.png"), "mine")
+    for number in range(4):
+        scene.remove(f"{number:02}.png")
+        scene.put(f"1{number}-new.png", picture(50 + number))
+        scene.put(f"1{number}-new.xml", xml("dog"))
+    scene.put("04.png", picture(90, side=60))
+    scene.put("05.xml", xml("bird"))
+    scene.put("06.xml", xml("fish", "fish"))
+    scene.put("07.png", b"broken")
+    scene.put("08.xml", b"<annotation>")
+
+
+def decided(scene: SyncScene) -> Any:
+    """All that a synchronisation decides, without ids and times."""
+    rows = {
+        row.object_key.removeprefix(scene.input_path): (
+            row.missing_since is not None,
+            row.changed_at is not None,
+            (row.width, row.height),
+            scene.labels_of(row.object_key.removeprefix(scene.input_path)),
+            row.revision,
+        )
+        for row in scene.samples()
+    }
+    return rows, scene.report()
+
+
+def undisturbed(scene: SyncScene) -> Any:
+    """What is decided in another dataset, where nothing goes wrong."""
+    other = SyncScene(scene.sessions, scene.store, scene.redis)
+    let_everything_happen(other)
+    other.sync()
+    return decided(other)
+
+
+def make_due(scene: SyncScene, job_id: UUID) -> None:
+    """Let the next try of a job begin at once, as if it were the first."""
+    with unit_of_work(scene.sessions) as session:
+        past = func.clock_timestamp()
+        session.execute(
+            update(Job).where(Job.id == job_id).values(lease_expires_at=past, run_after=None, attempts=0)
+        )

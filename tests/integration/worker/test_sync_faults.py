@@ -7,17 +7,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
-from uuid import UUID
 
 import pytest
 from redis import Redis
-from sqlalchemy import func, select, update
-from tests.integration.worker.sync_scene import SyncScene, picture, xml
+from sqlalchemy import func, select
+from tests.integration.worker.sync_scene import (
+    SyncScene,
+    decided,
+    let_everything_happen,
+    make_due,
+    picture,
+    undisturbed,
+)
 
 from fourpoint_core.errors import StorageDeniedError, StorageUnavailableError
 from fourpoint_core.settings import CoreSettings
 from fourpoint_core.storage import ObjectStore
-from fourpoint_core.store.models import Job, Sample
+from fourpoint_core.store.models import Sample
 from fourpoint_core.store.session import Sessions, unit_of_work
 from fourpoint_worker.syncer import images, reading, sidecars, survey
 
@@ -69,67 +75,19 @@ def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "PAUSE_SECONDS", 0)
 
 
-def fill(scene: SyncScene) -> None:
-    """A bucket in which everything that can happen has happened since the first synchronisation."""
-    for number in range(12):
-        scene.put(f"{number:02}.png", picture(number))
-        scene.put(f"{number:02}.xml", xml("cat"))
-    scene.sync()
-    scene.label(scene.the("05.png"), "mine")
-    for number in range(4):
-        scene.remove(f"{number:02}.png")
-        scene.put(f"1{number}-new.png", picture(50 + number))
-        scene.put(f"1{number}-new.xml", xml("dog"))
-    scene.put("04.png", picture(90, side=60))
-    scene.put("05.xml", xml("bird"))
-    scene.put("06.xml", xml("fish", "fish"))
-    scene.put("07.png", b"broken")
-    scene.put("08.xml", b"<annotation>")
-
-
-def outcome(scene: SyncScene) -> Any:
-    """All that a synchronisation decides, without ids and times."""
-    rows = {
-        row.object_key.removeprefix(scene.input_path): (
-            row.missing_since is not None,
-            row.changed_at is not None,
-            (row.width, row.height),
-            scene.labels_of(row.object_key.removeprefix(scene.input_path)),
-            row.revision,
-        )
-        for row in scene.samples()
-    }
-    return rows, scene.report()
-
-
-def undisturbed(scene: SyncScene) -> Any:
-    other = SyncScene(scene.sessions, scene.store, scene.redis)
-    fill(other)
-    other.sync()
-    return outcome(other)
-
-
-def end_lease(scene: SyncScene, job_id: UUID) -> None:
-    with unit_of_work(scene.sessions) as session:
-        past = func.clock_timestamp()
-        session.execute(
-            update(Job).where(Job.id == job_id).values(lease_expires_at=past, run_after=None, attempts=0)
-        )
-
-
 def test_killed_between_any_two_statements_it_ends_as_if_undisturbed(
     scene: SyncScene, core_settings: CoreSettings
 ) -> None:
     expected = undisturbed(scene)
-    fill(scene)
+    let_everything_happen(scene)
     job_id = scene.queue_sync()
     arguments = [core_settings.database_url, core_settings.redis_url, core_settings.storage_url, str(job_id)]
     for statements in DEATHS:
         done = subprocess.run([sys.executable, "-c", _WORKER, *arguments, str(statements)], check=False)
         assert done.returncode == -signal.SIGKILL
-        end_lease(scene, job_id)
+        make_due(scene, job_id)
     assert scene.run(job_id, scene.work()).state == "succeeded"
-    assert outcome(scene) == expected
+    assert decided(scene) == expected
 
 
 class Faulty:
@@ -192,30 +150,30 @@ class Cut(Faulty):
 @pytest.mark.parametrize("step", [3, 7])
 def test_a_store_that_fails_again_and_again_costs_tries_and_nothing_else(scene: SyncScene, step: int) -> None:
     expected = undisturbed(scene)
-    fill(scene)
+    let_everything_happen(scene)
     real = scene.store
     job_id = scene.queue_sync()
     for number in range(1, 40, step):
         scene.store = Away(real, number)  # type: ignore[assignment]
         if scene.run(job_id, scene.work()).state == "succeeded":
             break
-        end_lease(scene, job_id)
+        make_due(scene, job_id)
     scene.store = real
     if scene.job(job_id).state != "succeeded":
         scene.run(job_id, scene.work())
-    assert outcome(scene) == expected
+    assert decided(scene) == expected
 
 
 def test_a_body_that_is_cut_off_is_read_again(scene: SyncScene) -> None:
     expected = undisturbed(scene)
-    fill(scene)
+    let_everything_happen(scene)
     real = scene.store
     broken = Cut(real)
     scene.store = broken  # type: ignore[assignment]
     scene.run(scene.queue_sync(), scene.work())
     scene.store = real
     assert len(broken.cut) > 4
-    assert outcome(scene) == expected
+    assert decided(scene) == expected
 
 
 def test_an_object_that_may_not_be_read_costs_only_itself(scene: SyncScene) -> None:

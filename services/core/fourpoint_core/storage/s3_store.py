@@ -13,7 +13,7 @@ from xml.etree.ElementTree import ParseError
 import urllib3
 from minio import Minio
 from minio.datatypes import Object
-from minio.error import MinioException, S3Error
+from minio.error import MinioException, S3Error, ServerError
 from minio.helpers import ObjectWriteResult
 from urllib3 import BaseHTTPResponse
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -292,6 +292,11 @@ class S3Store:
             yield
         except S3Error as error:
             raise self._from_s3(error, key) from error
+        except ServerError as error:
+            # An answer to HEAD has no body that could say more.
+            raise StorageUnavailableError(
+                f"The object store at {self._endpoint} answered with the HTTP status {error.status_code}."
+            ) from error
         except (MinioException, urllib3.exceptions.HTTPError, ParseError, UnicodeDecodeError) as error:
             # What urllib3 gave up on says more than that it gave up.
             reason = getattr(error, "reason", None) or error

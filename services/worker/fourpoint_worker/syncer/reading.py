@@ -47,14 +47,14 @@ class Readers:
         for attempt in range(TRIES):
             try:
                 return read(subject)
-            except StorageDeniedError as error:
-                return error
             except StorageUnavailableError as error:
                 failure: FourpointError = error
+                if isinstance(error, StorageDeniedError):
+                    break
                 time.sleep(PAUSE_SECONDS * attempt)
             except FourpointError as error:
                 return error
-        # Is it this object, or the store? If the latter, everybody waits.
+        # Is it this object, or the store, or a key that has run out? But for the first, everybody waits.
         self._store.check()
         return failure
 
