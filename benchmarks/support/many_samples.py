@@ -31,10 +31,23 @@ from fourpoint_core.store.session import sessions_for, unit_of_work
 from fourpoint_standalone.recounting import recount
 
 LABELS, LABELERS, FOLDERS, DAYS = 200, 50, 100, 730
-OBJECTS = 4  # per labeled image; three quarters are labeled
 WORDS = ("street", "harbour", "forest", "market", "bridge", "meadow", "station", "kitchen")
-CONTOUR = json.dumps({"parts": [{"outer": [[10, 10], [90, 10], [90, 70], [10, 70]], "holes": []}]})
 _NOTED = "seeded.json"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What is on each labeled image, of which three quarters are: so many objects, all of one shape.
+
+    contour: JSON; box: around it; area: of it. width, height: of every image.
+    """
+
+    objects: int = 4
+    contour: str = json.dumps({"parts": [{"outer": [[10, 10], [90, 10], [90, 70], [10, 70]], "holes": []}]})
+    box: str = "[10, 10, 90, 70]"
+    area: float = 4800
+    width: int = 1920
+    height: int = 1080
 
 
 @dataclass(frozen=True)
@@ -49,7 +62,7 @@ class Seeded:
     start: str
 
 
-def seeded(directory: Path, url: str, count: int, console: Console) -> Seeded:
+def seeded(directory: Path, url: str, count: int, console: Console, drawn: Drawn = Drawn()) -> Seeded:
     """The dataset of `count` images; made where an earlier run has not left it in `directory`."""
     migrate.upgrade(url)
     noted = directory / _NOTED
@@ -59,7 +72,7 @@ def seeded(directory: Path, url: str, count: int, console: Console) -> Seeded:
             raise SystemExit(f"{directory} holds {found.samples:,} samples; remove it, or name another.")
         return found
     began = time.monotonic()
-    made = _Seeding(psycopg2_address(url), count, console).run()
+    made = _Seeding(psycopg2_address(url), count, console, drawn).run()
     console.print("recount")
     for finding in recount(url):
         # Counters are found empty, and filled. Anything else would be an image that was derived wrongly.
@@ -92,8 +105,9 @@ def labeler_token(url: str, about: Seeded) -> str:
 
 
 class _Seeding:
-    def __init__(self, address: str, count: int, console: Console):
+    def __init__(self, address: str, count: int, console: Console, drawn: Drawn):
         self._address = address
+        self._drawn = drawn
         self._count = count
         self._console = console
         self._chance = random.Random(7)
@@ -103,7 +117,7 @@ class _Seeding:
         self._labels = [new_id() for _ in range(LABELS)]
         self._samples = [new_id() for _ in range(count)]
         self._objects: dict[int, list[UUID]] = {
-            i: [self._chance.choice(self._labels) for _ in range(OBJECTS)] for i in range(count) if i % 4
+            i: [self._chance.choice(self._labels) for _ in range(drawn.objects)] for i in range(count) if i % 4
         }
 
     def run(self) -> Seeded:
@@ -183,12 +197,12 @@ class _Seeding:
                 f"{i:064x}",
                 "image/jpeg",
                 self._chance.randrange(10**4, 10**6),
-                1920,
-                1080,
+                self._drawn.width,
+                self._drawn.height,
                 self._people[0],
                 self._created_at(i),
                 int(labeled),
-                OBJECTS * labeled,
+                self._drawn.objects * labeled,
                 self._labeler(i) if labeled else r"\N",
                 self._labeled_at(i) if labeled else r"\N",
             )
@@ -198,13 +212,13 @@ class _Seeding:
             for label_id in labels:
                 object_id = UUID(int=self._chance.getrandbits(128))
                 sample_id, author = self._samples[i], self._labeler(i)
-                shape = (CONTOUR, "[10, 10, 90, 70]", 4800)
+                shape = (self._drawn.contour, self._drawn.box, self._drawn.area)
                 yield (sample_id, object_id, 1, label_id, *shape, "polygon", author)
 
     def _state_rows(self) -> Iterator[tuple[Any, ...]]:
         for i, labels in self._objects.items():
             label_ids = "{" + ",".join(sorted(map(str, set(labels)))) + "}"
-            state = (1, self._labeled_at(i), OBJECTS, self._labeler(i), label_ids)
+            state = (1, self._labeled_at(i), self._drawn.objects, self._labeler(i), label_ids)
             yield (self._samples[i], *state, False, "{}")
 
     def _sample_label_rows(self) -> Iterator[tuple[Any, ...]]:

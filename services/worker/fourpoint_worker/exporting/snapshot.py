@@ -39,6 +39,8 @@ class Snapshot:
         self.root = root
         self.labels: Sequence[ExportLabel] = ()
         self.count = 0
+        # How far whoever goes through the images has come.
+        self.position = 0
         self.label_counts: Counter[int] = Counter()
         self._parts: Sequence[str] = ("",)
         self._by_index: dict[int, ExportLabel] = {}
@@ -159,10 +161,7 @@ class Snapshot:
 
     def images(self) -> Iterator[ExportedImage]:
         """See ExportSource."""
-        for path, sample_id, body, stem, usage in self._connection.execute(
-            "SELECT path, id, body, stem, usage FROM images ORDER BY path"
-        ):
-            said = json.loads(body)
+        for path, sample_id, said, stem, usage in self._rows():
             yield ExportedImage(
                 id=sample_id,
                 path=path,
@@ -179,12 +178,15 @@ class Snapshot:
 
     def images_with_keys(self) -> Iterator[tuple[ExportedImage, str]]:
         """Every image, without its objects, and the key of its bytes."""
-        for path, sample_id, body, stem, usage in self._connection.execute(
-            "SELECT path, id, body, stem, usage FROM images ORDER BY path"
-        ):
-            said = json.loads(body)
+        for path, sample_id, said, stem, usage in self._rows():
             image = ExportedImage(sample_id, path, said["width"], said["height"], usage=usage, own_stem=stem)
             yield image, said["key"]
+
+    def _rows(self) -> Iterator[tuple[str, str, dict[str, Any], str, str]]:
+        statement = "SELECT path, id, body, stem, usage FROM images ORDER BY path"
+        for number, (path, sample_id, body, stem, usage) in enumerate(self._connection.execute(statement), 1):
+            self.position = number
+            yield path, sample_id, json.loads(body), stem, usage
 
     def _object(self, said: list[Any]) -> ExportedObject:
         annotation_id, index, contour, attributes, traits, score, method = said

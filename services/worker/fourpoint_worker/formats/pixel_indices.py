@@ -83,9 +83,9 @@ def _vertex(x: float, y: float, width: int, height: int) -> Vertex:
 
 
 def _is_sound(part: Part) -> bool:
-    return len(part.outer) >= 3 and bool(
-        Polygon(part.outer).is_valid and Polygon(part.outer, part.holes).is_valid and signed_area(part.outer)
-    )
+    if len(part.outer) < 3 or not signed_area(part.outer) or not Polygon(part.outer).is_valid:
+        return False
+    return not part.holes or bool(Polygon(part.outer, part.holes).is_valid)
 
 
 def _snapped(part: Part, width: int, height: int) -> list[Part]:

@@ -24,6 +24,7 @@ from fourpoint_core.storage.addresses import address_of
 from fourpoint_core.storage.exports import archive_prefix
 from fourpoint_core.store.models import Dataset, Export
 from fourpoint_core.store.queries import datasets, exports, leases
+from fourpoint_core.store.queries.exports import Drawn, Exported
 from fourpoint_core.store.session import Session, Sessions, unhurried_commit, unit_of_work
 from fourpoint_worker.exporting import splitting
 from fourpoint_worker.exporting.archive import Reader, zipped
@@ -35,6 +36,8 @@ from fourpoint_worker.lease_keeper import ActiveJob
 REPORT_FILE = "fourpoint.json"
 _PROGRESS_SECONDS = 1.0
 _NOTES_SHOWN = 100
+_PHASES = {"snapshot": "reading", "files": "writing"}
+_Document = tuple[Exported, list[Drawn]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +74,14 @@ class ExportDatasetWork:
         """Write the files, unless there is an export of just the same."""
         order = payload.order
         notes = Notes()
-        job.checkpoint("snapshot")
+        progress = _Progress(self._sessions, job)
+        progress.checkpoint("snapshot")
         with unit_of_work(self._sessions) as session:
             dataset = datasets.get_dataset(session, payload.dataset_id)
         prefix = self._prefix(dataset, order, job)
         root = "" if order.output_path is None else self._address + prefix
         with snapshot(_file_name(dataset.name), root) as source:
-            self._load(source, payload, dataset, notes)
+            self._load(source, payload, dataset, notes, progress)
             request = _request(payload)
             content = _content(source, order)
             with unit_of_work(self._sessions) as session:
@@ -90,7 +94,7 @@ class ExportDatasetWork:
                 exports.begin_attempt(session, job.lease, prefix)
             if order.split is not None:
                 splitting.deal(order.split, source, notes)
-            return self._write(source, order, job, made, notes)
+            return self._write(source, order, progress, made, notes)
 
     def record(self, session: Session, payload: ExportDataset, job: ActiveJob, outcome: Made) -> dict[str, Any]:
         """Show the files, all at once."""
@@ -126,22 +130,30 @@ class ExportDatasetWork:
             return archive_prefix(job.lease.job_id, job.lease.number)
         return f"{order.output_path}{_file_name(dataset.name)}-{job.lease.job_id}-{job.lease.number}/"
 
-    def _load(self, source: Snapshot, payload: ExportDataset, dataset: Dataset, notes: Notes) -> None:
+    def _load(
+        self,
+        source: Snapshot,
+        payload: ExportDataset,
+        dataset: Dataset,
+        notes: Notes,
+        progress: "_Progress",
+    ) -> None:
         wanted = payload.order.wanted
         with unit_of_work(self._sessions) as session:
             found = exports.labels(session, dataset.id, wanted.version)
             documents = exports.documents(session, dataset.id, wanted, payload.order.ids)
-            source.load(found, documents, dataset.input_path, self._address, notes)
+            source.load(found, progress.counting(documents), dataset.input_path, self._address, notes)
         missing = len(set(payload.order.ids)) - source.count if payload.order.ids else 0
         for _ in range(missing):
             notes.add("sample_not_found")
 
-    def _write(self, source: Snapshot, order: ExportOrder, job: ActiveJob, made: Made, notes: Notes) -> Made:
+    def _write(
+        self, source: Snapshot, order: ExportOrder, progress: "_Progress", made: Made, notes: Notes
+    ) -> Made:
         chosen = FORMATS[order.format.value]
         written = chosen.write_with_images if order.with_images else chosen.write
-        progress = _Progress(self._sessions, job)
         files = self._all_files(source, written(source, notes), chosen, order, notes)
-        counted = _Counted(files, progress)
+        counted = _Counted(files, source, progress)
         if order.output_path is None:
             key = f"{made.prefix}{source.name}-{order.format.value}.zip"
             reader = Reader(zipped(counted))
@@ -181,21 +193,27 @@ class ExportDatasetWork:
 class _Counted:
     """Files that are counted as they are taken, between checkpoints of the job."""
 
-    def __init__(self, files: Iterator[File], progress: "_Progress"):
+    def __init__(self, files: Iterator[File], source: Snapshot, progress: "_Progress"):
         self._files = files
+        self._source = source
         self._progress = progress
         self.count = 0
 
     def __iter__(self) -> Iterator[File]:
         for file in self._files:
-            self._progress.checkpoint(self.count)
+            self._checkpoint()
             yield File(file.path, self._watched(file.chunks))
             self.count += 1
 
     def _watched(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
-            self._progress.checkpoint(self.count)
+            self._checkpoint()
             yield chunk
+
+    def _checkpoint(self) -> None:
+        # A format that goes through the images several times begins to count anew each time.
+        source = self._source
+        self._progress.checkpoint("files", done=source.position, total=source.count, files=self.count)
 
 
 class _Progress:
@@ -206,12 +224,19 @@ class _Progress:
         self._job = job
         self._said = time.monotonic()
 
-    def checkpoint(self, files: int) -> None:
-        self._job.checkpoint("files")
+    def checkpoint(self, stage: str, **counts: int) -> None:
+        """counts: how far it is: `done` images of `total`, and `files` that are complete."""
+        self._job.checkpoint(stage)
         if time.monotonic() - self._said > _PROGRESS_SECONDS:
             with unhurried_commit(self._sessions) as session:
-                leases.report_progress(session, self._job.lease, {"files": files})
+                leases.report_progress(session, self._job.lease, {"phase": _PHASES[stage], **counts})
             self._said = time.monotonic()
+
+    def counting(self, documents: Iterable[_Document]) -> Iterator[_Document]:
+        """The documents, as they are read."""
+        for number, document in enumerate(documents):
+            self.checkpoint("snapshot", done=number)
+            yield document
 
 
 def _report(source: Snapshot, order: ExportOrder, notes: Notes) -> dict[str, Any]:
