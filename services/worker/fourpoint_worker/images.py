@@ -9,7 +9,8 @@ from contextlib import contextmanager
 import numpy as np
 from PIL import Image
 
-from fourpoint_core.imaging.scaling import decode_scaled, scaled_to
+from fourpoint_core.imaging.scaling import decode_scaled, shrunk, size_scaled
+from fourpoint_core.imaging.strips import strips
 from fourpoint_core.imaging.upright import decode_upright
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.store.digest_book import DigestBook
@@ -63,7 +64,7 @@ class ImageCache:
         """
         image = self._find(digest)
         if image is not None:
-            return np.asarray(scaled_to(Image.fromarray(image), longest_side))
+            return _scaled(image, longest_side)
         data = self._read(digest, object_key)
         with self._decoding:
             return np.asarray(decode_scaled(data, longest_side))
@@ -94,7 +95,7 @@ class ImageCache:
     def _make(self, digest: str, object_key: str) -> RgbImage:
         data = self._read(digest, object_key)
         with self._decoding:
-            image = np.asarray(decode_upright(data))
+            image = _pixels_of(decode_upright(data))
         image.flags.writeable = False
         return image
 
@@ -136,3 +137,17 @@ class StoredPicture:
             yield
         finally:
             self.milliseconds += (time.perf_counter() - began) * 1000
+
+
+def _pixels_of(image: Image.Image) -> RgbImage:
+    """By strips: Pillow would write a whole image out twice more on the way to an array."""
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for box in strips(image.size):
+        pixels[box[1] : box[3]] = np.asarray(image.crop(box))
+    return pixels
+
+
+def _scaled(pixels: RgbImage, longest_side: int) -> RgbImage:
+    height, width = pixels.shape[:2]
+    wanted = size_scaled(width, height, longest_side)
+    return np.asarray(shrunk((width, height), lambda box: Image.fromarray(pixels[box[1] : box[3]]), wanted))

@@ -110,7 +110,14 @@ class InferenceProcess:
         works = (
             InferContourWork(clients.sessions, images, engine, self._metrics.drawn),
             PrefetchSampleWork(clients.sessions, images, engine),
-            PreLabelWork(clients.sessions, images, engine, self._clicks.let_pass, self._lane_stops),
+            PreLabelWork(
+                clients.sessions,
+                images,
+                engine,
+                self._clicks.let_pass,
+                self._lane_stops,
+                self._metrics.drawn,
+            ),
         )
         self._jobs = jobs = JobProcess(clients, ROLE, works, self._settings.stage_seconds)
         self._jobs.start()

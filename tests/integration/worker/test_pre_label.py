@@ -86,6 +86,19 @@ def test_a_box_becomes_an_outline_that_waits_for_somebody(scene: Scene) -> None:
     assert (row.unconfirmed, row.prompt, row.engine) == (True, {"box": [8, 8, 33, 33]}, "square")
 
 
+def test_the_stages_of_a_batch_are_counted_as_those_of_clicks_are(scene: Scene) -> None:
+    seen: list[tuple[str, set[str]]] = []
+    add(scene, scene.sample(), BOX)
+    observing = PreLabelWork(
+        scene.sessions,
+        scene.images(),
+        scene.engine,
+        observe=lambda kind, milliseconds: seen.append((kind.name, set(milliseconds))),
+    )
+    run(scene, queue(scene), observing)
+    assert seen == [("pre_label", {"image", "model", "polygon"})]
+
+
 def test_what_was_drawn_by_hand_is_left_alone(scene: Scene) -> None:
     sample = scene.sample()
     by_hand, box = add(scene, sample, BY_HAND, BOX)

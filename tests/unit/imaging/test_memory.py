@@ -1,9 +1,16 @@
 """What decoding takes, it gives back."""
 
+import io
+import struct
 import subprocess
 import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from PIL import Image
+from tests.factories import png_chunk
 
 DECODE = """
 import io
@@ -36,3 +43,77 @@ def test_threads_that_decoded_large_images_hold_none_of_their_memory() -> None:
     done = subprocess.run([sys.executable, "-c", DECODE], capture_output=True, text=True, check=True)
     # One image of that size is 95 MiB; unmended, some ten of them stay behind.
     assert float(done.stdout) < 95
+
+
+LOOK = """
+import io, sys
+from pathlib import Path
+from PIL import Image
+from fourpoint_core.imaging.inspect import open_image
+from fourpoint_core.imaging.memory import give_freed_memory_back
+from fourpoint_core.imaging.scaling import decode_scaled
+from fourpoint_core.imaging.upright import decode_upright
+
+def mebibytes(name):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 2**10
+
+give_freed_memory_back()
+data = Path(sys.argv[1]).read_bytes()
+before = mebibytes("VmRSS")
+if sys.argv[2] == "scaled":
+    assert max(decode_scaled(data, 1024).size) == 1024
+else:
+    decode_upright(data)
+print(mebibytes("VmHWM") - before)
+"""
+SIDE = 10_000
+MEGAPIXELS = SIDE * SIDE / 1e6
+
+
+def png_of(side: int, depth: int, colour_type: int, bytes_a_pixel: int) -> bytes:
+    """All of one colour, lying on its side; written line by line, as it would not fit otherwise either."""
+    packer, parts = zlib.compressobj(1), []
+    line = b"\0" + bytes([90, 120, 30, 10, 50, 70, 20, 200][:bytes_a_pixel]) * side
+    parts = [packer.compress(line) for _ in range(side)] + [packer.flush()]
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    head = png_chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, depth, colour_type, 0, 0, 0))
+    turned = png_chunk(b"eXIf", exif.tobytes()[6:])
+    return b"\x89PNG\r\n\x1a\n" + head + turned + png_chunk(b"IDAT", b"".join(parts)) + png_chunk(b"IEND", b"")
+
+
+def jpeg_of(side: int) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (side, side), (90, 120, 30)).save(out, "JPEG")
+    return out.getvalue()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+@pytest.mark.parametrize(
+    ("make", "how", "bytes_a_pixel"),
+    [
+        pytest.param(lambda: jpeg_of(SIDE), "scaled", 0.6, id="a JPEG, scaled"),
+        pytest.param(lambda: jpeg_of(SIDE), "whole", 6, id="a JPEG, whole"),
+        pytest.param(lambda: png_of(SIDE, 8, 6, 4), "scaled", 6, id="a PNG with alpha, scaled"),
+    ],
+)
+def test_a_hundred_megapixels_cost_no_more_than_they_must(
+    make: Callable[[], bytes], how: str, bytes_a_pixel: float, tmp_path: Path
+) -> None:
+    """Pillow holds four bytes a pixel of what it decodes; strips and a few megabytes come on top."""
+    assert peak_mebibytes(make(), how, tmp_path) < MEGAPIXELS * bytes_a_pixel
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+def test_an_image_of_16_bits_a_channel_costs_a_few_times_an_ordinary_one(tmp_path: Path) -> None:
+    """Both bytes of each channel, and the eight bits that come of them. 25 megapixels, for time's sake."""
+    data = png_of(SIDE // 2, 16, 6, 8)
+    assert peak_mebibytes(data, "scaled", tmp_path) < MEGAPIXELS / 4 * 20
+
+
+def peak_mebibytes(data: bytes, how: str, directory: Path) -> float:
+    """What looking at a file costs at most, in a process of its own."""
+    (directory / "image").write_bytes(data)
+    command = [sys.executable, "-c", LOOK, str(directory / "image"), how]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)

@@ -10,6 +10,7 @@ from PIL import Image, ImageChops, ImageFile, PngImagePlugin
 from tests.factories import image_bytes, picture, png_chunk, sideways_jpeg
 
 from fourpoint_core.errors import DamagedImageError
+from fourpoint_core.imaging import strips
 from fourpoint_core.imaging.scaling import decode_scaled, scaled_to
 from fourpoint_core.imaging.upright import decode_upright, thumbnail_jpeg
 
@@ -207,3 +208,19 @@ def test_a_large_jpeg_is_never_unpacked_whole(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(ImageFile.ImageFile, "load", watched)
     decode_scaled(data, 200)
     assert max(seen) == (200, 150)
+
+
+@pytest.mark.parametrize("kind", ["RGB", "RGBA", "P", "LA", "I;16"])
+def test_an_image_made_in_strips_is_the_same(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = image_bytes("PNG", picture(kind, size=(801, 403)))
+    whole, small = decode_upright(data), decode_scaled(data, 100)
+    monkeypatch.setattr(strips, "_PIXELS", 801 * 7)
+    assert ImageChops.difference(decode_upright(data), whole).getbbox() is None
+    assert ImageChops.difference(decode_scaled(data, 100), small).getbbox() is None
+
+
+def test_an_image_scaled_by_much_shows_what_it_does_when_scaled_at_once() -> None:
+    """The last column and row of pixels that are averaged lack some; nothing shifts for it."""
+    data = image_bytes("PNG", picture(size=(1601, 803)))
+    difference = ImageChops.difference(scaled_to(decode_upright(data), 100), decode_scaled(data, 100))
+    assert max(high for _, high in difference.getextrema()) <= 3

@@ -5,15 +5,17 @@ bits, and cut to the upper 8 they would be black. Of a colour image all channels
 its colours stay.
 
 Pillow reads grey ones whole and of coloured ones the upper bytes. Asked for the other byte order it reads the
-lower bytes, so both are had by reading twice.
+lower bytes, so both are had by reading twice. What lies between the bytes and the eight bits is large, and is
+made a strip at a time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from PIL import Image
 
 from fourpoint_core.imaging.inspect import open_image
+from fourpoint_core.imaging.strips import Box, strips
 
 _GREY_MODES = {"I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
 
@@ -43,7 +45,7 @@ def eight_bits(image: Image.Image, data: bytes) -> Image.Image:
     data: the file that it was opened from.
     """
     if image.mode in _GREY_MODES:
-        return _stretched([image])[0]
+        return _stretched(image.size, lambda box: [image.crop(box).convert("F")], Image.new("L", image.size))
     layout = _layout(image)
     return image if layout is None else _read(layout, data)
 
@@ -56,26 +58,47 @@ def _layout(image: Image.Image) -> _Layout | None:
 def _read(layout: _Layout, data: bytes) -> Image.Image:
     bands: list[Image.Image] = []
     for raw_mode in layout.raw_modes:
-        image = open_image(data)
-        image.tile = [tile._replace(args=raw_mode) for tile in image.tile]  # type: ignore[attr-defined]
-        bands += image.split()
-    pairs = zip(layout.upper, layout.lower, strict=True)
-    channels = _stretched([_joined(bands[upper], bands[lower]) for upper, lower in pairs])
-    colours = channels * 3 if len(channels) == 1 else channels
-    if layout.alpha is None:
-        return Image.merge("RGB", colours)
-    return Image.merge("RGBA", [*colours, bands[layout.alpha]])
+        bands += _bands(raw_mode, data)
+    pairs = [(bands[upper], bands[lower]) for upper, lower in zip(layout.upper, layout.lower, strict=True)]
+
+    def channels(box: Box) -> list[Image.Image]:
+        return [_joined(upper.crop(box), lower.crop(box)) for upper, lower in pairs]
+
+    whole = _stretched(bands[0].size, channels, Image.new("RGB", bands[0].size))
+    if layout.alpha is not None:
+        whole.putalpha(bands[layout.alpha])
+    return whole
+
+
+def _bands(raw_mode: str, data: bytes) -> tuple[Image.Image, ...]:
+    image = open_image(data)
+    image.tile = [tile._replace(args=raw_mode) for tile in image.tile]  # type: ignore[attr-defined]
+    return image.split()
 
 
 def _joined(upper: Image.Image, lower: Image.Image) -> Image.Image:
-    return Image.frombytes("I;16", upper.size, Image.merge("LA", (lower, upper)).tobytes())
+    joined = Image.frombytes("I;16", upper.size, Image.merge("LA", (lower, upper)).tobytes())
+    return joined.convert("F")
 
 
-def _stretched(channels: Sequence[Image.Image]) -> list[Image.Image]:
-    deep = [channel.convert("F") for channel in channels]
-    extrema = [value for channel in deep for value in channel.getextrema() if isinstance(value, float)]
+def _stretched(
+    size: tuple[int, int], channels: Callable[[Box], Sequence[Image.Image]], whole: Image.Image
+) -> Image.Image:
+    """channels: those of a box, in mode F. whole: what they are drawn into, grey for one of them or RGB."""
+    extrema = [
+        value
+        for box in strips(size)
+        for channel in channels(box)
+        for value in channel.getextrema()
+        if isinstance(value, float)
+    ]
     low, high = min(extrema, default=0.0), max(extrema, default=0.0)
-    if high <= low:
-        return [Image.new("L", channel.size, 0) for channel in channels]
-    scale = 255.0 / (high - low)
-    return [channel.point(lambda value: value * scale - low * scale).convert("L") for channel in deep]
+    # An image of one value is black.
+    scale = 255.0 / (high - low) if high > low else 0.0
+    for box in strips(size):
+        found = [
+            channel.point(lambda value: value * scale - low * scale).convert("L") for channel in channels(box)
+        ]
+        colours = found * 3 if len(found) == 1 else found
+        whole.paste(found[0] if whole.mode == "L" else Image.merge("RGB", colours), box[:2])
+    return whole

@@ -34,7 +34,7 @@ def to_rgb8(image: Image.Image) -> Image.Image:
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.has_transparency_data:
-        layer = image.convert("RGBA")
+        layer = image if image.mode == "RGBA" else image.convert("RGBA")
         ground = Image.new("RGB", layer.size, _BEHIND_TRANSPARENCY)
         ground.paste(layer, mask=layer)
         return ground
@@ -59,14 +59,29 @@ def thumbnail_jpeg(data: bytes, longest_side: int) -> bytes:
     return out.getvalue()
 
 
-def _upright(image: Image.Image, data: bytes) -> Image.Image:
+def decode(image: Image.Image, data: bytes) -> tuple[Image.Image, Image.Transpose | None]:
+    """The pixels of an opened image with 8 bits a channel, and what turns them upright.
+
+    data: the file that it was opened from. Raises DamagedImageError.
+    """
     try:
         # Before the pixels are read: it is told by how they lie in the file.
         shallow = eight_bits(image, data)
         image.load()
-        turn = _UPRIGHT.get(orientation(image))
-        rgb = to_rgb8(shallow)
-        return rgb if turn is None else rgb.transpose(turn)
+        return shallow, _UPRIGHT.get(orientation(image))
     except Exception as error:
         # Pillow's decoders raise what they like: OSError, ValueError, SyntaxError, struct.error and others.
-        raise DamagedImageError("The stored image cannot be decoded; upload it again.") from error
+        raise _damaged() from error
+
+
+def _upright(image: Image.Image, data: bytes) -> Image.Image:
+    shallow, turn = decode(image, data)
+    try:
+        rgb = to_rgb8(shallow)
+    except Exception as error:
+        raise _damaged() from error
+    return rgb if turn is None else rgb.transpose(turn)
+
+
+def _damaged() -> DamagedImageError:
+    return DamagedImageError("The stored image cannot be decoded; upload it again.")

@@ -24,7 +24,7 @@ from fourpoint_core.errors import (
     UnsupportedImageError,
 )
 from fourpoint_core.ids import new_id
-from fourpoint_core.jobs.contracts import PRE_LABEL
+from fourpoint_core.jobs.contracts import PRE_LABEL, JobKind
 from fourpoint_core.jobs.payloads.outlines import PreLabel
 from fourpoint_core.store.models import Annotation, ImportedBox, InferredContour
 from fourpoint_core.store.queries import annotations, jobs, leases, samples, suggestions, trash
@@ -73,6 +73,7 @@ class PreLabelWork:
     """See running.Work.
 
     let_clicks_pass: called between images; whoever clicks goes first. stops: whether the process is to end.
+    observe: told what each stage of an outline has taken.
     """
 
     kind = PRE_LABEL
@@ -84,12 +85,14 @@ class PreLabelWork:
         engine: Engine,
         let_clicks_pass: Callable[[], None] = lambda: None,
         stops: Callable[[], bool] = lambda: False,
+        observe: Callable[[JobKind, Mapping[str, float]], None] = lambda kind, milliseconds: None,
     ):
         self._sessions = sessions
         self._images = images
         self._engine = engine
         self._let_clicks_pass = let_clicks_pass
         self._stops = stops
+        self._observe = observe
 
     def do(self, payload: PreLabel, job: ActiveJob) -> Unfinished | dict[str, Any]:
         """A slice of the images; how far the job is, or Unfinished."""
@@ -183,6 +186,7 @@ class PreLabelWork:
             except _ITS_OWN_FAULT:
                 result.failed += 1
             else:
+                self._observe(self.kind, outline.milliseconds)
                 result.outlines[key] = outline
         return result
 
