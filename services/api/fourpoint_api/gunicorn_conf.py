@@ -2,6 +2,7 @@
 
 import os
 
+from fourpoint_api.gunicorn_worker import Worker
 from fourpoint_api.settings import ServerSettings
 
 settings = ServerSettings.from_mapping(os.environ)
@@ -14,7 +15,8 @@ worker_class = "fourpoint_api.gunicorn_worker.Worker"
 limit_request_line = 8190
 # Longer than the longest `Prefer: wait`.
 timeout = 120
-graceful_timeout = 35
+graceful_timeout = 35 + settings.drain_seconds
+Worker.drain_seconds = settings.drain_seconds
 keepalive = 15
 accesslog = None
 # Its default place is one per user, and a user may run several stacks.

@@ -2,12 +2,14 @@
 
 import json
 import socket
+import threading
 from typing import Any
 
 from gunicorn import util
 from gunicorn.http import errors as http
 from gunicorn.workers.gthread import ThreadWorker
 
+from fourpoint_api.web import leaving
 from fourpoint_api.web.problems import (
     MEDIA_TYPE,
     STATUS,
@@ -30,7 +32,23 @@ REASONS = {400: "Bad Request", 414: "URI Too Long", 431: "Request Header Fields 
 
 
 class Worker(ThreadWorker):
-    """Refuses requests that cannot be read with a problem document instead of a page for people."""
+    """Refuses requests that cannot be read with a problem document, and leaves in two steps.
+
+    drain_seconds: how long it goes on after it was told to end; see `web.leaving`.
+    """
+
+    drain_seconds = 0.0
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """See gunicorn. Who says it twice means now."""
+        if leaving.has_begun() or not self.drain_seconds:
+            leaving.begin()
+            super().handle_exit(sig, frame)
+            return
+        leaving.begin()
+        timer = threading.Timer(self.drain_seconds, super().handle_exit, (sig, None))
+        timer.daemon = True
+        timer.start()
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         """See gunicorn."""

@@ -142,6 +142,13 @@ class ServerSettings(FromVariables):
     bind: str = variable("FOURPOINT_BIND", "address and port of the API", "127.0.0.1:8040")
     workers: int = variable("FOURPOINT_API_WORKERS", "processes of the API", 2)
     threads: int = variable("FOURPOINT_API_THREADS", "requests that a process serves at once", 32)
+    drain_seconds: int = variable(
+        "FOURPOINT_DRAIN_SECONDS",
+        "how long a process that was told to end goes on taking requests, while /healthz says that it leaves: "
+        "longer than a load balancer takes to notice; 0 where there is none",
+        0,
+        may_be_zero=True,
+    )
     worker_tmp_dir: str = variable(
         "FOURPOINT_API_TEMPORARY_DIRECTORY",
         "where its processes show that they live; best in memory, as /dev/shm is; empty: the system's",

@@ -206,14 +206,23 @@ def clean_data(data_directory: Path, yes: bool) -> None:
 
 
 @main.command()
-def migrate() -> None:
+@click.option(
+    "--wait",
+    "seconds",
+    type=click.IntRange(1, 86400),
+    help="Change nothing: wait until somebody else has, so many seconds at most.",
+)
+def migrate(seconds: int | None) -> None:
     """Bring the database that FOURPOINT_DATABASE_URL names to this version's schema."""
-    from fourpoint_standalone.schema import upgrade  # noqa: PLC0415
+    from fourpoint_standalone.schema import upgrade, wait_until_current  # noqa: PLC0415
 
     url = _named_database()
     if not url:
         raise StandaloneError("FOURPOINT_DATABASE_URL is not set: postgresql://user:password@host:5432/name")
-    upgrade(url)
+    if seconds is None:
+        upgrade(url)
+    else:
+        wait_until_current(url, seconds)
     click.echo("The database has this version's schema.")
 
 

@@ -164,6 +164,13 @@ def test_migrate_can_be_run_again(empty_database_url):
     assert [one.returncode for one in ended] == [0, 0]
 
 
+def test_who_waits_for_the_schema_goes_on_when_it_is_there(empty_database_url):
+    variables = {"FOURPOINT_DATABASE_URL": empty_database_url}
+    assert fourpoint("migrate", "--wait", "1", **variables).returncode == 1
+    fourpoint("migrate", **variables)
+    assert fourpoint("migrate", "--wait", "1", **variables).returncode == 0
+
+
 def test_migrate_refuses_the_database_of_a_newer_version(empty_database_url):
     fourpoint("migrate", FOURPOINT_DATABASE_URL=empty_database_url)
     with contextlib.closing(psycopg2.connect(empty_database_url.replace("+psycopg2", ""))) as connection:

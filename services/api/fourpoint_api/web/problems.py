@@ -75,6 +75,13 @@ class RangeNotSatisfiableError(errors.FourpointError):
         self.size = size
 
 
+class LeavingError(errors.FourpointError, errors.Retryable):
+    """This process is about to end; another one serves."""
+
+    code = "leaving"
+    title = "The process is about to end"
+
+
 class TooBusyError(errors.FourpointError, errors.Retryable):
     """This process holds as many waiting requests as it may."""
 
@@ -156,6 +163,7 @@ STATUS: dict[type[errors.FourpointError], int] = {
     errors.StageOverrunError: 500,
     errors.DeviceExhaustedError: 503,
     TooBusyError: 503,
+    LeavingError: 503,
     errors.QueueFullError: 503,
     errors.StorageUnavailableError: 503,
     errors.StorageDeniedError: 503,

@@ -7,8 +7,11 @@ from flask.views import MethodView
 
 from fourpoint_api.clients import clients
 from fourpoint_api.resources.health import operations
+from fourpoint_api.web import leaving
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import public
+from fourpoint_api.web.documented import problem_responses
+from fourpoint_api.web.problems import LeavingError
 from fourpoint_api.web.schemas import Schema
 
 blueprint = Blueprint("health", __name__, description="Liveness and readiness")
@@ -40,10 +43,13 @@ class Live(MethodView):
     """Liveness."""
 
     @public
-    @blueprint.doc(operationId="getHealth", security=[])
+    # Not by `problems`, which says that the database may be away.
+    @blueprint.doc(operationId="getHealth", security=[], responses=problem_responses(LeavingError))
     @blueprint.response(200, LiveSchema, example={"status": "ok"})
     def get(self) -> Any:
-        """Whether the process answers; looks at nothing else."""
+        """Whether the process answers, and will go on to; looks at nothing else."""
+        if leaving.has_begun():
+            raise LeavingError("This process is about to end; ask another one.")
         return {"status": "ok"}
 
 
