@@ -6,6 +6,7 @@ from flask import Flask
 
 from fourpoint_api.clients import Clients, attach
 from fourpoint_api.resources.annotations.routes import blueprint as annotations
+from fourpoint_api.resources.audit.routes import blueprint as audit
 from fourpoint_api.resources.contours.routes import blueprint as contours
 from fourpoint_api.resources.datasets.routes import blueprint as datasets
 from fourpoint_api.resources.drafts.routes import blueprint as drafts
@@ -73,6 +74,7 @@ BLUEPRINTS = (
     tokens,
     members,
     webhooks,
+    audit,
 )
 
 

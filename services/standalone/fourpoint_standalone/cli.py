@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _PORT = click.IntRange(0, 65535)
 _MANY = click.IntRange(1, 1024)
+_MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 
 
 class _Group(click.Group):
@@ -238,6 +239,24 @@ def recount(database_url: str, dataset_id: "UUID | None") -> None:
         findings += 1
         click.echo(finding)
     click.echo("Every count was right." if not findings else f"{findings} findings, corrected.")
+
+
+@main.command()
+@_database
+@click.option(
+    "--format", "written_as", type=click.Choice(["ndjson", "csv"]), default="ndjson", show_default=True
+)
+@click.option("--since", type=_MOMENT, help="From this moment on, UTC.")
+@click.option("--until", type=_MOMENT, help="Before this moment, UTC.")
+@click.option("--action", help="Only this, as `dataset.deleted`.")
+@click.option("--kind", help="Only resources of this kind, as `dataset`.")
+@click.option("--dataset", "dataset_id", type=click.UUID, help="Only of this dataset.")
+def audit(database_url: str, written_as: str, **wanted: Any) -> None:
+    """Print who did what to which resource, the oldest first."""
+    from fourpoint_standalone.audit_log import printed  # noqa: PLC0415
+
+    for text in printed(database_url, written_as, **wanted):
+        click.echo(text, nl=False)
 
 
 @main.command()

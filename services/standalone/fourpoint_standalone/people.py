@@ -1,6 +1,9 @@
 """The people of a database, for its operator: the admin of a stack, and what `fourpoint user|token` does."""
 
 import contextlib
+import getpass
+import os
+import socket
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
+from fourpoint_core.actors import Actor, Via, acting
 from fourpoint_core.domain.access import Scope
 from fourpoint_core.errors import FourpointError
 from fourpoint_core.store.models import ApiToken, User
@@ -29,10 +33,20 @@ def directory_of(database_url: str) -> Iterator[Session]:
     """A transaction on the people of a database. Raises StandaloneError, for a person to read."""
     sessions = sessions_for(create_engine(with_driver(database_url), poolclass=NullPool))
     try:
-        with unit_of_work(sessions) as session:
+        with acting(operator()), unit_of_work(sessions) as session:
             yield session
     except FourpointError as error:
         raise StandaloneError(error.detail) from error
+
+
+def operator() -> Actor:
+    """Whoever runs the command, as the audit log calls them."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        # In a container, nobody may be called by the user's number.
+        name = str(os.getuid())
+    return Actor(Via.COMMAND_LINE, name=f"{name}@{socket.gethostname()}")
 
 
 def ensure_admin(database_url: str, data_directory: Path) -> str:

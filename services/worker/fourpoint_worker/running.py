@@ -14,6 +14,7 @@ from uuid import UUID
 from billiard.exceptions import SoftTimeLimitExceeded
 from redis import Redis
 
+from fourpoint_core.actors import Actor, Via, acting
 from fourpoint_core.domain.jobs import JobState
 from fourpoint_core.errors import (
     DatabaseUnavailableError,
@@ -72,8 +73,10 @@ class Runner:
         claimed = self._patiently(lambda: self._claim(job_id))
         if claimed is None:
             return
+        actor = Actor(Via.WORKER, claimed.created_by, request_id=claimed.request_id, job_id=job_id)
         with (
             log_context(request_id=claimed.request_id, job_id=str(job_id)),
+            acting(actor),
             self._keeper.keep(claimed) as job,
         ):
             state = self._do_and_record(work, claimed, job)

@@ -34,7 +34,7 @@ def app(api_clients: Clients) -> Flask:
 def admin_token(sessions: Sessions, api_clients: Clients) -> str:
     """A secret of the built-in user, an admin; the API knows it already."""
     token = make_token(sessions)
-    api_clients.sign_in.caller(f"Bearer {token}")
+    api_clients.sign_in.caller(f"Bearer {token}", "127.0.0.1")
     return token
 
 

@@ -142,6 +142,8 @@ NEEDS = {
     "streamJobEvents": VIEWER,
     "cancelJob": OWNER,
     "retryJob": OWNER,
+    "listAuditEntries": ADMIN,
+    "exportAuditEntries": ADMIN,
     "createGlobalWebhook": ADMIN,
     "listGlobalWebhooks": ADMIN,
     "createWebhook": OWNER,

@@ -1,5 +1,6 @@
 """`fourpoint user` and `fourpoint token`, on a database as an operator names it, and the admin of a stack."""
 
+import json
 import stat
 from uuid import uuid4
 
@@ -45,6 +46,15 @@ def test_a_person_can_be_promoted_and_shut_out(fourpoint):
     fourpoint("user", "add", "ada")
     assert "(admin, disabled)" in fourpoint("user", "change", "ada", "--admin", "--disabled").stdout
     assert "(" not in fourpoint("user", "change", "ada", "--no-admin", "--enabled").stdout
+
+
+def test_the_audit_log_says_who_ran_a_command_and_is_printed_by_another(fourpoint):
+    fourpoint("user", "add", "ada", "--admin")
+    (line,) = fourpoint("audit", "--action", "user.created", "--since", "2020-01-01").stdout.splitlines()[-1:]
+    entry = json.loads(line)
+    assert (entry["via"], entry["actor_id"]) == ("command line", None)
+    assert entry["actor_name"] and entry["changes"]["name"] == {"to": "ada"}
+    assert "audit.exported" in fourpoint("audit", "--format", "csv").stdout
 
 
 def test_an_unknown_person_is_told_in_a_sentence(fourpoint):

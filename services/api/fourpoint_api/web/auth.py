@@ -8,14 +8,17 @@ What one may not see is 404, with the words for what is not there; what one may 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from flask import Flask, current_app, g, request
 
 from fourpoint_api.clients import clients
+from fourpoint_core.actors import Actor, Via, actor_var
 from fourpoint_core.domain.access import Access, Caller, Role, Scope, require
 from fourpoint_core.errors import NotFoundError
+from fourpoint_core.logs import request_id_var
 from fourpoint_core.store.queries import members
 from fourpoint_core.store.session import reading
 
@@ -35,6 +38,7 @@ _ADMIN = Access(Scope.ADMIN)
 def install(app: Flask) -> None:
     """Let nobody pass who may not."""
     app.before_request(_guard)
+    app.teardown_request(_forget)
 
 
 def current_caller() -> Caller:
@@ -94,11 +98,19 @@ def _guard() -> None:
     # Without a rule the answer is that there is nothing here. A browser asks OPTIONS without credentials.
     if rule is None or request.method == "OPTIONS":
         return
+    actor = Actor(Via.API, address=request.remote_addr, request_id=request_id_var.get())
+    actor_var.set(actor)
     access = access_to(current_app.view_functions[rule.endpoint], request.method, rule.arguments)
     if access is None:
         return
-    g.caller = clients().sign_in.caller(request.headers.get("Authorization"))
+    g.caller = clients().sign_in.caller(request.headers.get("Authorization"), request.remote_addr)
+    actor_var.set(replace(actor, user_id=g.caller.user_id, token_id=g.caller.token_id))
     require(g.caller, access, _role(g.caller))
+
+
+def _forget(error: BaseException | None) -> None:
+    # As request ids: the thread goes on to work that is not this caller's.
+    actor_var.set(None)
 
 
 def _role(caller: Caller) -> Role | None:

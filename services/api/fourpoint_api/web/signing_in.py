@@ -6,16 +6,19 @@ request. A token that is revoked, and a person who is shut out, may go on for th
 
 import threading
 import time
+from datetime import UTC, datetime
 from uuid import UUID
 
 from fourpoint_api.settings import ApiSettings, Auth
 from fourpoint_api.web.oidc import Identity, Verifier
+from fourpoint_core.actors import Actor, Via, acting
 from fourpoint_core.domain.access import TOKEN_PREFIX, Caller, Scope
 from fourpoint_core.errors import TokenInvalidError, UnauthenticatedError
 from fourpoint_core.ids import LOCAL_USER_ID
+from fourpoint_core.logs import request_id_var
 from fourpoint_core.store.models import User
-from fourpoint_core.store.queries import tokens, users
-from fourpoint_core.store.session import Sessions, reading, unhurried_commit, unit_of_work
+from fourpoint_core.store.queries import audit, tokens, users
+from fourpoint_core.store.session import Sessions, preparation, reading, unhurried_commit, unit_of_work
 
 LOCAL = Caller(LOCAL_USER_ID, "local", True, Scope.ADMIN)
 # Longer than any token of ours, and than the access tokens of identity providers.
@@ -30,10 +33,11 @@ class SignIn:
         self._settings = settings
         self._sessions = sessions
         self._kept = _Kept(settings.auth_cache_seconds)
+        self._noted: set[str] = set()
         self._verifier = Verifier(settings) if settings.oidc_issuer else None
 
-    def caller(self, authorization: str | None) -> Caller:
-        """Who sends a request with this `Authorization`.
+    def caller(self, authorization: str | None, address: str | None = None) -> Caller:
+        """Who sends a request with this `Authorization` from this address; whoever is new today is noted.
 
         Raises UnauthenticatedError, TokenInvalidError or IdentityProviderUnavailableError.
         """
@@ -43,7 +47,9 @@ class SignIn:
             raise UnauthenticatedError("Send a token: `Authorization: Bearer <token>`.")
         token = _bearer_token(authorization)
         digest = tokens.digest_of(token)
-        return self._kept.get(digest) or self._kept.put(digest, self._recognise(token))
+        caller = self._kept.get(digest) or self._kept.put(digest, self._recognise(token))
+        self._note_sign_in(caller, digest, address)
+        return caller
 
     def _recognise(self, token: str) -> Caller:
         if not token.startswith(TOKEN_PREFIX):
@@ -79,6 +85,25 @@ class SignIn:
                 "The identity provider knows you, and this service does not; ask an admin to add you."
             )
         return user
+
+    def _note_sign_in(self, caller: Caller, digest: str, address: str | None) -> None:
+        """Write into the audit log who comes with which token from where; once a day, by all processes."""
+        once = f"{digest} {address} {datetime.now(UTC):%Y-%m-%d}"
+        if once in self._noted:
+            return
+        way = "identity provider" if caller.token_id is None else "token"
+        actor = Actor(
+            Via.API,
+            caller.user_id,
+            token_id=caller.token_id,
+            address=address,
+            request_id=request_id_var.get(),
+        )
+        with acting(actor), preparation(self._sessions) as session:
+            audit.add(session, "user", "signed_in", caller.user_id, details={"with": way}, once=once)
+        if len(self._noted) >= MAX_KEPT:
+            self._noted.clear()
+        self._noted.add(once)
 
     def _note_use(self, token_id: UUID) -> None:
         with unhurried_commit(self._sessions) as session:

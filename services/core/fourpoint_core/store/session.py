@@ -12,7 +12,7 @@ from sqlalchemy.orm import ORMExecuteState, Session, sessionmaker
 
 from fourpoint_core.errors import DatabaseUnavailableError
 from fourpoint_core.settings import CoreSettings
-from fourpoint_core.store import liveness
+from fourpoint_core.store import authorship, liveness
 
 __all__ = [
     "MAX_QUEUED",
@@ -71,7 +71,9 @@ def connect(settings: CoreSettings) -> Sessions:
 
 def sessions_for(engine: Engine) -> Sessions:
     """Sessions whose objects stay readable after the commit."""
-    return sessionmaker(engine, expire_on_commit=False, autoflush=False)
+    sessions = sessionmaker(engine, expire_on_commit=False, autoflush=False)
+    authorship.watch(sessions)
+    return sessions
 
 
 @contextmanager

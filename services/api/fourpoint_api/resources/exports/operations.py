@@ -1,5 +1,6 @@
 """Asking for exports, and what came of them; no HTTP."""
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 from fourpoint_api.resources.jobs.operations import queue
@@ -10,9 +11,9 @@ from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.jobs.payloads.transfers import ExportDataset
 from fourpoint_core.storage.port import validate_prefix
 from fourpoint_core.store.models import Export, Job
-from fourpoint_core.store.queries import datasets, exports, jobs, versions
+from fourpoint_core.store.queries import audit, datasets, exports, jobs, versions
 from fourpoint_core.store.queries.paging import Keyset, Page
-from fourpoint_core.store.session import Sessions, note_result, reading, unit_of_work
+from fourpoint_core.store.session import Sessions, note_result, preparation, reading, unit_of_work
 
 
 def create(
@@ -81,6 +82,23 @@ def remove(sessions: Sessions, dataset_id: UUID, export_id: UUID) -> None:
     """Have an export gone; its archive follows with the next sweep. Raises NotFoundError."""
     with unit_of_work(sessions) as session:
         exports.expire(session, exports.get_export(session, dataset_id, export_id).id)
+        audit.add(session, "export", "deleted", export_id, dataset_id=dataset_id)
+
+
+def note_download(sessions: Sessions, export: Export, address: str | None) -> None:
+    """Write into the audit log that an archive goes to an address; once a day, as it may go in many parts."""
+    once = f"download {export.id} {address} {datetime.now(UTC):%Y-%m-%d}"
+    with preparation(sessions) as session:
+        details = {"bytes": export.size_bytes}
+        audit.add(
+            session,
+            "export",
+            "downloaded",
+            export.id,
+            dataset_id=export.dataset_id,
+            details=details,
+            once=once,
+        )
 
 
 def _require_output_path(path: str) -> None:

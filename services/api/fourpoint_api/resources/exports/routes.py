@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from flask import Response, url_for
+from flask import Response, request, url_for
 from flask.views import MethodView
 from itsdangerous import BadData, URLSafeTimedSerializer
 
@@ -171,6 +171,8 @@ class Download(MethodView):
         if export.object_key is None:
             raise NotFoundError("This export has no archive; its files are in the bucket.")
         response = stream_object(clients().store, export.object_key, export.content, "application/zip")
+        if response.status_code in {200, 206}:
+            operations.note_download(clients().sessions, export, request.remote_addr)
         name = export.object_key.rpartition("/")[2]
         response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
         return response

@@ -31,7 +31,7 @@ from fourpoint_core.imaging.inspect import ImageFacts, inspect_image
 from fourpoint_core.imaging.upright import thumbnail_jpeg
 from fourpoint_core.storage import ObjectExistsError, ObjectStore
 from fourpoint_core.store.models import Dataset, Sample
-from fourpoint_core.store.queries import datasets, samples
+from fourpoint_core.store.queries import audit, datasets, samples
 from fourpoint_core.store.queries import uploads as direct_uploads
 from fourpoint_core.store.session import Session, Sessions, note_result, preparation, unit_of_work
 
@@ -185,6 +185,8 @@ def store_checked(
             if samples.redeem_keys(session, placed.upload_id) != {item.key for item in placed.files}:
                 raise StorageUnavailableError("The upload took too long and was undone; upload again.")
             samples.add_samples(session, rows)
+            names = {str(row.id): row.name for row in rows}
+            audit.add(session, "samples", "uploaded", None, dataset_id=dataset.id, details={"samples": names})
             finish(session, rows)
     return rows
 

@@ -25,7 +25,7 @@ from fourpoint_core.settings import CoreSettings
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.storage.removal import remove_objects
 from fourpoint_core.store.models import Job, Sample
-from fourpoint_core.store.queries import datasets, jobs, samples, trash, versions
+from fourpoint_core.store.queries import audit, datasets, jobs, samples, trash, versions
 from fourpoint_core.store.queries.paging import Keyset, Page
 from fourpoint_core.store.queries.trash import Forecast, Pinning, Purged, Sharing
 from fourpoint_core.store.session import Session, Sessions, note_result, preparation, unit_of_work
@@ -137,6 +137,9 @@ def delete(
                 until = trash.now(session) + timedelta(days=settings.trash_days)
                 done = Deletion(deletion_id, forecast, missing, restorable_until=until)
             note_result(session, {"deletion": done.to_json()})
+            if forecast.samples:
+                details = {"samples": forecast.samples, "ids": selection.ids, "delete_source": delete_source}
+                audit.add(session, "samples", "deleted", deletion_id, dataset_id=dataset_id, details=details)
     if isinstance(done, Job):
         dispatcher.dispatch([jobs.Message.about(done)])
     if purged is not None:
@@ -178,6 +181,9 @@ def restore(
         if trash.count_up_to(session, found, AT_ONCE + 1) <= AT_ONCE:
             restored = len(trash.take_back(session, found, AT_ONCE).taken)
             note_result(session, {"restored": restored})
+            if restored:
+                details = {"samples": restored, "ids": payload.ids}
+                audit.add(session, "samples", "restored", deletion_id, dataset_id=dataset_id, details=details)
             return restored
         job = _queue(session, RESTORE_SAMPLES, payload, dataset_id, order)
     dispatcher.dispatch([jobs.Message.about(job)])

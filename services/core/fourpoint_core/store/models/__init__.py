@@ -1,6 +1,7 @@
 """The tables, one module per noun. Importing this package registers them all."""
 
 from fourpoint_core.store.models.annotations import Annotation, Draft, InferredContour, Revision
+from fourpoint_core.store.models.audit import AuditEntry
 from fourpoint_core.store.models.base import Base
 from fourpoint_core.store.models.datasets import Dataset, Label
 from fourpoint_core.store.models.filters import SampleLease, SavedFilter
@@ -36,6 +37,7 @@ __all__ = [
     "Absence",
     "Annotation",
     "ApiToken",
+    "AuditEntry",
     "Base",
     "Dataset",
     "DatasetMember",

@@ -16,6 +16,7 @@ from fourpoint_core.domain.access import Caller
 from fourpoint_core.domain.jobs import AttemptOutcome, JobState, Verdict, judge
 from fourpoint_core.errors import JobStateError, NotFoundError, QueueFullError
 from fourpoint_core.jobs.contracts import JobKind, Payload, Queue
+from fourpoint_core.store import authorship
 from fourpoint_core.store.models import Job, JobAttempt
 from fourpoint_core.store.queries import members
 from fourpoint_core.store.queries.job_transitions import (
@@ -79,6 +80,9 @@ def add_job(
         "dispatched_at": func.clock_timestamp(),
         "dispatches": 1,
     }
+    if kind.queue in {Queue.IO, Queue.BATCH}:
+        # Clicks are not audited, and are not to pay for it.
+        authorship.declare(session)
     room = session.info.get(MAX_QUEUED)
     if room is None:
         session.execute(insert(JOBS).values(values))
@@ -164,6 +168,7 @@ def request_cancel(session: Session, job_id: UUID) -> Job:
         raise NotFoundError(f"There is no job {job_id}.")
     if JobState(job.state).is_final:
         raise JobStateError(f"The job has already {job.state}; there is nothing to cancel.")
+    authorship.declare(session)
     job.cancel_requested_at = database_time(session)
     verdict = judge(situation(job), database_time(session))
     if verdict is Verdict.CANCEL:
@@ -182,6 +187,7 @@ def retry(session: Session, job_id: UUID, kind: JobKind) -> Job:
         raise NotFoundError(f"There is no job {job_id}.")
     if JobState(job.state) not in {JobState.FAILED, JobState.CANCELLED}:
         raise JobStateError(f"Only a failed or cancelled job can be tried again; this one is {job.state}.")
+    authorship.declare(session)
     requeue(job)
     job.error = job.run_after = job.cancel_requested_at = job.finished_at = None
     job.attempts = 0
