@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 JUDGES := 'pycocotools>=2.0.11,<3' 'datumaro>=1.13.12,<2' 'supervision>=0.31.2,<1' 'label-studio-converter>=0.0.59,<1'
 
 .PHONY: setup demo clean-data test test-training test-sam test-formats test-faults test-clients test-schemathesis test-schemathesis-long
-.PHONY: clients lint types contracts openapi env-example lock lock-formats lock-training clean
+.PHONY: test-k8s clients lint types contracts openapi env-example lock lock-formats lock-training clean
 
 setup: $(STAMP)
 
@@ -96,6 +96,16 @@ test-sam: .venv-sam/.installed
 test-formats: setup .venv-formats/.installed
 	@$(BIN)/python -m pytest -n 2 -q -m judges tests/integration/judges
 
+# deploy/k8s, as kustomize builds it, against the schemas of Kubernetes.
+test-k8s: .venv-k8s/.installed
+	@.venv-k8s/bin/python -m pytest -q tests/k8s
+
+# The bindings of kustomize say that they need a newer Python; their library does not.
+.venv-k8s/.installed: requirements-k8s.lock
+	@$(PYTHON) -m venv .venv-k8s
+	@.venv-k8s/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python -r requirements-k8s.lock
+	@touch $@
+
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
@@ -130,4 +140,4 @@ lock-training:
 	@.venv-training/bin/python -m pip freeze --exclude-editable | sed 's/+cpu//' > requirements-training.lock
 
 clean:
-	rm -rf $(VENV) .venv-sam .venv-formats .venv-swift .venv-node .venv-training clients/typescript/node_modules .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-sam .venv-formats .venv-swift .venv-node .venv-training .venv-k8s clients/typescript/node_modules .mypy_cache .ruff_cache .hypothesis
