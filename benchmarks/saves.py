@@ -2,10 +2,16 @@
 
 Two kinds of saves: `POST …/annotations` adds one object; `PUT …/annotations` with `If-Match` replaces a
 document of four, each with another outline. 1, 4 and 8 clients, each on images of its own, over HTTP to one
-process of gunicorn; PostgreSQL in a cluster of its own with fsync on. In turn with it a hand-written Flask
-route over psycopg2 inserts the same revision and annotation rows and commits: see support/raw_saves.py.
+process of gunicorn; PostgreSQL in a cluster of its own with fsync on: every save is one durable commit.
+
+In turn with it the same body goes to two hand-written Flask routes over psycopg2 (see support/raw_saves.py):
+
+- *same rows* writes all that the save leaves: revision, objects, the sample's state, and by the schema's
+  triggers states, labels and counts. That is the baseline.
+- *bare* inserts the revision and its objects, and nothing else.
 
 Usage: python benchmarks/saves.py [--clients 1,4,8] [--seconds 3] [--rounds 3] [--keep DIRECTORY] [--json]
+       [--plot FILE]
 """
 
 import sys
@@ -25,43 +31,56 @@ from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from http.client import HTTPConnection
 from itertools import count
+from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import psycopg2
-from benchmarks.support import servers
+from benchmarks.support import plots, servers
 from benchmarks.support.figures import percentiles
 from benchmarks.support.many_samples import Seeded, directory_for, labeler_token, seeded
 from benchmarks.support.servers import Server
 from rich.console import Console
 from rich.table import Table
 
-SAMPLES = 10_000
+SAMPLES = 40_000
 OBJECTS = 4
 VERTICES = 40
 THREADS = 16
+# Saves of one image by one client, before it goes on to the next.
+TURNS = 25
 
 
 @dataclass(frozen=True)
-class Result:
-    """Saves of one kind by so many clients. cpu: milliseconds of the process that answers, a save."""
+class Figures:
+    """Saves at one server. cpu: milliseconds of the process that answers, a save; PostgreSQL's is not in it."""
 
-    kind: str
-    clients: int
     per_second: float
     p50: float
     p95: float
     cpu: float
-    raw_per_second: float
-    raw_p50: float
-    raw_p95: float
-    raw_cpu: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """Saves of one kind by so many clients."""
+
+    kind: str
+    clients: int
+    ours: Figures
+    same_rows: Figures
+    bare: Figures
 
     @property
     def share(self) -> float:
         """Ours of the baseline's saves per second."""
-        return self.per_second / self.raw_per_second
+        return round(self.ours.per_second / self.same_rows.per_second, 2)
+
+    @property
+    def share_of_bare(self) -> float:
+        """Ours of what inserts alone would be."""
+        return round(self.ours.per_second / self.bare.per_second, 2)
 
 
 def main() -> None:
@@ -76,8 +95,13 @@ def main() -> None:
         api = stack.enter_context(servers.api(directory, url, THREADS))
         raw = stack.enter_context(servers.baseline("benchmarks.support.raw_saves:app", url, THREADS))
         token = labeler_token(url, about)
+        people = {
+            "ours": _Side(api, lambda kind: _Ours(kind, api, images, token)),
+            "same_rows": _Side(raw, lambda kind: _SameRows(kind, raw, images)),
+            "bare": _Side(raw, lambda kind: _Bare(kind, raw, images)),
+        }
         results = [
-            _compare(kind, clients, api, raw, images, token, options)
+            _compare(kind, clients, people, options)
             for kind in ("add one", "replace four")
             for clients in options.clients
         ]
@@ -94,16 +118,21 @@ class _Images:
         self.about = about
         with closing(psycopg2.connect(servers.psycopg2_address(url))) as connection:
             cursor = connection.cursor()
-            # The baseline leaves the sample's row as it is.
+            # The bare baseline leaves the sample's row as it is.
             cursor.execute(
                 "SELECT id FROM samples WHERE revision = 0 AND NOT EXISTS"
                 " (SELECT FROM revisions WHERE sample_id = samples.id) ORDER BY id"
             )
             self._ids = iter([row[0] for row in cursor])
+        self._taking = Lock()
 
     def take(self) -> str:
         """Another one."""
-        return str(next(self._ids))
+        with self._taking:
+            found = next(self._ids, None)
+        if found is None:
+            raise SystemExit("every image has been labeled; begin anew, in another directory")
+        return str(found)
 
 
 def _outline(turn: int) -> dict[str, Any]:
@@ -117,62 +146,85 @@ def _outline(turn: int) -> dict[str, Any]:
     return {"parts": [{"outer": ring, "holes": []}]}
 
 
-class _Ours:
+class _Client:
+    """Somebody who saves, one image after the other; what it is sent to is a subclass's."""
+
+    def __init__(self, kind: str, server: Server, images: _Images):
+        self.adds = kind == "add one"
+        self.images = images
+        self._http = _connect(server)
+        self._turns = 0
+        self.sample_id = ""
+        self._ids: list[str] = []
+
+    def save(self) -> float:
+        """Milliseconds of one save."""
+        if self._turns % TURNS == 0:
+            self.sample_id = self.images.take()
+            self._ids = [str(uuid4()) for _ in range(OBJECTS)]
+            self.begin_image()
+        self._turns += 1
+        if self.adds:
+            method, body = "POST", self._object(str(uuid4()))
+        else:
+            method, body = "PUT", {"annotations": [self._object(one) for one in self._ids]}
+        path, headers = self.where()
+        took, answered = _request(self._http, method, path, body, headers)
+        self.heard(answered)
+        return took
+
+    def begin_image(self) -> None:
+        """Before the first save of an image."""
+
+    def where(self) -> tuple[str, dict[str, str]]:
+        """The address of the next save, and what is said to it."""
+        raise NotImplementedError
+
+    def heard(self, headers: Any) -> None:
+        """Of the answer."""
+
+    def _object(self, object_id: str) -> dict[str, Any]:
+        return {"id": object_id, "label_id": self.images.about.label_id, "contour": _outline(self._turns)}
+
+
+class _Ours(_Client):
     """One client of the API."""
 
     def __init__(self, kind: str, server: Server, images: _Images, token: str):
-        self._http = _connect(server)
-        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        self._kind = kind
-        self._path = f"/v1/samples/{images.take()}/annotations"
-        self._label_id = images.about.label_id
-        self._ids = [str(uuid4()) for _ in range(OBJECTS)]
+        super().__init__(kind, server, images)
+        self._token = token
+        self._etag = ""
+
+    def begin_image(self) -> None:
         self._etag = '"document-0"'
 
-    def save(self, turn: int) -> float:
-        """Milliseconds of one save."""
-        if self._kind == "add one":
-            return self._send("POST", self._object(str(uuid4()), turn))
-        document = {"annotations": [self._object(one, turn) for one in self._ids]}
-        return self._send("PUT", document, {"If-Match": self._etag})
+    def where(self) -> tuple[str, dict[str, str]]:
+        headers = {"Authorization": f"Bearer {self._token}"}
+        return f"/v1/samples/{self.sample_id}/annotations", headers if self.adds else {
+            **headers,
+            "If-Match": self._etag,
+        }
 
-    def _object(self, object_id: str, turn: int) -> dict[str, Any]:
-        return {"id": object_id, "label_id": self._label_id, "contour": _outline(turn)}
-
-    def _send(self, method: str, body: dict[str, Any], more: dict[str, str] | None = None) -> float:
-        took, headers = _request(self._http, method, self._path, body, {**self._headers, **(more or {})})
+    def heard(self, headers: Any) -> None:
         self._etag = headers["ETag"]
-        return took
 
 
-class _Raw:
+class _SameRows(_Client):
     """One client of the baseline."""
 
-    def __init__(self, kind: str, server: Server, images: _Images, _token: str):
-        self._http = _connect(server)
-        self._objects = 1 if kind == "add one" else OBJECTS
-        self._about = images.about
-        self._sample_id = images.take()
+    def where(self) -> tuple[str, dict[str, str]]:
+        return f"/samples/{self.sample_id}?author={self.images.about.labeler_id}", {}
+
+
+class _Bare(_Client):
+    """One client of the inserts alone."""
+
+    def begin_image(self) -> None:
         self._numbers = count(1)
 
-    def save(self, turn: int) -> float:
-        """Milliseconds of one save."""
-        body = {
-            "sample_id": self._sample_id,
-            "revision": next(self._numbers),
-            "author_id": self._about.labeler_id,
-            "annotations": [self._object(turn) for _ in range(self._objects)],
-        }
-        return _request(self._http, "POST", "/", body, {"Content-Type": "application/json"})[0]
-
-    def _object(self, turn: int) -> dict[str, Any]:
-        return {
-            "id": str(uuid4()),
-            "label_id": self._about.label_id,
-            "contour": _outline(turn),
-            "bbox": [760, 340, 1160, 740],
-            "area": 125_663.7,
-        }
+    def where(self) -> tuple[str, dict[str, str]]:
+        author = self.images.about.labeler_id
+        return f"/bare/{self.sample_id}/{next(self._numbers)}?author={author}", {}
 
 
 def _connect(server: Server) -> HTTPConnection:
@@ -185,7 +237,7 @@ def _request(
 ) -> tuple[float, Any]:
     text = json.dumps(body)
     began = time.perf_counter()
-    http.request(method, path, text, headers)
+    http.request(method, path, text, {"Content-Type": "application/json", **headers})
     response = http.getresponse()
     answer = response.read()
     took = (time.perf_counter() - began) * 1000
@@ -197,85 +249,90 @@ def _request(
 # How it is measured
 
 
-def _compare(
-    kind: str,
-    clients: int,
-    api: Server,
-    raw: Server,
-    images: _Images,
-    token: str,
-    options: argparse.Namespace,
-) -> Result:
+def _compare(kind: str, clients: int, sides: dict[str, "_Side"], options: argparse.Namespace) -> Result:
     """In turn, so that whatever else the machine does is shared."""
-    ours, theirs = _Side(api), _Side(raw)
+    runs: dict[str, _Run] = {name: _Run() for name in sides}
     for _ in range(options.rounds):
-        for side, person in ((ours, _Ours), (theirs, _Raw)):
-            side.run([person(kind, side.server, images, token) for _ in range(clients)], options.seconds)
-    return Result(kind, clients, *ours.figures(), *theirs.figures())
+        for name, side in sides.items():
+            runs[name].add(side, [side.person(kind) for _ in range(clients)], options.seconds)
+    return Result(kind, clients, **{name: run.figures() for name, run in runs.items()})
 
 
+@dataclass(frozen=True)
 class _Side:
-    """Saves at one server."""
+    """A server, and who saves at it."""
 
-    def __init__(self, server: Server):
-        self.server = server
+    server: Server
+    person: Callable[[str], _Client]
+
+
+class _Run:
+    """What saves at one server took."""
+
+    def __init__(self) -> None:
         self._times: list[float] = []
         self._seconds = 0.0
         self._cpu = 0.0
 
-    def run(self, people: list[Any], seconds: float) -> None:
+    def add(self, side: _Side, people: list[_Client], seconds: float) -> None:
         """Everybody saves, one after the other, for so long; a first save each is not counted."""
         for person in people:
-            person.save(0)
-        cpu, began = self.server.cpu_milliseconds(), time.perf_counter()
+            person.save()
+        cpu, began = side.server.cpu_milliseconds(), time.perf_counter()
         with ThreadPoolExecutor(len(people)) as pool:
             done = list(pool.map(lambda person: list(_for(seconds, person.save)), people))
         self._seconds += time.perf_counter() - began
-        self._cpu += self.server.cpu_milliseconds() - cpu
+        self._cpu += side.server.cpu_milliseconds() - cpu
         self._times += [took for times in done for took in times]
 
-    def figures(self) -> tuple[float, float, float, float]:
+    def figures(self) -> Figures:
         """Saves a second, p50, p95, and CPU a save."""
         saves = len(self._times)
-        return round(saves / self._seconds, 1), *percentiles(self._times), round(self._cpu / saves, 2)
+        return Figures(round(saves / self._seconds, 1), *percentiles(self._times), round(self._cpu / saves, 2))
 
 
-def _for(seconds: float, save: Callable[[int], float]) -> Iterator[float]:
+def _for(seconds: float, save: Callable[[], float]) -> Iterator[float]:
     until = time.perf_counter() + seconds
-    for turn in count(1):
-        if time.perf_counter() >= until:
-            return
-        yield save(turn)
+    while time.perf_counter() < until:
+        yield save()
 
 
 # Output
 
 
 def _report(results: list[Result], options: argparse.Namespace) -> None:
+    if options.plot:
+        plots.bars(
+            options.plot,
+            "Saves a second, by one process",
+            {
+                f"{one.kind}, {one.clients} {'client' if one.clients == 1 else 'clients'}": (
+                    one.ours.per_second,
+                    one.same_rows.per_second,
+                    one.bare.per_second,
+                )
+                for one in results
+            },
+            ("the API", "hand-written, same rows", "inserts alone"),
+        )
     if options.json:
-        print(json.dumps([{**asdict(one), "share": round(one.share, 2)} for one in results], indent=2))
+        shares = ("share", "share_of_bare")
+        rows = [{**asdict(one), **{name: getattr(one, name) for name in shares}} for one in results]
+        print(json.dumps(rows, indent=2))
         return
-    table = Table(title="Saves by one process, milliseconds over HTTP")
-    for column in (
-        "",
-        "clients",
-        "a second",
-        "p50",
-        "p95",
-        "CPU",
-        "raw a second",
-        "p50",
-        "p95",
-        "CPU",
-        "share",
-    ):
+    table = Table(title="Saves by one process; milliseconds over HTTP")
+    measured = ("a second", "p50", "p95", "CPU")
+    for column in ("", "clients", *measured, "same rows", *measured[1:], "share", "bare", "share of bare"):
         table.add_column(column, justify="right" if column else "left")
     for one in results:
-        ours = (one.per_second, one.p50, one.p95, one.cpu)
-        theirs = (one.raw_per_second, one.raw_p50, one.raw_p95, one.raw_cpu)
-        numbers = [f"{number:.1f}" for number in (*ours, *theirs)]
-        table.add_row(one.kind, str(one.clients), *numbers, f"{one.share:.2f}")
-    Console(width=max(110, Console().width)).print(table)
+        numbers = [
+            f"{number:.1f}"
+            for side in (one.ours, one.same_rows)
+            for number in (side.per_second, side.p50, side.p95, side.cpu)
+        ]
+        told = (f"{one.share:.2f}", f"{one.bare.per_second:.1f}", f"{one.share_of_bare:.2f}")
+        table.add_row(one.kind, str(one.clients), *numbers, *told)
+    Console(width=max(130, Console().width)).print(table)
 
 
 def _options() -> argparse.Namespace:
@@ -286,6 +343,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--keep", type=Path, help="where the dataset lies, for this run and the next")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--plot", type=Path, help="where the picture goes, e.g. saves.svg")
     return parser.parse_args()
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import Any
 
-from shapely import STRtree
+from shapely import STRtree, linearrings, polygons
 from shapely.geometry import LinearRing, Point, Polygon
 from shapely.validation import explain_validity
 
@@ -198,7 +198,8 @@ def _ring_errors(ring: Ring, width: int, height: int) -> Iterator[FieldError]:
     if abs(signed_area(ring)) < MIN_AREA and _is_flat(ring):
         yield FieldError("", "no_area", "The ring encloses no area; spread its vertices.")
         return
-    if not LinearRing(ring).is_simple or not Polygon(ring).is_valid:
+    line = linearrings(ring)
+    if not line.is_simple or not polygons(line).is_valid:
         index = _offending_vertex(ring)
         yield FieldError(
             f"/{index}",
@@ -227,6 +228,8 @@ def _offending_vertex(ring: Ring) -> int:
 
 
 def _hole_errors(part: Part) -> Iterator[FieldError]:
+    if not part.holes and abs(signed_area(part.outer)) >= MIN_AREA:
+        return
     outer = Polygon(part.outer)
     holes = [Polygon(hole) for hole in part.holes]
     tree = STRtree(holes)
@@ -246,6 +249,8 @@ def _hole_errors(part: Part) -> Iterator[FieldError]:
 
 
 def _overlap_errors(contour: Contour) -> Iterator[FieldError]:
+    if len(contour.parts) == 1:
+        return
     shapes = [Polygon(part.outer, part.holes) for part in contour.parts]
     for first, second in combinations(range(len(shapes)), 2):
         if _share_area(shapes[first], shapes[second]):

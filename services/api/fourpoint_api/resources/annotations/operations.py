@@ -13,7 +13,7 @@ from fourpoint_core.domain.history import Action, State, redo_target, undo_targe
 from fourpoint_core.domain.labels import clean_label_name
 from fourpoint_core.errors import FieldError, InvalidInputError
 from fourpoint_core.ids import new_id
-from fourpoint_core.store.models import Annotation, InferredContour, Sample
+from fourpoint_core.store.models import Annotation, InferredContour, Label, Sample
 from fourpoint_core.store.queries import annotations, drafts, history, labels, samples
 from fourpoint_core.store.queries.annotations import LabeledAnnotation
 from fourpoint_core.store.session import Session, Sessions, unit_of_work
@@ -79,7 +79,7 @@ class _Known:
     sample: Sample
     labels_by_name: Mapping[str, UUID]
     label_ids: Collection[UUID]
-    held: Collection[UUID]
+    held: Mapping[UUID, Label]
     contours: Mapping[UUID, InferredContour]
 
 
@@ -115,7 +115,7 @@ def add(
         sample = samples.get_sample(session, sample_id, lock=True)
         known = _look_up(session, sample, [wanted])
         new = _new_annotation(known, wanted)
-        changed = annotations.add_annotation(
+        saved = annotations.add_annotation(
             session,
             sample,
             new,
@@ -123,8 +123,11 @@ def add(
             check=lambda: expected.require(session, sample),
             held=known.held,
         )
-        drafts.take_from_draft(session, sample.id, author, new.id)
-        return sample, annotations.current_annotation(session, sample.id, new.id), changed
+        if saved is None or saved.has_draft:
+            drafts.take_from_draft(session, sample.id, author, new.id)
+        if saved is None:
+            return sample, annotations.current_annotation(session, sample.id, new.id), False
+        return sample, saved.annotations[0], True
 
 
 def replace_all(
@@ -143,7 +146,8 @@ def replace_all(
     _require_distinct(cleaned)
     with unit_of_work(sessions) as session:
         sample = samples.get_sample(session, sample_id, lock=True)
-        current = annotations.current_rows(session, sample.id)
+        shown = annotations.current_annotations(session, sample.id)
+        current = {item.row.annotation_id: item.row for item in shown}
         try:
             known = _look_up(session, sample, cleaned, current.values())
             contents = _each(cleaned, lambda item, _: _content(known, item, current))
@@ -153,9 +157,16 @@ def replace_all(
             raise
         if not annotations.is_document(current, contents):
             expected.require(session, sample)
-        annotations.replace_document(session, sample, current, contents, author, held=known.held)
-        drafts.discard_draft(session, sample.id, author)
-        return document_of(session, sample)
+        saved = annotations.replace_document(session, sample, current, contents, author, held=known.held)
+        if saved is None or saved.has_draft:
+            drafts.discard_draft(session, sample.id, author)
+        if saved is None:
+            return Document(sample, shown, history.state_of(session, sample.id, sample.revision))
+        listed = {content.id for content in contents}
+        after = {item.row.annotation_id: item for item in shown if item.row.annotation_id in listed}
+        after |= {item.row.annotation_id: item for item in saved.annotations}
+        state = State(sample.revision, Action.REPLACE)
+        return Document(sample, annotations.painting_order(after.values()), state)
 
 
 def change(
@@ -181,9 +192,10 @@ def change(
         contour = _edited(session, sample, found.row, edit)
         if contour is not None:
             content = content.with_contour(contour)
-        annotations.change_annotation(session, sample, found.row, content, author)
-        drafts.take_from_draft(session, sample.id, author, annotation_id)
-        return sample, annotations.current_annotation(session, sample.id, annotation_id)
+        saved = annotations.change_annotation(session, sample, found.row, content, author)
+        if saved is None or saved.has_draft:
+            drafts.take_from_draft(session, sample.id, author, annotation_id)
+        return sample, found if saved is None else saved.annotations[0]
 
 
 def remove(
@@ -258,7 +270,7 @@ def _look_up(
     held = labels.hold_labels(session, sample.dataset_id, others)
     contour_ids = {item.contour_id for item in wanted if item.contour_id is not None}
     contours = annotations.get_contours(session, sample.id, contour_ids)
-    return _Known(sample, by_name, in_use | held.keys(), held.keys(), contours)
+    return _Known(sample, by_name, in_use | held.keys(), held, contours)
 
 
 def _new_annotation(known: _Known, wanted: AnnotationRequest) -> NewAnnotation:

@@ -4,13 +4,12 @@
 that does not grow with the objects in them.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Table, Uuid, func, or_, select, update
-from sqlalchemy import cast as sql_cast
+from sqlalchemy import Table, Uuid, any_, bindparam, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
@@ -30,8 +29,8 @@ from fourpoint_core.store.queries.revision_rows import SHAPE, Opening, Save
 
 __all__ = ["Opening", "Save"]  # beside what stands here: what `settle` takes
 
-_ANNOTATIONS = cast(Table, Annotation.__table__)
 _CONTOURS = cast(Table, InferredContour.__table__)
+_NONE_HELD: Mapping[UUID, Label] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +41,23 @@ class LabeledAnnotation:
     label: Label
 
 
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a save left of a document: the objects that it wrote, and whether its author has a draft of it."""
+
+    annotations: Sequence[LabeledAnnotation]
+    has_draft: bool
+
+
+def painting_order(shown: Iterable[LabeledAnnotation]) -> Sequence[LabeledAnnotation]:
+    """By z-order, then oldest first."""
+    return sorted(shown, key=lambda item: (item.row.z_order, item.row.created_at, item.row.annotation_id))
+
+
 def current_annotations(session: Session, sample_id: UUID) -> Sequence[LabeledAnnotation]:
-    """The objects of the current document in painting order: by z-order, then oldest first."""
-    return _labeled(session, Annotation.sample_id == sample_id, Annotation.valid_to.is_(None))
+    """The objects of the current document, in painting order."""
+    rows = session.execute(_CURRENT, {"sample_id": sample_id})
+    return [LabeledAnnotation(row, label) for row, label in rows]
 
 
 def annotations_at(session: Session, sample_id: UUID, revision: int) -> Sequence[LabeledAnnotation]:
@@ -88,41 +101,39 @@ def add_annotation(
     author: UUID,
     *,
     check: Callable[[], None] = lambda: None,
-    held: Collection[UUID] = (),
-) -> bool:
+    held: Mapping[UUID, Label] = _NONE_HELD,
+) -> Saved | None:
     """Add one object as a new revision; `sample` is locked by the caller.
 
-    Adding what is already there under the same id changes nothing and returns False, and asks no `check`, the
+    Adding what is already there under the same id changes nothing and returns None, and asks no `check`, the
     caller's precondition: who repeats a request whose answer was lost gets the answer. held: as for `settle`.
     Raises IdTakenError when the id names something else, or named something that was deleted;
     LabelDeletedError; InvalidInputError when the document is full; or what `check` raises.
     """
     versions = _versions(session, sample, new.id)
     if _is_repetition(versions, new):
-        return False
+        return None
     check()
     if versions:
         raise IdTakenError(f"The annotation id {new.id} is taken on this sample; use a new id.")
     content = new.content
     _check_room(session, sample, content.vertex_count)
-    settle(session, [Save(sample, opened=[Opening(content)])], Action.ADD, author, held)
-    return True
+    return settle(session, [Save(sample, opened=[Opening(content)])], Action.ADD, author, held)[sample.id]
 
 
 def change_annotation(
     session: Session, sample: Sample, row: Annotation, content: Content, author: UUID
-) -> bool:
+) -> Saved | None:
     """Give one object of the current document another content; `sample` is locked by the caller.
 
-    Returns False where it already has that. Raises LabelDeletedError, or InvalidInputError when the document
+    Returns None where it already has that. Raises LabelDeletedError, or InvalidInputError when the document
     becomes too large.
     """
     if not compare({0: row}, {0: content}).changed:
-        return False
+        return None
     vertices = _vertices(session, sample) - (row.vertex_count or 0) + content.vertex_count
     check_document_size(sample.annotation_count, vertices)
-    settle(session, [Save(sample, [row], [Opening(content, row)])], Action.EDIT, author)
-    return True
+    return settle(session, [Save(sample, [row], [Opening(content, row)])], Action.EDIT, author)[sample.id]
 
 
 def remove_annotation(session: Session, sample: Sample, annotation_id: UUID, author: UUID) -> None:
@@ -143,17 +154,17 @@ def replace_document(
     wanted: Sequence[Content],
     author: UUID,
     action: Action = Action.REPLACE,
-    held: Collection[UUID] = (),
-) -> bool:
+    held: Mapping[UUID, Label] = _NONE_HELD,
+) -> Saved | None:
     """Make `wanted` the document, in place of `current`; `sample` is locked by the caller.
 
-    Returns False where it already is. held: as for `settle`. Raises LabelDeletedError, or InvalidInputError
+    Returns None where it already is. held: as for `settle`. Raises LabelDeletedError, or InvalidInputError
     when it is too large.
     """
     by_id = {content.id: content for content in wanted}
     difference = compare(current, by_id)
     if difference.is_empty:
-        return False
+        return None
     check_document_size(len(by_id), sum(content.vertex_count for content in wanted))
     save = Save(
         sample,
@@ -164,8 +175,7 @@ def replace_document(
             if content.id in difference.changed or content.id not in current
         ],
     )
-    settle(session, [save], action, author, held)
-    return True
+    return settle(session, [save], action, author, held)[sample.id]
 
 
 def show_revision(
@@ -202,17 +212,26 @@ def show_revision(
 
 
 def settle(
-    session: Session, saves: Sequence[Save], action: Action, author: UUID, held: Collection[UUID] = ()
-) -> None:
-    """Write one revision of each sample: rows that end, rows that begin, and the sample's new state.
+    session: Session,
+    saves: Sequence[Save],
+    action: Action,
+    author: UUID,
+    held: Mapping[UUID, Label] = _NONE_HELD,
+) -> dict[UUID, Saved]:
+    """Write one revision of each sample: rows that end, rows that begin, and the sample's new state. By sample.
 
     The samples are locked by the caller, each in one save only, and are up to date afterwards; labeled or not
     follows from the count. held: labels that the transaction keeps from being deleted already, see
     `labels.hold_labels`. Raises LabelDeletedError where a row that begins needs a label that is gone.
     """
     labels = _living_labels(session, saves, held)
-    _close_rows(session, saves)
-    revision_rows.write(session, saves, labels, action, author)
+    by_id = {label.id: label for label in labels.values()}
+    return {
+        sample_id: Saved(
+            [LabeledAnnotation(row, by_id[row.label_id]) for row in written.rows], written.has_draft
+        )
+        for sample_id, written in revision_rows.write(session, saves, labels, action, author).items()
+    }
 
 
 def record_contour(session: Session, contour: InferredContour) -> None:
@@ -283,14 +302,7 @@ def shape_before(session: Session, row: Annotation) -> dict[str, Any] | None:
 
 
 def _labeled(session: Session, *conditions: Any) -> Sequence[LabeledAnnotation]:
-    rows = session.execute(
-        select(Annotation, Label)
-        .join(Label, Label.id == Annotation.label_id)
-        .where(*conditions)
-        .order_by(Annotation.z_order, Annotation.created_at, Annotation.annotation_id)
-        .execution_options(populate_existing=True)
-    )
-    return [LabeledAnnotation(row, label) for row, label in rows]
+    return [LabeledAnnotation(row, label) for row, label in session.execute(_WITH_LABELS.where(*conditions))]
 
 
 def _rows(session: Session, *conditions: Any) -> dict[UUID, Annotation]:
@@ -307,12 +319,7 @@ def _valid_at(revision: int) -> tuple[Any, Any]:
 
 def _versions(session: Session, sample: Sample, annotation_id: UUID) -> Sequence[Annotation]:
     """Every row of one object, first to last."""
-    return session.scalars(
-        select(Annotation)
-        .where(Annotation.sample_id == sample.id, Annotation.annotation_id == annotation_id)
-        .order_by(Annotation.valid_from)
-        .execution_options(populate_existing=True)
-    ).all()
+    return session.scalars(_VERSIONS, {"sample_id": sample.id, "annotation_id": annotation_id}).all()
 
 
 def _is_repetition(versions: Sequence[Annotation], new: NewAnnotation) -> bool:
@@ -345,57 +352,51 @@ def _vertices(session: Session, sample: Sample) -> int:
     return session.scalar(statement.where(*where)) or 0
 
 
-def _living_labels(session: Session, saves: Sequence[Save], held: Collection[UUID]) -> dict[UUID, UUID]:
+def _living_labels(session: Session, saves: Sequence[Save], held: Mapping[UUID, Label]) -> dict[UUID, Label]:
     """Where each label of the rows that begin leads: to itself, or to what it was merged into.
 
     They are kept from being deleted until the transaction ends; see `labels.mark_deleted`.
     """
     needed = {opening.content.label_id for save in saves for opening in save.opened}
-    wanted = needed.difference(held)
-    leading = {label_id: label_id for label_id in needed & set(held)}
+    leading = {label_id: held[label_id] for label_id in needed & held.keys()}
+    wanted = needed - held.keys()
     if not wanted:
         return leading
-    merged = select(Label.merged_into).where(Label.id.in_(wanted))
-    statement = (
-        select(Label)
-        .where(or_(Label.id.in_(wanted), Label.id.in_(merged)))
-        .order_by(Label.id)
-        .with_for_update(read=True)
-        .execution_options(populate_existing=True)
-    )
-    found = {label.id: label for label in session.scalars(statement)}
+    found = {label.id: label for label in session.scalars(_HOLD_OR_HEIRS, {"ids": list(wanted)})}
     return leading | {label_id: _living(found, label_id) for label_id in wanted}
 
 
-def _living(found: Mapping[UUID, Label], label_id: UUID) -> UUID:
+def _living(found: Mapping[UUID, Label], label_id: UUID) -> Label:
     label = found.get(label_id)
     if label is not None and label.merged_into is not None:
         label = found.get(label.merged_into)
     if label is None or label.deleted_at is not None:
         name = label_id if label_id not in found else repr(found[label_id].name)
         raise LabelDeletedError(f"The label {name} was deleted; restore it, or choose another label.")
-    return label.id
+    return label
 
 
-def _close_rows(session: Session, saves: Sequence[Save]) -> None:
-    closed = [row for save in saves for row in save.closed]
-    if not closed:
-        return
-    ending = (
-        func.unnest(
-            sql_cast([row.sample_id for row in closed], ARRAY(Uuid)),
-            sql_cast([row.annotation_id for row in closed], ARRAY(Uuid)),
-        )
-        .table_valued("sample_id", "annotation_id", name="ending")
-        .render_derived()
+# Made once: making a statement costs more than sending it.
+_WITH_LABELS = (
+    select(Annotation, Label)
+    .join(Label, Label.id == Annotation.label_id)
+    .order_by(Annotation.z_order, Annotation.created_at, Annotation.annotation_id)
+    .execution_options(populate_existing=True)
+)
+_CURRENT = _WITH_LABELS.where(Annotation.sample_id == bindparam("sample_id"), Annotation.valid_to.is_(None))
+_VERSIONS = (
+    select(Annotation)
+    .where(
+        Annotation.sample_id == bindparam("sample_id"), Annotation.annotation_id == bindparam("annotation_id")
     )
-    session.execute(
-        update(_ANNOTATIONS)
-        .where(
-            _ANNOTATIONS.c.sample_id == ending.c.sample_id,
-            _ANNOTATIONS.c.annotation_id == ending.c.annotation_id,
-            _ANNOTATIONS.c.valid_to.is_(None),
-            Sample.id == ending.c.sample_id,
-        )
-        .values(valid_to=Sample.revision + 1)
-    )
+    .order_by(Annotation.valid_from)
+    .execution_options(populate_existing=True)
+)
+_IDS = bindparam("ids", type_=ARRAY(Uuid))
+_HOLD_OR_HEIRS = (
+    select(Label)
+    .where(or_(Label.id == any_(_IDS), Label.id.in_(select(Label.merged_into).where(Label.id == any_(_IDS)))))
+    .order_by(Label.id)
+    .with_for_update(read=True)
+    .execution_options(populate_existing=True)
+)

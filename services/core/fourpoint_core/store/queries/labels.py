@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Uuid, any_, bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from fourpoint_core.domain.labels import colour_for
@@ -99,13 +100,7 @@ def hold_labels(session: Session, dataset_id: UUID, label_ids: Collection[UUID])
     """Those of the labels that exist, kept from being deleted or changed until the transaction ends."""
     if not label_ids:
         return {}
-    statement = (
-        select(Label)
-        .where(Label.id.in_(label_ids), Label.dataset_id == dataset_id, Label.deleted_at.is_(None))
-        .order_by(Label.id)
-        .with_for_update(read=True)
-    )
-    rows = session.scalars(statement, execution_options={"populate_existing": True})
+    rows = session.scalars(_HOLD, {"ids": list(label_ids), "dataset_id": dataset_id})
     return {label.id: label for label in rows}
 
 
@@ -170,3 +165,17 @@ def _require_free_shortcut(
         raise ShortcutTakenError(
             f"The shortcut {shortcut!r} chooses the label {taken_by.name!r}; choose another one."
         )
+
+
+# Made once: it is part of most saves.
+_HOLD = (
+    select(Label)
+    .where(
+        Label.id == any_(bindparam("ids", type_=ARRAY(Uuid))),
+        Label.dataset_id == bindparam("dataset_id"),
+        Label.deleted_at.is_(None),
+    )
+    .order_by(Label.id)
+    .with_for_update(read=True)
+    .execution_options(populate_existing=True)
+)

@@ -19,13 +19,8 @@ def get_sample(session: Session, sample_id: UUID, *, lock: bool = False, share: 
 
     lock: hold it against other saves; share: keep saves out while its document is read.
     """
-    found = select(Sample).join(Dataset, Dataset.id == Sample.dataset_id)
-    statement = found.where(Sample.id == sample_id, LIVE, KEPT)
-    if lock:
-        statement = statement.with_for_update(of=Sample, key_share=True)
-    elif share:
-        statement = statement.with_for_update(of=Sample, read=True)
-    sample = session.scalar(statement.execution_options(populate_existing=True))
+    statement = _LOCKED if lock else _SHARED if share else _FOUND
+    sample: Sample | None = session.scalar(statement, {"sample_id": sample_id})
     if sample is None:
         raise _no_sample(sample_id)
     return sample
@@ -133,3 +128,12 @@ _PHOTOGRAPH = (
     .join(Dataset, Dataset.id == Sample.dataset_id)
     .where(Sample.id == bindparam("sample_id"), LIVE, KEPT)
 )
+# The same of every save, and of every look at a document.
+_FOUND = (
+    select(Sample)
+    .join(Dataset, Dataset.id == Sample.dataset_id)
+    .where(Sample.id == bindparam("sample_id"), LIVE, KEPT)
+    .execution_options(populate_existing=True)
+)
+_LOCKED = _FOUND.with_for_update(of=Sample, key_share=True)
+_SHARED = _FOUND.with_for_update(of=Sample, read=True)
