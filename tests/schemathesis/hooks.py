@@ -55,6 +55,12 @@ _VICTIMS: dict[str, Callable[[], dict[str, str]]] = {
     "retryJob": lambda: {"job_id": _world.failed_job()},
     "undoSave": lambda: _saved(undone=False),
     "redoSave": lambda: _saved(undone=True),
+    "deleteVersion": _world.earlier_version,
+    "restoreVersion": lambda: _world.earlier_version(deleted=True),
+    "setCurrentVersion": _world.earlier_version,
+    "deleteWebhook": lambda: {"webhook_id": _world.webhook()},
+    "deleteExport": lambda: {**_place(), "export_id": _world.export()["id"]},
+    "deleteImportedBox": lambda: {"sample_id": _world.kept["sample_id"], "box_id": _world.box()},
     "registerUpload": lambda: {**_place(), "upload_id": _world.upload(written=True)["id"]},
 }
 # Of these, one at a time.
@@ -89,6 +95,8 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
             _complete(name, case.body)
     elif name == "uploadSamples" and _is_meant_to_pass(case) and _mostly():
         case.body = {**case.body, "files": [photo()]}
+    elif name == "downloadExport" and _is_meant_to_pass(case) and _mostly():
+        case.path_parameters = {"token": _world.download_token}
     elif name == "writeFile" and _is_meant_to_pass(case) and _mostly():
         upload = _world.upload()
         case.path_parameters = {"token": upload["token"]}
@@ -247,6 +255,8 @@ def _complete(name: str, body: dict[str, Any]) -> None:
     if name == "replaceAnnotations" and isinstance(body.get("annotations"), list):
         for item in filter(lambda item: isinstance(item, dict), body["annotations"]):
             _complete_object(item)
+    if name in {"publishVersion", "changeVersion"} and isinstance(body.get("name"), str) and _mostly():
+        body["name"] = f"v{uuid4().hex[:24]}"
     if name == "inferContour" and _mostly():
         is_saved = body.get("save") in ["draft", "document"]
         if body.get("points") is None and body.get("box") is None:

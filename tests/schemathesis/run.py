@@ -21,6 +21,7 @@ from fourpoint_standalone.stack import Stack, StackOptions, remove_data
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PEOPLE = ("admin", "nobody")
+EVENTS_TOKEN = "token of the senders of events"
 Statuses = dict[str, dict[str, int]]
 
 
@@ -31,7 +32,7 @@ def main() -> int:
     directory.chmod(0o711)
     findings: list[str] = []
     try:
-        with Stack(StackOptions(directory / "data", api_port=0, io_processes=1)) as stack:
+        with Stack(_stack_options(directory / "data")) as stack:
             if "admin" in options.people:
                 findings += _ask_as_admin(stack, options, directory)
             if "nobody" in options.people:
@@ -42,6 +43,11 @@ def main() -> int:
         shutil.rmtree(directory, ignore_errors=True)
     print("\n".join(findings) or "Nothing was found.")
     return 1 if findings else 0
+
+
+def _stack_options(directory: Path) -> StackOptions:
+    environment = {"FOURPOINT_STORAGE_EVENTS_TOKEN": EVENTS_TOKEN}
+    return StackOptions(directory, api_port=0, io_processes=1, environment=environment)
 
 
 def _ask_as_admin(stack: Stack, options: argparse.Namespace, directory: Path) -> list[str]:
@@ -80,6 +86,7 @@ def _ask(stack: Stack, person: str, arguments: list[str], counted: Statuses, dir
         **os.environ,
         "FUZZ_BASE_URL": stack.base_url,
         "FUZZ_ADMIN_TOKEN": stack.admin_token,
+        "FUZZ_EVENTS_TOKEN": EVENTS_TOKEN,
         "FUZZ_PERSON": person,
         "FUZZ_STATUSES": str(statuses),
     }

@@ -352,6 +352,7 @@ def test_many_events_are_one_synchronisation(
     for number in range(5):
         answer = bucket(event(f"my+photos/%C3%A9-{number}.png"))
         assert (answer.status_code, answer.json) == (202, {"datasets": 1})
+        assert "Location" not in answer.headers
     make_due(sessions)
     sweep.start_syncs()
     sweep.start_syncs()
@@ -394,7 +395,7 @@ def test_the_bucket_is_understood(bucket: Callable[..., Any], sessions: Sessions
         {"Records": []},
         {"Event": "s3:TestEvent"},
         {"type": "SubscriptionConfirmation", "subscribe_url": "https://smn.example.org/confirm"},
-        {"Records": ["odd", {"s3": None}, {"s3": {"object": {"key": 7}}}]},
+        {"Records": [{}, {"s3": None}, {"s3": {"object": {"key": 7}}}]},
     ],
 )
 def test_what_concerns_nobody_moves_nothing(bucket: Callable[..., Any], sessions: Sessions, body: Any) -> None:
@@ -406,6 +407,11 @@ def test_what_concerns_nobody_moves_nothing(bucket: Callable[..., Any], sessions
 @pytest.mark.parametrize("body", [{}, [], 7, {"Message": "no JSON"}, {"message": json.dumps({"message": 1})}])
 def test_what_is_no_event_is_refused(bucket: Callable[..., Any], body: Any) -> None:
     assert bucket(body).status_code == 422
+
+
+def test_a_record_that_is_no_object_is_pointed_at(bucket: Callable[..., Any]) -> None:
+    answer = bucket({"Records": [*event("in/a.png")["Records"], "odd"]})
+    assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (422, "/Records/1")
 
 
 def test_what_is_no_json_is_refused(app_with_token: FlaskClient) -> None:

@@ -59,6 +59,8 @@ HEADERS: dict[str, dict[str, Any]] = {
     "Content-Range": _header("Which bytes these are, of how many", "bytes 0-1023/240512"),
 }
 _LIMITS = ("RateLimit", "RateLimit-Policy")
+# Accepted, and followed by no job that could be looked at.
+_STARTS_NO_JOB = {"receiveStorageEvents"}
 # By what an error is about: the code that brings the header.
 _OF_CODES = {
     "unauthenticated": "WWW-Authenticate",
@@ -101,7 +103,7 @@ def _names(
         yield from _LIMITS
     if status in {"200", "201", "204", "206", "304"}:
         yield from _of_success(operation, status, response, own)
-    if status == "202":
+    if status == "202" and operation["operationId"] not in _STARTS_NO_JOB:
         yield "Location"
     if status in {"200", "202"} and _takes(operation, "Prefer"):
         yield "Preference-Applied"

@@ -84,7 +84,7 @@ def _opened(body: Any) -> dict[str, Any] | None:
         if not isinstance(body, dict):
             break
         if isinstance(body.get("Records"), list):
-            return body
+            return _checked(body)
         address = body.get("subscribe_url") or body.get("SubscribeURL")
         if isinstance(address, str):
             # Not followed: whoever holds the token could have this service call any address.
@@ -104,9 +104,19 @@ def _opened(body: Any) -> dict[str, Any] | None:
     )
 
 
+def _checked(events: dict[str, Any]) -> dict[str, Any]:
+    """The event, where its records are objects; what stands in them may be of any kind that a bucket tells."""
+    for index, record in enumerate(events["Records"]):
+        if not isinstance(record, dict):
+            raise InvalidInputError.at(
+                f"/Records/{index}", "invalid", "Send an S3 event: each record is an object with `s3.object.key`."
+            )
+    return events
+
+
 def _keys(events: dict[str, Any], bucket: str | None) -> Iterator[str]:
     for record in events["Records"]:
-        place = record.get("s3") or record.get("obs") if isinstance(record, dict) else None
+        place = record.get("s3") or record.get("obs")
         if not isinstance(place, dict):
             continue
         key = _named(place, "object", "key")
