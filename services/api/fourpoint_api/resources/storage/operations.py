@@ -109,7 +109,7 @@ def _checked(events: dict[str, Any]) -> dict[str, Any]:
     for index, record in enumerate(events["Records"]):
         if not isinstance(record, dict):
             raise InvalidInputError.at(
-                f"/Records/{index}", "invalid", "Send an S3 event: each record is an object with `s3.object.key`."
+                f"/Records/{index}", "invalid", "Send an S3 event: a record is an object with `s3.object.key`."
             )
     return events
 
