@@ -3208,6 +3208,8 @@ export interface components {
             samples_gone: number;
             /** @description Their files are missing; they stay as they are */
             samples_missing: number;
+            /** @description Their files have another size than was drawn on; they stay as they are */
+            samples_resized: number;
             labels_changed: number;
         };
         LabelDifference: {

@@ -128,6 +128,13 @@ class LabelDeletedError(ConflictError):
     title = "A label was deleted"
 
 
+class FrameChangedError(ConflictError):
+    """What was to come back was drawn on an image of another size."""
+
+    code = "frame_changed"
+    title = "The image has another size now"
+
+
 class HistoryEndError(ConflictError):
     """There is nothing to undo, or to redo."""
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fourpoint_standalone.rest_client import Json, RestClient
 
 _KINDS = ("added", "changed", "removed")
-_COUNTED = ("restored", "brought_back", "set_aside", "kept", "gone", "missing")
+_COUNTED = ("restored", "brought_back", "set_aside", "kept", "gone", "missing", "resized")
 
 
 @click.group()

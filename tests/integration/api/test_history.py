@@ -197,6 +197,27 @@ def test_what_needs_a_deleted_label_waits_for_the_label(
     assert len(story.post("undo").json["annotations"]) == 1
 
 
+@pytest.mark.parametrize("what", ["undo", "revisions/1/restore"])
+def test_what_was_drawn_on_a_larger_image_does_not_come_back_outside_of_a_smaller_one(
+    story: Story, sessions: Sessions, what: str
+) -> None:
+    story.add()
+    story.put()
+    before = story.document()
+
+    def resize(side: int) -> None:
+        with unit_of_work(sessions) as session:
+            session.execute(update(Sample).values(width=side, height=side))
+
+    resize(50)
+    answer = story.post(what)
+    assert (answer.status_code, answer.json["code"]) == (409, "frame_changed")
+    assert "50 x 50" in answer.json["detail"]
+    assert story.document() == before
+    resize(90)
+    assert len(story.post(what).json["annotations"]) == 1
+
+
 # Reading
 
 

@@ -12,7 +12,7 @@ from fourpoint_core.settings import CoreSettings
 from fourpoint_core.storage import ObjectStore, open_store
 from fourpoint_core.store.session import Sessions
 
-# What is tested on a directory and on a real S3 server, but for what hands a store's address to other processes.
+# What is tested on a directory and on a real S3 server, but for what gives other processes a store's address.
 ON_BOTH_STORES = {"test_export_dataset", "test_import_dataset", "test_sync_sidecars"}
 
 

@@ -8,14 +8,15 @@ from sqlalchemy import func, select, update
 from tests.factories import image_bytes, sideways_jpeg
 from tests.integration.storage.addresses import bucket_settings
 from tests.integration.worker.sync_scene import SyncScene, counts, picture
+from tests.integration.worker.version_jobs import publish, switch
 from tests.s3_server import s3_bucket, s3_server  # noqa: F401 - fixtures
 
 from fourpoint_core.domain.deletion import Selection
 from fourpoint_core.errors import SyncRunningError
 from fourpoint_core.ids import LOCAL_USER_ID, new_id
 from fourpoint_core.storage import ObjectStore, open_store
-from fourpoint_core.store.models import ForgottenObject, Job, Sample
-from fourpoint_core.store.queries import jobs, sync_changes, trash
+from fourpoint_core.store.models import ForgottenObject, Job, Sample, Version
+from fourpoint_core.store.queries import jobs, sync_changes, trash, version_contents
 from fourpoint_core.store.session import Sessions, unit_of_work
 from fourpoint_worker.syncer import images, renames, survey
 
@@ -125,6 +126,51 @@ def test_an_image_of_another_size_lays_its_objects_aside(scene: SyncScene) -> No
     after = scene.the("a.png")
     assert (after.width, after.height, after.annotation_count, after.revision) == (50, 50, 0, 2)
     assert scene.details()["a.png"]["revision"] == 2  # type: ignore[index]
+
+
+def test_a_version_that_was_drawn_on_another_size_waits_for_the_file(scene: SyncScene) -> None:
+    scene.put("a.png", picture(1))
+    scene.put("b.png", picture(3))
+    scene.sync()
+    scene.label(scene.the("a.png"))
+    version = publish(scene)
+    scene.put("a.png", picture(2, side=50))
+    scene.sync()
+    job = switch(scene, version.id)
+    assert job.result is not None
+    assert (job.result["samples_resized"], job.result["samples_restored"]) == (1, 0)
+    assert scene.labels_of("a.png") == []
+    scene.put("a.png", picture(1))
+    scene.sync()
+    job = switch(scene, version.id)
+    assert job.result is not None and job.result["samples_restored"] == 1
+    assert scene.labels_of("a.png") == ["cat"]
+
+
+def test_versions_that_pinned_other_bytes_report_the_drift(scene: SyncScene) -> None:
+    for number, name in enumerate(("a.png", "b.png", "c.png", "d.png")):
+        scene.put(name, picture(number))
+    scene.sync()
+    before, digest = publish(scene), scene.the("a.png").digest
+    scene.put("a.png", picture(10))
+    scene.remove("b.png")
+    scene.put("d.png", picture(3))
+    scene.sync()
+    after = publish(scene)
+
+    def drift(version: Version) -> dict[str, tuple[str, str]]:
+        with unit_of_work(scene.sessions) as session:
+            found, _ = version_contents.list_drift(session, version, None, 100)
+        return {one.pin.name: (one.state.value, one.pin.digest) for one in found}
+
+    assert drift(before)["a.png"] == ("replaced", digest)
+    assert {name: state for name, (state, _) in drift(before).items() if name != "d.png"} == {
+        "a.png": "replaced",
+        "b.png": "missing",
+    }
+    # In a directory, a tag is a time: the same bytes written again are others until somebody has read both.
+    assert ("d.png" in drift(before)) == (scene.store.bucket is None)
+    assert drift(after) == {}
 
 
 def test_the_same_bytes_written_again_change_nothing(scene: SyncScene) -> None:

@@ -126,6 +126,7 @@ STATUS: dict[type[errors.FourpointError], int] = {
     errors.IdTakenError: 409,
     errors.ShortcutTakenError: 409,
     errors.LabelDeletedError: 409,
+    errors.FrameChangedError: 409,
     errors.HistoryEndError: 409,
     errors.LastOwnerError: 409,
     errors.JobStateError: 409,

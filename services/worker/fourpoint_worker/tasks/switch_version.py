@@ -22,7 +22,12 @@ from fourpoint_worker.tasks.publish_version import write_contents
 
 SLICE = 500
 _CHANGES = (Verdict.RESTORE, Verdict.BRING_BACK, Verdict.SET_ASIDE)
-_LEFT = {Verdict.KEPT: "samples_kept", Verdict.GONE: "samples_gone", Verdict.MISSING: "samples_missing"}
+_LEFT = {
+    Verdict.KEPT: "samples_kept",
+    Verdict.GONE: "samples_gone",
+    Verdict.MISSING: "samples_missing",
+    Verdict.RESIZED: "samples_resized",
+}
 _DONE = {
     Verdict.RESTORE: "samples_restored",
     Verdict.BRING_BACK: "samples_brought_back",

@@ -61,7 +61,7 @@ def difference(sessions: Sessions, sample_id: UUID, number: int, since: int) -> 
 def undo(sessions: Sessions, sample_id: UUID, expected: Precondition, author: UUID) -> Document:
     """Bring back the state before the last save that still stands, as a new revision.
 
-    Raises NotFoundError, StaleDocumentError, HistoryEndError or LabelDeletedError.
+    Raises NotFoundError, StaleDocumentError, HistoryEndError, FrameChangedError or LabelDeletedError.
     """
     with unit_of_work(sessions) as session:
         sample = samples.get_sample(session, sample_id, lock=True)
@@ -106,7 +106,7 @@ def redo(sessions: Sessions, sample_id: UUID, expected: Precondition, author: UU
 def restore(sessions: Sessions, sample_id: UUID, number: int, expected: Precondition, author: UUID) -> Document:
     """Bring back the contents of any revision as a save of its own, which can be undone.
 
-    Raises NotFoundError, StaleDocumentError or LabelDeletedError.
+    Raises NotFoundError, StaleDocumentError, FrameChangedError or LabelDeletedError.
     """
     with unit_of_work(sessions) as session:
         sample = samples.get_sample(session, sample_id, lock=True)

@@ -18,6 +18,7 @@ from fourpoint_api.web.auth import current_user_id
 from fourpoint_api.web.documented import problems
 from fourpoint_api.web.response_headers import sends
 from fourpoint_core.errors import (
+    FrameChangedError,
     HistoryEndError,
     InvalidInputError,
     LabelDeletedError,
@@ -132,7 +133,14 @@ class Restoration(MethodView):
     @sends(blueprint, "ETag")
     @blueprint.doc(operationId="restoreRevision")
     @blueprint.response(200, DocumentSchema, example=examples.DOCUMENT)
-    @problems(blueprint, NotFoundError, LabelDeletedError, StaleDocumentError, PreconditionRequiredError)
+    @problems(
+        blueprint,
+        NotFoundError,
+        LabelDeletedError,
+        FrameChangedError,
+        StaleDocumentError,
+        PreconditionRequiredError,
+    )
     def post(self, sample_id: UUID, number: int) -> Any:
         """Bring back the objects of a revision, 0 being none, as a save that can be undone."""
         return _answer(
@@ -152,6 +160,7 @@ class Undo(MethodView):
         NotFoundError,
         HistoryEndError,
         LabelDeletedError,
+        FrameChangedError,
         StaleDocumentError,
         PreconditionRequiredError,
     )
@@ -172,6 +181,7 @@ class Redo(MethodView):
         NotFoundError,
         HistoryEndError,
         LabelDeletedError,
+        FrameChangedError,
         StaleDocumentError,
         PreconditionRequiredError,
     )

@@ -51,6 +51,7 @@ def render_forecast(version_id: Any, forecast: Forecast) -> dict[str, Any]:
         "samples_unchanged": forecast.unchanged,
         "samples_gone": verdicts.get(Verdict.GONE, 0),
         "samples_missing": verdicts.get(Verdict.MISSING, 0),
+        "samples_resized": verdicts.get(Verdict.RESIZED, 0),
         "labels_changed": forecast.labels,
     }
 

@@ -43,6 +43,7 @@ _FORECAST = {
     "samples_unchanged": 4,
     "samples_gone": 0,
     "samples_missing": 0,
+    "samples_resized": 0,
     "labels_changed": 1,
 }
 _COMPARISON = {

@@ -101,6 +101,10 @@ class SwitchForecastSchema(Schema):
     samples_missing = ma.fields.Integer(
         required=True, metadata={"description": "Their files are missing; they stay as they are"}
     )
+    samples_resized = ma.fields.Integer(
+        required=True,
+        metadata={"description": "Their files have another size than was drawn on; they stay as they are"},
+    )
     labels_changed = ma.fields.Integer(required=True)
 
 

@@ -22,7 +22,7 @@ from fourpoint_core.domain.annotations import (
     surely_fit,
 )
 from fourpoint_core.domain.history import FIELD_OF_COLUMN, Action, compare
-from fourpoint_core.errors import IdTakenError, LabelDeletedError, NotFoundError
+from fourpoint_core.errors import FrameChangedError, IdTakenError, LabelDeletedError, NotFoundError
 from fourpoint_core.store.models import Annotation, InferredContour, Label, Revision, Sample
 from fourpoint_core.store.queries import revision_rows
 from fourpoint_core.store.queries.revision_rows import SHAPE, Opening, Save
@@ -191,11 +191,13 @@ def show_revision(
 ) -> None:
     """Save the contents of an earlier revision as the current one; `sample` is locked by the caller.
 
-    Raises LabelDeletedError where they need a label that is gone.
+    Raises LabelDeletedError where they need a label that is gone, and FrameChangedError where an object would
+    lie outside of the image, because a file of another size has taken its place.
     """
     current = current_rows(session, sample.id)
     wanted = rows_at(session, sample.id, revision)
     difference = compare(current, wanted)
+    _require_frame(sample, [wanted[key] for key in (*difference.added, *difference.changed)])
     save = Save(
         sample,
         closed=[current[key] for key in (*difference.removed, *difference.changed)],
@@ -209,6 +211,17 @@ def show_revision(
         copy_of=_origin(session, sample.id, revision),
     )
     settle(session, [save], action, author)
+
+
+def _require_frame(sample: Sample, rows: Sequence[Annotation]) -> None:
+    corners = [row.bounding_box[2:] for row in rows]
+    outside = sum(right > sample.width or bottom > sample.height for right, bottom in corners)
+    if outside:
+        raise FrameChangedError(
+            f"{outside} objects of the revision lie outside of the image, which has {sample.width} x"
+            f" {sample.height} pixels since its file was replaced. Put the earlier file back and synchronise,"
+            " or draw them anew."
+        )
 
 
 def settle(

@@ -41,6 +41,8 @@ _VERDICT_BUT = f"""
         {{kept}}
         WHEN wanted.sample_id IS NULL THEN 'set_aside'
         WHEN {_IS_AS_WANTED} THEN 'bring_back'
+        WHEN wanted.annotation_count > 0
+            AND (wanted.width, wanted.height) IS DISTINCT FROM (sample.width, sample.height) THEN 'resized'
         ELSE 'restore'
     END
 """
@@ -181,6 +183,7 @@ class Verdict(StrEnum):
 
     RESTORE: another document, out of the trash as well; BRING_BACK: only that. KEPT: saved, added or deleted
     since the switch began. GONE: deleted for good. MISSING: its file is away, and it stays as it is.
+    RESIZED: so does an image whose file has another size than when the version's objects were drawn.
     """
 
     SAME = "same"
@@ -190,6 +193,7 @@ class Verdict(StrEnum):
     KEPT = "kept"
     GONE = "gone"
     MISSING = "missing"
+    RESIZED = "resized"
 
 
 @dataclass(frozen=True, slots=True)
