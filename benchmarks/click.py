@@ -12,14 +12,20 @@ so it holds HTTP, both commits, the broker and the time in the queue. What it is
     GET /healthz    the floor of HTTP on this machine
     commit          the floor of one durable write: an UPDATE of one row, fsync on
 
+With --steps it is told instead what is saved once somebody has looked at an image: a cold and a warm click, a
+second user, a second worker, and sixteen people on one worker, with nothing kept and with all that is kept. The
+engine `sam` then runs a small network made here (or --checkpoint), in the environment of `make test-sam`.
+
 Usage: python benchmarks/click.py [--clients 1,4,16] [--clicks 60] [--save document] [--json]
+       python benchmarks/click.py --steps [--engine weight-free] [--rounds 5] [--json]
+       .venv-sam/bin/python benchmarks/click.py --steps --engine sam [--checkpoint FILE]
 """
 
 import sys
 from pathlib import Path
 
 # Python looks beside the script first, where this file would hide the library `click` from httpx.
-sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
+sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 # ruff: noqa: E402
 import argparse
@@ -39,6 +45,8 @@ from uuid import uuid4
 import httpx
 import numpy as np
 import skimage
+from benchmarks.support import click_steps
+from benchmarks.support.click_steps import Target
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
@@ -76,6 +84,9 @@ def main() -> None:
     """Run, print, and end with everything stopped."""
     options = _options()
     console = Console(stderr=True)
+    if options.steps:
+        _steps(options)
+        return
     with tempfile.TemporaryDirectory(prefix="fourpoint-click-") as directory:
         Path(directory).chmod(0o711)
         with Stack(
@@ -102,7 +113,31 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--clicks", type=int, default=60, help="clicks measured per run, over all clients")
     parser.add_argument("--save", choices=["none", "document"], default="none")
     parser.add_argument("--json", action="store_true")
+    steps = parser.add_argument_group("steps")
+    steps.add_argument("--steps", action="store_true", help="measure what is kept of an image instead")
+    steps.add_argument("--engine", help="the worker's engine; default: the service's own default")
+    steps.add_argument("--checkpoint", default="", help="of the engine sam, in place of the small network")
+    steps.add_argument("--rounds", type=int, default=5, help="images that one person clicks on in each step")
     return parser.parse_args()
+
+
+def _steps(options: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory(prefix="fourpoint-click-") as name:
+        directory = Path(name)
+        directory.chmod(0o711)
+        settings: dict[str, str] = {}
+        if options.engine == "sam":
+            # Needs PyTorch, which is not there for the others.
+            from benchmarks.support.small_sam import small_sam  # noqa: PLC0415
+
+            settings = small_sam(directory, options.checkpoint)
+        photograph, points = "coffee.png", PHOTOGRAPHS["coffee.png"]
+        target = Target(_photograph(photograph), points)
+        found = click_steps.measure(directory, options.engine, settings, target, options.rounds)
+    if options.json:
+        print(json.dumps(click_steps.document(found), indent=2))
+    else:
+        click_steps.print_steps(found, options.engine or "of the default")
 
 
 def _photograph(name: str) -> Path:

@@ -25,7 +25,7 @@ class Client:
     """Talks to one base URL."""
 
     def __init__(self, base_url: str, token: str):
-        self.http = httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
+        self.http = httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {token}"}, timeout=120)
 
     def get(self, path: str, **parameters: Any) -> JSON:
         """The body of a successful GET."""

@@ -56,7 +56,7 @@ class System:
 
     def click(self, sample_id: str) -> JSON:
         """Click, and wait for the outline."""
-        answer = self.client.click(sample_id, wait=55, points=POINTS)
+        answer = self.client.click(sample_id, wait=90, points=POINTS)
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
@@ -135,6 +135,7 @@ def running(seeing_checkpoint: Path) -> Iterator[System]:
         "FOURPOINT_SWEEP_SECONDS": "0.5",
         "FOURPOINT_REDISPATCH_SECONDS": "2",
         "FOURPOINT_STAGE_SECONDS": str(STAGE_SECONDS),
+        "FOURPOINT_MAX_WAIT_SECONDS": "90",
         "FOURPOINT_METRICS_BIND": f"127.0.0.1:{port}",
     }
     options = StackOptions(
