@@ -31,6 +31,10 @@ class Client:
         """The body of a successful GET."""
         return self._body(self.http.get(path, params=parameters))
 
+    def post(self, path: str, body: JSON) -> JSON:
+        """The body of a successful POST."""
+        return self._body(self.http.post(path, json=body))
+
     def create_dataset(self, name: str) -> JSON:
         """A new dataset."""
         return self._body(self.http.post("/v1/datasets", json={"name": name}))

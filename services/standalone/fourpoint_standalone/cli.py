@@ -12,12 +12,15 @@ from uuid import UUID
 import click
 
 from fourpoint_core.settings import given
+from fourpoint_standalone.api_options import of_dataset
 from fourpoint_standalone.model_commands import models
 from fourpoint_standalone.processes import StandaloneError
+from fourpoint_standalone.transfer_commands import export_dataset, import_dataset
 from fourpoint_standalone.version_commands import versions
 
 if TYPE_CHECKING:
     from fourpoint_core.store.models import User
+    from fourpoint_standalone.rest_client import RestClient
     from fourpoint_standalone.stack import Stack
 
 _PORT = click.IntRange(0, 65535)
@@ -260,22 +263,19 @@ def audit(database_url: str, written_as: str, **wanted: Any) -> None:
 
 
 @main.command()
-@_option("--url", variable="FOURPOINT_URL", default="http://127.0.0.1:8040", help="Where the API is.")
-@_option("--token", variable="FOURPOINT_TOKEN", required=True, help="An API token of the scope `manage`.")
+@of_dataset
 @click.option("--dry-run", is_flag=True, help="Only say what would happen.")
-@click.argument("dataset")
-def sync(url: str, token: str, dry_run: bool, dataset: str) -> None:
+def sync(client: "RestClient", dataset_id: str, dry_run: bool) -> None:
     """Have DATASET, named by name or id, say what its bucket says."""
-    from fourpoint_standalone.rest_client import RestClient  # noqa: PLC0415
     from fourpoint_standalone.syncing import synchronise  # noqa: PLC0415
     from fourpoint_standalone.terminal import console  # noqa: PLC0415
 
-    with contextlib.closing(RestClient(url, token)) as client:
-        counts = synchronise(client, dataset, console(), dry_run=dry_run)
-    for name, number in counts.items():
+    for name, number in synchronise(client, dataset_id, console(), dry_run=dry_run).items():
         click.echo(f"{name:>14} {number}")
 
 
+main.add_command(export_dataset)
+main.add_command(import_dataset)
 main.add_command(versions)
 
 

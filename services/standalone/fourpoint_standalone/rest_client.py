@@ -1,8 +1,10 @@
-"""The few calls of Fourpoint's REST API that the demonstration makes."""
+"""The few calls of Fourpoint's REST API that the command line makes."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
+from uuid import UUID
 
 import httpx
 
@@ -29,10 +31,14 @@ class RestClient:
             timeout=_TIMEOUT_SECONDS,
             trust_env=False,
         )
+        self._base_url = base_url.rstrip("/")
+        # For addresses that are signed themselves, and may lead to another server.
+        self._bare = httpx.Client(timeout=_TIMEOUT_SECONDS, trust_env=False)
 
     def close(self) -> None:
         """Give the connections back."""
         self._http.close()
+        self._bare.close()
 
     def get(self, path: str, **query: str) -> Json:
         """Read a resource."""
@@ -45,6 +51,15 @@ class RestClient:
         while page["next_cursor"] is not None:
             page = self.get(path, **query, cursor=page["next_cursor"])
             yield from page["items"]
+
+    def find_dataset(self, dataset: str) -> str:
+        """The id of a dataset that is named by its id or its name."""
+        with suppress(ValueError):
+            return str(UUID(dataset))
+        found = [one["id"] for one in self.items("/datasets") if one["name"] == dataset]
+        if not found:
+            raise StandaloneError(f"There is no dataset named {dataset!r}; give its name or its id.")
+        return str(found[0])
 
     def read(self, path: str) -> bytes:
         """Read a file."""
@@ -66,6 +81,29 @@ class RestClient:
         answer = _json(response)
         return answer if response.status_code == httpx.codes.OK else self.result_of(answer)
 
+    def write(self, address: str, headers: Mapping[str, str], chunks: Iterable[bytes]) -> None:
+        """Send a file to where a slot says, which needs no token: an address, or one below the API's."""
+        try:
+            response = self._bare.put(self._absolute(address), headers=dict(headers), content=chunks)
+        except httpx.HTTPError as error:
+            raise StandaloneError(f"The file could not be sent: {error}") from error
+        if not response.is_success:
+            raise StandaloneError(f"The file was answered {response.status_code}: {_reason(response)}")
+
+    @contextmanager
+    def stream(self, address: str, start: int, tag: str | None) -> Iterator[httpx.Response]:
+        """What lies at an address that needs no token, from its byte `start` on.
+
+        tag: of what the first bytes were; whatever else lies there now comes from its beginning. Raises
+        httpx.TransportError where the connection breaks.
+        """
+        headers = {"Range": f"bytes={start}-", "If-Range": tag} if start and tag else {}
+        with self._bare.stream("GET", self._absolute(address), headers=headers) as response:
+            if not response.is_success:
+                response.read()
+                raise StandaloneError(f"The download was answered {response.status_code}: {_reason(response)}")
+            yield response
+
     def remove(self, path: str) -> None:
         """Delete a resource."""
         self._send("DELETE", path)
@@ -80,6 +118,9 @@ class RestClient:
             raise StandaloneError(f"The job {job['id']} {job['state']}: {(job['error'] or {}).get('detail')}")
         result: Json = job["result"]
         return result
+
+    def _absolute(self, address: str) -> str:
+        return self._base_url + address if address.startswith("/") else address
 
     def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
         try:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import click
 
+from fourpoint_standalone.api_options import of_dataset
 from fourpoint_standalone.processes import StandaloneError
 
 if TYPE_CHECKING:
@@ -23,37 +24,13 @@ def versions() -> None:
 
 
 def _with_client(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options that say which API, handed over as `client`, and the dataset's address as `base`."""
+    """As `of_dataset`, with the dataset's address as `base`."""
 
     @functools.wraps(command)
-    def connected(url: str, token: str, dataset: str, **options: Any) -> Any:
-        from fourpoint_standalone.rest_client import RestClient  # noqa: PLC0415
-        from fourpoint_standalone.syncing import find_dataset  # noqa: PLC0415
+    def based(client: "RestClient", dataset_id: str, **options: Any) -> Any:
+        return command(client=client, base=f"/datasets/{dataset_id}", **options)
 
-        with contextlib.closing(RestClient(url, token)) as client:
-            return command(client=client, base=f"/datasets/{find_dataset(client, dataset)}", **options)
-
-    decorated: Callable[..., Any] = connected
-    for option in (
-        click.argument("dataset"),
-        click.option(
-            "--token",
-            envvar="FOURPOINT_TOKEN",
-            show_envvar=True,
-            required=True,
-            help="An API token; of the scope `manage` for all that changes something.",
-        ),
-        click.option(
-            "--url",
-            envvar="FOURPOINT_URL",
-            show_envvar=True,
-            show_default=True,
-            default="http://127.0.0.1:8040",
-            help="Where the API is.",
-        ),
-    ):
-        decorated = option(decorated)
-    return decorated
+    return of_dataset(based)
 
 
 @versions.command()
@@ -93,10 +70,10 @@ def list_versions(client: "RestClient", base: str, deleted: bool) -> None:
 @click.option("--since", help="The version to compare with; by default the one before, or the current one.")
 def compare(client: "RestClient", base: str, version: str | None, since: str | None) -> None:
     """Say what makes VERSION, or the working state, of another version of DATASET."""
-    address = base if version is None else f"{base}/versions/{_find(client, base, version)}"
+    address = base if version is None else f"{base}/versions/{find_version(client, base, version)}"
     query = {"limit": "1000", "count": "exact"}
     if since is not None:
-        query["since"] = _find(client, base, since)
+        query["since"] = find_version(client, base, since)
     page = client.get(f"{address}/changes", **query)
     counts = page["counts"]
     for noun in ("samples", "annotations"):
@@ -122,7 +99,7 @@ def compare(client: "RestClient", base: str, version: str | None, since: str | N
 @click.option("--dry-run", is_flag=True, help="Only say what would happen.")
 def set_current(client: "RestClient", base: str, version: str, dry_run: bool) -> None:
     """Work on VERSION of DATASET again; what is not published is published first."""
-    address = f"{base}/versions/{_find(client, base, version)}/set-current"
+    address = f"{base}/versions/{find_version(client, base, version)}/set-current"
     if dry_run:
         result = client.create(f"{address}?dry_run=true", {})
         if result["publishes_first"]:
@@ -142,7 +119,7 @@ def set_current(client: "RestClient", base: str, version: str, dry_run: bool) ->
 @click.argument("version")
 def delete(client: "RestClient", base: str, version: str) -> None:
     """Delete VERSION of DATASET; for some days it can be restored."""
-    client.remove(f"{base}/versions/{_find(client, base, version)}")
+    client.remove(f"{base}/versions/{find_version(client, base, version)}")
     click.echo(f"Deleted {version}.")
 
 
@@ -151,7 +128,7 @@ def delete(client: "RestClient", base: str, version: str) -> None:
 @click.argument("version")
 def restore(client: "RestClient", base: str, version: str) -> None:
     """Bring back VERSION of DATASET, which was deleted."""
-    version_id = _find(client, base, version, deleted=True)
+    version_id = find_version(client, base, version, deleted=True)
     found = client.create(f"{base}/versions/{version_id}/restore", {})
     click.echo(f"Restored {found['name']}.")
 
@@ -161,7 +138,7 @@ def _all(client: "RestClient", base: str, *, deleted: bool = False) -> "list[Jso
     return list(client.items(f"{base}/versions", **query))
 
 
-def _find(client: "RestClient", base: str, version: str, *, deleted: bool = False) -> str:
+def find_version(client: "RestClient", base: str, version: str, *, deleted: bool = False) -> str:
     """The id of a version that is named by its id or its name. Raises StandaloneError."""
     with contextlib.suppress(ValueError):
         return str(UUID(version))
