@@ -128,19 +128,45 @@ def test_what_is_exported_imported_and_exported_again_is_the_same(
     assert after == before
 
 
-def test_images_that_are_there_are_known_by_their_bytes(scene: Scene) -> None:
+def test_where_none_are_to_be_added_images_are_known_by_their_bytes(scene: Scene) -> None:
     scene.sample(png(), name="known.png")
     archive = zipped({"instances.json": coco({}), "images/a.png": png()})
-    job = bring(scene, upload_id=upload(scene, archive))
+    job = bring(scene, upload_id=upload(scene, archive), with_images=False)
     assert objects(scene) == {"known.png": ["cup"]}
     assert counts(job)["images_duplicate"] == 1
 
 
-def test_two_images_of_the_same_bytes_are_one(scene: Scene) -> None:
+@pytest.mark.parametrize("slice_size", [1, 50])
+def test_two_images_of_the_same_bytes_stay_two_and_are_named(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, slice_size: int
+) -> None:
+    monkeypatch.setattr(import_dataset, "SLICE", slice_size)
     files = {"i.json": coco({}, {"image_id": 2, "category_id": 2}, images=("a.png", "b.png"))}
     archive = zipped({**files, "images/a.png": png(), "images/b.png": png()})
-    bring(scene, upload_id=upload(scene, archive))
-    assert objects(scene) == {"a.png": ["cup", "plate"]}
+    job = bring(scene, upload_id=upload(scene, archive))
+    assert objects(scene) == {"a.png": ["cup"], "b.png": ["plate"]}
+    assert (counts(job)["images_added"], counts(job)["images_duplicate"]) == (2, 1)
+    [line] = lines(scene, job)
+    assert (line.code, line.name) == ("image_duplicate", "b.png") and "a.png" in line.detail
+    again = bring(scene, upload_id=upload(scene, archive))
+    assert counts(again)["images_matched"] == 2 and "images_added" not in counts(again)
+    assert objects(scene) == {"a.png": ["cup"], "b.png": ["plate"]}
+
+
+def test_an_image_that_was_numbered_is_known_again(scene: Scene) -> None:
+    scene.sample(png((1, 1, 1)), name="a.png")
+    archive = zipped({"i.json": coco({}), "images/a.png": png()})
+    for _ in range(2):
+        bring(scene, upload_id=upload(scene, archive))
+    assert objects(scene) == {"a-2.png": ["cup"], "a.png": []}
+
+
+def test_an_image_that_was_synchronised_and_never_read_is_known_by_its_name_and_bytes(scene: Scene) -> None:
+    sample = scene.sample(png(), name="a.png")
+    with unit_of_work(scene.sessions) as session:
+        session.execute(update(Sample).where(Sample.id == sample.id).values(digest="etag-1", sha256=None))
+    bring(scene, upload_id=upload(scene, zipped({"i.json": coco({}), "images/a.png": png()})))
+    assert objects(scene) == {"a.png": ["cup"]}
 
 
 def test_images_without_bytes_are_found_by_path_then_by_name(scene: Scene) -> None:

@@ -1,9 +1,10 @@
 """Which sample of the dataset an image of a file is: by its bytes, its place, or its name."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import count
 from typing import Any, BinaryIO
 
 from fourpoint_core.errors import FourpointError
@@ -85,6 +86,14 @@ class Matcher:
     def _sample(self, names: Sequence[str]) -> Sample | None:
         with reading(self._sessions) as session:
             return imports.sample_named(session, self._dataset, names)
+
+
+def numbered(key: str) -> Iterator[str]:
+    """The key, and then the same with 2, 3 … behind its stem: where an image goes whose key others have."""
+    yield key
+    stem, dot, suffix = key.rpartition(".")
+    for number in count(2):
+        yield f"{stem}-{number}{dot}{suffix}"
 
 
 def header_size(stream: BinaryIO) -> tuple[int, int] | None:

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,12 @@ from uuid import UUID, uuid5
 
 from fourpoint_core.domain.labels import clean_label_name
 from fourpoint_core.domain.transfers import ImportOrder
-from fourpoint_core.errors import FourpointError, InvalidInputError, StorageUnavailableError
+from fourpoint_core.errors import (
+    FourpointError,
+    InvalidInputError,
+    ObjectMissingError,
+    StorageUnavailableError,
+)
 from fourpoint_core.imaging.inspect import ImageFacts, inspect_image
 from fourpoint_core.jobs.contracts import IMPORT_DATASET
 from fourpoint_core.jobs.payloads.transfers import ImportDataset
@@ -42,10 +47,11 @@ from fourpoint_worker.formats.values import (
     ImportedObject,
     Refusal,
 )
-from fourpoint_worker.importing.matching import Matcher, read_bounded
+from fourpoint_worker.importing.matching import Matcher, numbered, read_bounded
 from fourpoint_worker.importing.saving import Saved, save
 from fourpoint_worker.importing.trees import ArchiveTree, Bucket, BucketTree
 from fourpoint_worker.lease_keeper import ActiveJob
+from fourpoint_worker.syncer.reading import sha256_of
 
 SLICE = 50
 REPORT_FILE = "fourpoint.json"
@@ -59,14 +65,17 @@ _MAX_DETAIL = 500
 
 @dataclass(slots=True)
 class _Image:
-    """An image of a slice, on its way. data: bytes to be stored; key: where; facts: of them."""
+    """An image of a slice, on its way. data: bytes to be stored; key: where; facts: of them.
+
+    twin: the first image with the same bytes that the dataset has, under another name.
+    """
 
     image: ImportedImage
     sample: Sample | None = None
     data_path: str | None = None
     key: str | None = None
     row: Sample | None = None
-    is_duplicate: bool = False
+    twin: Sample | None = None
 
 
 @dataclass(slots=True)
@@ -79,6 +88,7 @@ class _Slice:
     counts: Counter[str] = field(default_factory=Counter)
     promised: list[str] = field(default_factory=list)
     digests: dict[str, Sample] = field(default_factory=dict)
+    rows: dict[str, Sample] = field(default_factory=dict)
 
 
 class ImportDatasetWork:
@@ -278,49 +288,71 @@ class _Run:
         return clean_label_name(mapped) if mapped else ""
 
     def _bring(self, taken: _Image, path: str, current: _Slice) -> None:
-        """Find the bytes in the dataset, or store them."""
+        """Find the bytes in the dataset under the image's name, or store them.
+
+        Equal bytes under other names are images of their own, as for uploads, and named in the report.
+        """
         data = read_bounded(self._tree, path, MAX_IMAGE_BYTES)
         digest = hashlib.sha256(data).hexdigest()
-        same = current.digests.get(digest) or self._of_digest(digest)
-        if same is not None:
-            taken.sample, taken.is_duplicate = same, True
+        own_key = self._tree.key_of(path)  # type: ignore[attr-defined]
+        in_place = own_key is not None and own_key.startswith(self._dataset.input_path)
+        wanted = own_key if in_place else self._wanted_key(taken.image.name or path)
+        taken.sample = self._same_under(wanted, digest, len(data), current)
+        if taken.sample is not None:
             return
+        taken.twin = self._of_digest(digest) or current.digests.get(digest)
         if not self._order.with_images:
-            raise FormatError(
-                "image_not_in_dataset",
-                "The dataset lacks this image, and none are to be added.",
-                taken.image.line,
-            )
+            if taken.twin is None:
+                raise FormatError(
+                    "image_not_in_dataset",
+                    "The dataset lacks this image, and none are to be added.",
+                    taken.image.line,
+                )
+            taken.sample = taken.twin
+            return
         try:
             facts = inspect_image(data, self._max_pixels)
         except FourpointError as error:
             raise FormatError(error.code, error.detail, taken.image.line) from None
-        own_key = self._tree.key_of(path)  # type: ignore[attr-defined]
-        in_place = own_key is not None and own_key.startswith(self._dataset.input_path)
-        key = own_key if in_place else self._promised_key(taken.image.name or path, current)
+        key = wanted if in_place else self._promised_key(wanted, current)
         etag = self._written(key, data, facts, in_place=in_place)
-        taken.row = self._row(key, etag, digest, facts, len(data))
-        current.digests[digest] = taken.row
+        taken.row = current.rows[key] = self._row(key, etag, digest, facts, len(data))
+        current.digests.setdefault(digest, taken.row)
 
     def _of_digest(self, digest: str) -> Sample | None:
         with reading(self._sessions) as session:
             return imports.samples_of_digest(session, self._dataset.id, [digest]).get(digest)
 
-    def _promised_key(self, name: str, current: _Slice) -> str:
-        wanted = self._dataset.input_path + name.partition("://")[2] if "://" in name else ""
-        wanted = wanted or self._dataset.input_path + name
+    def _same_under(self, wanted: str, digest: str, size: int, current: _Slice) -> Sample | None:
+        """The sample with these bytes under a key, or under one that was numbered because others had it."""
+        for key in numbered(wanted):
+            sample = current.rows.get(key)
+            if sample is None:
+                with reading(self._sessions) as session:
+                    sample = imports.sample_at(session, self._dataset.id, key)
+            if sample is None:
+                return None
+            known = sample.known_sha256
+            if known is None and sample.size_bytes == size:
+                # It was synchronised by its header, and nobody has read it since.
+                with suppress(ObjectMissingError):
+                    known = sha256_of(self._store, key)
+            if known == digest:
+                return sample
+        return None
+
+    def _wanted_key(self, name: str) -> str:
+        """Where an image of this name belongs. Raises FormatError."""
+        wanted = self._dataset.input_path + (name.partition("://")[2] or name)
         try:
-            validate_key(wanted)
+            return validate_key(wanted)
         except InvalidInputError as error:
             raise FormatError("name_invalid", error.detail) from None
+
+    def _promised_key(self, wanted: str, current: _Slice) -> str:
         if self._order.dry_run:
             return wanted
-        stem, dot, suffix = wanted.rpartition(".")
-        number = 1
-        key = wanted
-        while key in current.promised or not self._may_have(key):
-            number += 1
-            key = f"{stem}-{number}{dot}{suffix}"
+        key = next(key for key in numbered(wanted) if key not in current.promised and self._may_have(key))
         current.promised.append(key)
         return key
 
@@ -420,9 +452,9 @@ class _Run:
             self._refuse(current, at, Refusal(image.place, "image_not_found", detail, image.line, image.name))
             return
         current.counts["images_added" if taken.row is not None else "images_matched"] += 1
-        if taken.is_duplicate:
+        if taken.twin is not None:
             current.counts["images_duplicate"] += 1
-            detail = f"The dataset has an image of the same bytes: {sample.object_key}."
+            detail = f"The dataset has an image of the same bytes: {taken.twin.object_key}."
             self._say(current, at, "converted", "image_duplicate", detail, image.place, image.line, image.name)
         if not image.objects:
             return
