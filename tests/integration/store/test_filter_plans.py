@@ -1,10 +1,10 @@
 """How PostgreSQL reads lists: by an index, and in its order wherever one serves filter and order."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import create_engine, event, text
@@ -14,7 +14,15 @@ from tests.factories import make_dataset
 from tests.integration.store.documents import make_label, make_user
 
 from fourpoint_core.domain.filters import SORTS, LabelMatch, SampleFilter, Status
-from fourpoint_core.store.queries import sample_filters, sample_leases, sample_paths, tallies
+from fourpoint_core.store.queries import (
+    annotations,
+    dashboards,
+    sample_filters,
+    sample_leases,
+    sample_paths,
+    samples,
+    tallies,
+)
 from fourpoint_core.store.queries.sample_rows import Place
 from fourpoint_core.store.session import Sessions, reading, sessions_for, unit_of_work
 from fourpoint_standalone.postgres import PostgresServer
@@ -79,7 +87,7 @@ def seeded(postgres: PostgresServer) -> Iterator[Seeded]:
 
 
 def plan_of(seeded: Seeded, action: Callable[[Session], Any]) -> str:
-    """The plans of all that `action` asks the database."""
+    """The plans of all that `action` asks the database; what it wrote is taken back."""
     asked: list[tuple[str, Any]] = []
 
     def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
@@ -93,11 +101,13 @@ def plan_of(seeded: Seeded, action: Callable[[Session], Any]) -> str:
         finally:
             event.remove(engine, "before_cursor_execute", note)
         connection = session.connection()
-        return "\n".join(
+        plan = "\n".join(
             line
             for statement, parameters in asked
             for (line,) in connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
         )
+        session.rollback()
+        return plan
 
 
 def page_plan(seeded: Seeded, wanted: SampleFilter, sort: str, after: Place | None = None) -> str:
@@ -225,12 +235,49 @@ def test_counts_read_no_samples(seeded: Seeded) -> None:
     def count(session: Session) -> None:
         tallies.sample_totals(session, seeded.dataset_id)
         tallies.by_label(session, seeded.dataset_id)
+        tallies.by_labeler(session, seeded.dataset_id)
         tallies.by_day(session, seeded.dataset_id, START.date(), START.date())
+        dashboards.read(session, seeded.dataset_id)
         sample_filters.count_exactly(session, seeded.dataset_id, SampleFilter(status=Status.LABELED))
 
     plan = plan_of(seeded, count)
     assert "on samples" not in plan
     assert "on annotations" not in plan
+
+
+@pytest.mark.parametrize("objects", [1, 20])
+def test_a_save_looks_up_the_rows_that_it_changes(seeded: Seeded, objects: int) -> None:
+    def save(session: Session) -> None:
+        first = sample_filters.list_samples(
+            session, seeded.dataset_id, SampleFilter(status=Status.LABELED), SORTS["created_at"], None, 1
+        )
+        sample = samples.get_sample(session, UUID(first.rows[0].id), lock=True)
+        before = annotations.current_annotations(session, sample.id)
+        current = {item.row.annotation_id: item.row for item in before}
+        wanted = [
+            replace(annotations.content_of(before[0].row), id=uuid4(), label_id=seeded.rare)
+            for _ in range(objects)
+        ]
+        assert annotations.replace_document(session, sample, current, wanted, seeded.ann) is not None
+
+    plan = plan_of(seeded, save)
+    assert "pk_samples" in plan
+    for table in ("samples", "annotations", "revisions"):
+        assert f"Seq Scan on {table}" not in plan
+
+
+def test_neighbours_under_a_label_are_read_from_its_index(seeded: Seeded) -> None:
+    with unit_of_work(seeded.sessions) as session:
+        page = sample_filters.list_samples(
+            session, seeded.dataset_id, SampleFilter(), SORTS["created_at"], MIDDLE_PLACE["created_at"], 1
+        )
+    middle, wanted = UUID(page.rows[0].id), SampleFilter(label_ids=(seeded.common,))
+    plan = plan_of(
+        seeded, lambda session: sample_filters.neighbours(session, middle, wanted, SORTS["created_at"])
+    )
+    assert "ix_sample_labels_label_id" in plan
+    assert "Sort" not in plan
+    assert not reads_a_table_through(plan)
 
 
 def test_directories_are_read_from_their_index(seeded: Seeded) -> None:

@@ -127,7 +127,7 @@ def test_a_version_keeps_its_counts_and_what_its_labels_were_called(
             return (
                 replace(tallies.sample_totals(session, world.dataset.id, version_id), missing=0),
                 [(one.label.id, one.label.name, one.label.colour, one.count) for one in labels],
-                [(one.user.id, one.count) for one in people],
+                [(one.user_id, one.images, one.objects) for one in people],
             )
 
     before = counts(None)

@@ -15,7 +15,8 @@ from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.jobs.payloads.syncs import Cause
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.store.models import Dataset, Job
-from fourpoint_core.store.queries import datasets, jobs, labels, syncs, tallies, versions
+from fourpoint_core.store.queries import dashboards, datasets, jobs, labels, syncs
+from fourpoint_core.store.queries.dashboards import Dashboard
 from fourpoint_core.store.queries.paging import Keyset, Page
 from fourpoint_core.store.session import Sessions, reading, unit_of_work
 
@@ -77,14 +78,10 @@ def create(
     return dataset, message.job_id
 
 
-def read(sessions: Sessions, dataset_id: UUID) -> tuple[Dataset, tallies.SampleTotals, versions.Standing]:
+def read(sessions: Sessions, dataset_id: UUID) -> Dashboard:
     """A dataset, its counts, and where it stands among its versions. Raises NotFoundError."""
     with reading(sessions) as session:
-        return (
-            datasets.get_dataset(session, dataset_id),
-            tallies.sample_totals(session, dataset_id),
-            versions.standing(session, dataset_id),
-        )
+        return dashboards.read(session, dataset_id)
 
 
 def listing(

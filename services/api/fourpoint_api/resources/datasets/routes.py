@@ -11,7 +11,7 @@ from fourpoint_api.resources.datasets import operations, schemas
 from fourpoint_api.resources.jobs.rendering import accepted
 from fourpoint_api.resources.jobs.schemas import JobSchema
 from fourpoint_api.resources.labels.operations import LabelRequest
-from fourpoint_api.web import etags, examples, paging
+from fourpoint_api.web import etags, examples, paging, plain_json
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_caller, current_user_id, needs, signed_in
 from fourpoint_api.web.documented import not_modified, problems
@@ -26,8 +26,8 @@ from fourpoint_core.errors import (
 )
 from fourpoint_core.logs import request_id_var
 from fourpoint_core.store.models import Dataset
+from fourpoint_core.store.queries.dashboards import Dashboard, ListedDataset
 from fourpoint_core.store.queries.tallies import SampleTotals
-from fourpoint_core.store.queries.versions import Standing
 
 blueprint = Blueprint("datasets", __name__, url_prefix="/v1/datasets", description="Datasets")
 _DASHBOARD = {
@@ -100,12 +100,11 @@ class OneDataset(MethodView):
     @problems(blueprint, NotFoundError)
     def get(self, dataset_id: UUID) -> Any:
         """Read a dataset: how far its labeling is, and whether there is anything to publish."""
-        dataset, totals, standing = operations.read(clients().sessions, dataset_id)
-        tag = _etag_of_dashboard(dataset, totals, standing)
+        found = operations.read(clients().sessions, dataset_id)
+        tag = _etag_of_dashboard(found)
         if etags.is_known(tag):
             return etags.not_modified(tag)
-        body = {**render(dataset), "samples": render_totals(totals), **_render_standing(standing)}
-        return body, 200, {"ETag": tag}
+        return plain_json.answer(_render_dashboard(found), {"ETag": tag})
 
     @needs(Role.OWNER)
     @sends(blueprint, "ETag")
@@ -145,7 +144,7 @@ class OneDataset(MethodView):
         return accepted(job)
 
 
-def render(dataset: Dataset) -> dict[str, Any]:
+def render(dataset: Dataset | ListedDataset) -> dict[str, Any]:
     """A dataset as the contract shows it."""
     return {
         "id": dataset.id,
@@ -161,15 +160,13 @@ def render(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _render_standing(standing: Standing) -> dict[str, Any]:
-    current = standing.current
-    version = current and {
-        "id": current.id,
-        "number": current.number,
-        "name": current.name,
-        "published_at": current.published_at,
+def _render_dashboard(found: Dashboard) -> dict[str, Any]:
+    return {
+        **render(found.dataset),
+        "samples": render_totals(found.totals),
+        "current_version": None if found.current is None else found.current._asdict(),
+        "has_unpublished_changes": found.has_changes,
     }
-    return {"current_version": version, "has_unpublished_changes": standing.has_changes}
 
 
 def render_totals(totals: SampleTotals) -> dict[str, int]:
@@ -183,12 +180,12 @@ def render_totals(totals: SampleTotals) -> dict[str, int]:
     }
 
 
-def _etag(dataset: Dataset) -> str:
+def _etag(dataset: Dataset | ListedDataset) -> str:
     return etags.etag_of("dataset", dataset.row_version)
 
 
-def _etag_of_dashboard(dataset: Dataset, totals: SampleTotals, standing: Standing) -> str:
+def _etag_of_dashboard(found: Dashboard) -> str:
     """What a dashboard shows: the dataset's state, and behind it counts and versions, which move without it."""
-    version = 0 if standing.current is None else standing.current.number
-    shown = (totals.total, totals.labeled, totals.missing, version, int(standing.has_changes))
-    return f'{_etag(dataset)[:-1]}-{"-".join(map(str, shown))}"'
+    version = 0 if found.current is None else found.current.number
+    shown = (found.totals.total, found.totals.labeled, found.totals.missing, version, int(found.has_changes))
+    return f'{_etag(found.dataset)[:-1]}-{"-".join(map(str, shown))}"'

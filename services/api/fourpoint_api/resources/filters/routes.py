@@ -144,8 +144,8 @@ def render_label_count(counted: LabelCount) -> dict[str, Any]:
 
 def render_labeler_count(counted: LabelerCount) -> dict[str, Any]:
     """A person and their counts as the contract shows them."""
-    count, user = counted.count, counted.user
-    return {"user_id": user.id, "name": user.name, "images": count.images, "objects": count.objects}
+    user_id, name, _, images, objects = counted
+    return {"user_id": user_id, "name": name, "images": images, "objects": objects}
 
 
 def _render(saved: SavedFilter) -> dict[str, Any]:

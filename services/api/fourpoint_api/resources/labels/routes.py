@@ -26,6 +26,7 @@ from fourpoint_core.errors import (
 from fourpoint_core.logs import request_id_var
 from fourpoint_core.store.models import Label
 from fourpoint_core.store.queries.labels import Uses
+from fourpoint_core.store.queries.tallies import ListedLabel
 
 blueprint = Blueprint("labels", __name__, url_prefix="/v1/datasets", description="What objects are called")
 _USES = {"label_id": examples.LABEL_ID, "annotations": 12, "samples": 7}
@@ -147,7 +148,7 @@ class Restoration(MethodView):
         return render_label(label), 200, {"ETag": _etag(label)}
 
 
-def render_label(label: Label) -> dict[str, Any]:
+def render_label(label: Label | ListedLabel) -> dict[str, Any]:
     """A label as the contract shows it."""
     return {
         "id": label.id,

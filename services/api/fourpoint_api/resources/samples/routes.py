@@ -206,7 +206,7 @@ class SampleNeighbours(MethodView):
         before, after = operations.neighbours(
             clients().sessions, sample_id, filter_of(query), SORTS[query["sort"]]
         )
-        return {"previous": before, "next": after}
+        return plain_json.answer({"previous": before, "next": after})
 
 
 @blueprint.route("/samples/<uuid:sample_id>")

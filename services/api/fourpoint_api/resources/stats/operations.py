@@ -37,7 +37,7 @@ def read(
             "?first_day", "days_order", f"Give a first day before the last, at most {_MOST_DAYS} days."
         )
     with reading(sessions) as session:
-        datasets.get_dataset(session, dataset_id)
+        datasets.require_dataset(session, dataset_id)
         versions.require_readable(session, dataset_id, version)
         return Stats(
             tallies.sample_totals(session, dataset_id, version),

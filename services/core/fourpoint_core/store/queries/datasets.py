@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -42,8 +42,7 @@ def add_dataset(session: Session, name: str, description: str, input_path: str |
 
 def get_dataset(session: Session, dataset_id: UUID, *, lock: bool = False) -> Dataset:
     """Read a dataset. Raises NotFoundError."""
-    statement = select(Dataset).where(Dataset.id == dataset_id, LIVE)
-    dataset = session.scalar(statement.with_for_update(key_share=True) if lock else statement)
+    dataset: Dataset | None = session.scalar(_LOCKED if lock else _FOUND, {"dataset_id": dataset_id})
     if dataset is None:
         raise NotFoundError(f"There is no dataset {dataset_id}.")
     return dataset
@@ -56,7 +55,7 @@ def is_live(dataset_id: UUID) -> ColumnElement[bool]:
 
 def require_dataset(session: Session, dataset_id: UUID) -> None:
     """As `get_dataset`, for those who need nothing of it. Raises NotFoundError."""
-    if not session.connection().scalar(select(is_live(dataset_id))):
+    if not session.connection().scalar(_IS_LIVE, {"dataset_id": dataset_id}):
         raise NotFoundError(f"There is no dataset {dataset_id}.")
 
 
@@ -115,3 +114,9 @@ def purge_rest(session: Session, dataset_id: UUID) -> None:
     session.execute(delete(Label).where(Label.dataset_id == dataset_id))
     session.execute(delete(Dataset).where(Dataset.id == dataset_id))
     tallies.forget_dataset(session, dataset_id)
+
+
+# Made once, as they are asked often.
+_FOUND = select(Dataset).where(Dataset.id == bindparam("dataset_id"), LIVE)
+_LOCKED = _FOUND.with_for_update(key_share=True)
+_IS_LIVE = select(select(Dataset.id).where(Dataset.id == bindparam("dataset_id"), LIVE).exists())

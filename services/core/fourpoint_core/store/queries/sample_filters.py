@@ -1,16 +1,17 @@
 """Pages, counts and neighbours of what somebody asked for."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Executable, Select, and_, func, select
+from sqlalchemy import Executable, Select, and_, bindparam, func, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ClauseElement
 
-from fourpoint_core.domain.filters import SampleFilter, Sort, Status
+from fourpoint_core.domain.filters import SampleFilter, Sort, SortKey, Status
 from fourpoint_core.errors import NotFoundError
 from fourpoint_core.store.models import Dataset, Sample, SamplePath, SampleState, VersionSample
 from fourpoint_core.store.models.samples import KEPT
@@ -165,24 +166,30 @@ def _first_below(facts: Any, dataset_id: UUID, prefix: str, limit: int) -> Selec
 
 def _place_of(session: Session, sample_id: UUID, wanted: SampleFilter, sort: Sort) -> tuple[UUID, Place]:
     """A sample's dataset, and where it stands in an order whether or not it matches the filter."""
-    value = sorted_by(sort.key, Sample, wanted.at)
-    if wanted.version is not None:
-        value = func.coalesce(sorted_by(sort.key, VersionSample, None), value)
+    statement = _place_in(sort.key, wanted.at, wanted.version)
+    row = session.connection().execute(statement, {PLACE_ID: sample_id}).one_or_none()
+    if row is None:
+        raise NotFoundError(f"There is no sample {sample_id}.")
+    return row[0], Place(row[1], sample_id)
+
+
+@lru_cache(maxsize=KEPT_STATEMENTS)
+def _place_in(key: SortKey, at: datetime | None, version: UUID | None) -> Select[Any]:
+    value = sorted_by(key, Sample, at)
+    if version is not None:
+        value = func.coalesce(sorted_by(key, VersionSample, None), value)
     statement = (
         select(Sample.dataset_id, value)
         .select_from(Sample)
         .join(Dataset, Dataset.id == Sample.dataset_id)
-        .where(Sample.id == sample_id, datasets.LIVE, KEPT)
+        .where(Sample.id == bindparam(PLACE_ID), datasets.LIVE, KEPT)
     )
-    if wanted.at is not None:
-        statement = statement.outerjoin(SampleState, stood_at(wanted.at))
-    if wanted.version is not None:
-        pinned = and_(VersionSample.sample_id == Sample.id, *pins.valid_in(wanted.version))
+    if at is not None:
+        statement = statement.outerjoin(SampleState, stood_at(at))
+    if version is not None:
+        pinned = and_(VersionSample.sample_id == Sample.id, *pins.valid_in(version))
         statement = statement.outerjoin(VersionSample, pinned)
-    row = session.connection().execute(statement).one_or_none()
-    if row is None:
-        raise NotFoundError(f"There is no sample {sample_id}.")
-    return row[0], Place(row[1], sample_id)
+    return statement
 
 
 def _place(last: ListedSample, sort: Sort) -> Place:

@@ -4,23 +4,23 @@ A count is what has been folded plus the changes that have not; both are read in
 that happens at this moment is seen whole or not at all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Date, select, text
+from sqlalchemy import Date, Row, select, text
 from sqlalchemy import Uuid as UuidType
 from sqlalchemy.orm import Session
 
-from fourpoint_core.store.models import Dataset, Label, User
+from fourpoint_core.store.models import Dataset
 from fourpoint_core.store.queries import pins
 
 DELTAS_AT_ONCE = 20_000
 _NO_DAY = date(1970, 1, 1)
 
-_SUMS = text(
-    """
+_SUMS = """
     SELECT subject, day, sum(images)::bigint AS images, sum(objects)::bigint AS objects
     FROM (
         SELECT subject, day, images, objects FROM tallies
@@ -31,11 +31,28 @@ _SUMS = text(
     ) parts
     GROUP BY subject, day
     HAVING sum(images) <> 0 OR sum(objects) <> 0
-    """
-).columns(subject=UuidType, day=Date)
-_TOTALS = text(
-    """
-    SELECT kind, sum(images)::bigint AS images
+"""
+_SUMS_OF_LABELS = text(
+    f"""
+    SELECT label.id, label.name, label.colour, label.shortcut, label.mask_index,
+        coalesce(sums.images, 0) AS images, coalesce(sums.objects, 0) AS objects
+    FROM labels label LEFT JOIN ({_SUMS}) sums ON sums.subject = label.id
+    WHERE label.dataset_id = :owner AND label.deleted_at IS NULL
+    ORDER BY label.mask_index
+    """  # noqa: S608 - constants
+).columns(id=UuidType)
+# In the order of days, which is none where all are one; the name by code points, the same on every server.
+_OF_PEOPLE = """
+    SELECT sums.subject::text, person.name, sums.day, sums.images, sums.objects
+    FROM ({sums}) sums JOIN users person ON person.id = sums.subject
+    ORDER BY sums.day, CASE WHEN :kind = 'labeler' THEN -sums.images END, person.name COLLATE "C", person.id
+"""
+_SUMS_OF_PEOPLE = text(_OF_PEOPLE.format(sums=_SUMS))
+# How many images a dataset has, by `owner`; a row in every case.
+TOTALS = """
+    SELECT coalesce(sum(images) FILTER (WHERE kind = 'sample'), 0)::bigint AS total,
+        coalesce(sum(images) FILTER (WHERE kind = 'labeled'), 0)::bigint AS labeled,
+        coalesce(sum(images) FILTER (WHERE kind = 'missing'), 0)::bigint AS missing
     FROM (
         SELECT kind, images FROM tallies
         WHERE dataset_id = :owner AND kind IN ('sample', 'labeled', 'missing')
@@ -43,18 +60,21 @@ _TOTALS = text(
         SELECT kind, images FROM tally_deltas
         WHERE dataset_id = :owner AND kind IN ('sample', 'labeled', 'missing')
     ) parts
-    GROUP BY kind
-    """
-)
+"""
+_TOTALS = text(TOTALS)
 # The same of a version, where nothing is left to be added up.
-_SUMS_OF_VERSION = text(
-    """
+_SUMS_OF_VERSION = """
     SELECT subject, day, images, objects FROM version_tallies
     WHERE version_id = :owner AND kind = :kind AND day BETWEEN :first AND :last
-    """
-).columns(subject=UuidType, day=Date)
+"""
+_LABELS_OF_VERSION = text(_SUMS_OF_VERSION).columns(subject=UuidType)
+_PEOPLE_OF_VERSION = text(_OF_PEOPLE.format(sums=_SUMS_OF_VERSION))
 _TOTALS_OF_VERSION = text(
-    "SELECT kind, images FROM version_tallies WHERE version_id = :owner AND kind IN ('sample', 'labeled')"
+    """
+    SELECT coalesce(sum(images) FILTER (WHERE kind = 'sample'), 0)::bigint AS total,
+        coalesce(sum(images) FILTER (WHERE kind = 'labeled'), 0)::bigint AS labeled, 0 AS missing
+    FROM version_tallies WHERE version_id = :owner
+    """
 )
 _FOLD = text(
     """
@@ -131,29 +151,42 @@ class SampleTotals:
     missing: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(NamedTuple):
     """images: how many; objects: their annotations (of the label, where a label is counted)."""
 
     images: int
     objects: int
 
 
+class ListedLabel(NamedTuple):
+    """A label as it is shown; named as in `Label`."""
+
+    id: UUID
+    name: str
+    colour: str
+    shortcut: str | None
+    mask_index: int
+
+
 @dataclass(frozen=True, slots=True)
 class LabelCount:
     """A label of the dataset and how often it is used."""
 
-    label: Label
+    label: ListedLabel
     count: Count
 
 
-@dataclass(frozen=True, slots=True)
-class LabelerCount:
-    """A person, and what is labeled with their last save; day: of that save in UTC, None: on all days."""
+class LabelerCount(NamedTuple):
+    """A person, and what is labeled with their last save; day: of that save in UTC, None: on all days.
 
-    user: User
+    user_id: as text, since it is written out again and nothing else.
+    """
+
+    user_id: str
+    name: str
     day: date | None
-    count: Count
+    images: int
+    objects: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,33 +206,29 @@ def sample_totals(session: Session, dataset_id: UUID, version: UUID | None = Non
     version: as it was when that was published; None: as it is. So in what follows.
     """
     statement, owner = (_TOTALS, dataset_id) if version is None else (_TOTALS_OF_VERSION, version)
-    found = {row.kind: row.images for row in session.execute(statement, {"owner": owner})}
-    return SampleTotals(found.get("sample", 0), found.get("labeled", 0), found.get("missing", 0))
+    return SampleTotals(*session.connection().execute(statement, {"owner": owner}).one())
 
 
 def by_label(session: Session, dataset_id: UUID, version: UUID | None = None) -> list[LabelCount]:
     """Every label of the dataset with its images and objects, in the order the labels were made."""
-    counts = {subject: count for subject, _, count in _sums(session, dataset_id, "label", version=version)}
-    labels = _labels(session, dataset_id) if version is None else pins.labels_of(session, version)
-    return [LabelCount(label, counts.get(label.id, Count(0, 0))) for label in labels]
+    if version is not None:
+        return _labels_of_version(session, version)
+    rows = session.connection().execute(_SUMS_OF_LABELS, _values(dataset_id, "label"))
+    return [LabelCount(ListedLabel._make(row[:5]), Count._make(row[5:])) for row in rows]
 
 
 def by_labeler(session: Session, dataset_id: UUID, version: UUID | None = None) -> list[LabelerCount]:
     """Everybody whose work is in the dataset, most images first."""
-    found = _of_people(session, _sums(session, dataset_id, "labeler", version=version))
-    return sorted(
-        (LabelerCount(user, None, count) for user, _, count in found),
-        key=lambda one: (-one.count.images, one.user.name),
-    )
+    rows = _people(session, _values(dataset_id, "labeler", version=version), version)
+    return [LabelerCount._make(row)._replace(day=None) for row in rows]
 
 
 def by_day(
     session: Session, dataset_id: UUID, first: date, last: date, version: UUID | None = None
 ) -> list[LabelerCount]:
     """Per labeler and day, in the order of days; both ends are included."""
-    sums = _sums(session, dataset_id, "labeler_day", first, last, version)
-    found = [LabelerCount(user, day, count) for user, day, count in _of_people(session, sums)]
-    return sorted(found, key=lambda one: (one.day or _NO_DAY, one.user.name))
+    rows = _people(session, _values(dataset_id, "labeler_day", first, last, version), version)
+    return [LabelerCount._make(row) for row in rows]
 
 
 def fold(session: Session, limit: int = DELTAS_AT_ONCE) -> int:
@@ -260,28 +289,24 @@ def dataset_ids(session: Session) -> Sequence[UUID]:
     ).all()
 
 
-def _labels(session: Session, dataset_id: UUID) -> Sequence[Label]:
-    return session.scalars(
-        select(Label)
-        .where(Label.dataset_id == dataset_id, Label.deleted_at.is_(None))
-        .order_by(Label.mask_index)
-    ).all()
+def _labels_of_version(session: Session, version: UUID) -> list[LabelCount]:
+    rows = session.connection().execute(_LABELS_OF_VERSION, _values(version, "label"))
+    counts = {row.subject: Count(row.images, row.objects) for row in rows}
+    return [
+        LabelCount(
+            ListedLabel(label.id, label.name, label.colour, label.shortcut, label.mask_index),
+            counts.get(label.id, Count(0, 0)),
+        )
+        for label in pins.labels_of(session, version)
+    ]
 
 
-def _sums(
-    session: Session,
-    dataset_id: UUID,
-    kind: str,
-    first: date = _NO_DAY,
-    last: date = _NO_DAY,
-    version: UUID | None = None,
-) -> list[tuple[UUID, date, Count]]:
-    statement, owner = (_SUMS, dataset_id) if version is None else (_SUMS_OF_VERSION, version)
-    rows = session.execute(statement, {"owner": owner, "kind": kind, "first": first, "last": last})
-    return [(row.subject, row.day, Count(row.images, row.objects)) for row in rows]
+def _people(session: Session, values: dict[str, Any], version: UUID | None) -> Iterable[Row[Any]]:
+    return session.connection().execute(_SUMS_OF_PEOPLE if version is None else _PEOPLE_OF_VERSION, values)
 
 
-def _of_people(session: Session, sums: Sequence[tuple[UUID, date, Count]]) -> list[tuple[User, date, Count]]:
-    ids = {subject for subject, _, _ in sums}
-    users = {user.id: user for user in session.scalars(select(User).where(User.id.in_(ids)))}
-    return [(users[subject], day, count) for subject, day, count in sums]
+def _values(
+    dataset_id: UUID, kind: str, first: date = _NO_DAY, last: date = _NO_DAY, version: UUID | None = None
+) -> dict[str, Any]:
+    owner = dataset_id if version is None else version
+    return {"owner": owner, "kind": kind, "first": first, "last": last}

@@ -88,28 +88,28 @@ _SNAPSHOT = text(
     WHERE id = :version_id
     """  # noqa: S608 - constants
 )
-_DIFFERS = text(
-    """
+# Whether a dataset, by `owner`, differs from a version: in its marks, or in its labels.
+DIFFERS = """
     SELECT coalesce((
         SELECT sum(objects) FROM (
-            SELECT objects FROM tallies WHERE dataset_id = :dataset_id AND kind = 'state'
+            SELECT objects FROM tallies WHERE dataset_id = :owner AND kind = 'state'
             UNION ALL
-            SELECT objects FROM tally_deltas WHERE dataset_id = :dataset_id AND kind = 'state'
+            SELECT objects FROM tally_deltas WHERE dataset_id = :owner AND kind = 'state'
         ) parts
-    ), 0) <> coalesce((SELECT fingerprint FROM versions WHERE id = :version_id), 0)
+    ), 0) <> coalesce((SELECT fingerprint FROM versions WHERE id = {version}), 0)
     OR EXISTS (
         SELECT FROM (
             SELECT id, name, colour, shortcut FROM labels
-            WHERE dataset_id = :dataset_id AND deleted_at IS NULL
+            WHERE dataset_id = :owner AND deleted_at IS NULL
         ) present
         FULL JOIN (
-            SELECT label_id AS id, name, colour, shortcut FROM version_labels WHERE version_id = :version_id
+            SELECT label_id AS id, name, colour, shortcut FROM version_labels WHERE version_id = {version}
         ) pinned USING (id)
         WHERE (present.name, present.colour, present.shortcut)
             IS DISTINCT FROM (pinned.name, pinned.colour, pinned.shortcut)
     )
-    """
-)
+"""
+_DIFFERS = text(DIFFERS.format(version=":version_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +250,7 @@ def standing(session: Session, dataset_id: UUID) -> Standing:
 
 def has_changes_since(session: Session, dataset_id: UUID, version_id: UUID | None) -> bool:
     """Whether the working state, labels included, differs from a version; None: from nothing at all."""
-    return bool(session.scalar(_DIFFERS, {"dataset_id": dataset_id, "version_id": version_id}))
+    return bool(session.scalar(_DIFFERS, {"owner": dataset_id, "version_id": version_id}))
 
 
 def get_version(session: Session, dataset_id: UUID, version_id: UUID, *, deleted: bool = False) -> Known:
