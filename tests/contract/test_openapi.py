@@ -204,6 +204,18 @@ def test_a_header_that_clients_go_by_is_documented(name: str, status: str, heade
     assert header in headers(name, status)
 
 
+def test_who_starts_a_job_may_wait_for_it() -> None:
+    starting = {
+        name: operation
+        for name, operation in OPERATIONS.items()
+        if "/schemas/Job'" in str(operation["responses"].get("202", {}).get("content"))
+    }
+    assert len(starting) > 10
+    for name, operation in starting.items():
+        assert "Prefer" in {parameter.get("name") for parameter in operation["parameters"]}, name
+        assert "Preference-Applied" in headers(name, "202"), name
+
+
 @pytest.mark.parametrize(
     ("name", "status", "header"),
     [

@@ -112,7 +112,7 @@ def test_who_waits_for_what_has_ended_does_not_wait(
     client: FlaskClient, job: Job, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker.draw_square(job.id)
-    monkeypatch.setattr("fourpoint_api.resources.jobs.routes.wait_until_final", lambda *_: pytest.fail("waits"))
+    monkeypatch.setattr("fourpoint_api.resources.jobs.holding.wait_until_final", lambda *_: pytest.fail("waits"))
     assert client.get(f"/v1/jobs/{job.id}", headers={"Prefer": "wait=20"}).json["state"] == "succeeded"
 
 
@@ -130,6 +130,39 @@ def test_many_may_wait_for_one_job(client: FlaskClient, job: Job, worker: FakeWo
     for waiter in waiters:
         waiter.join()
     assert states == ["succeeded"] * 8
+
+
+def test_who_starts_a_job_may_wait_for_its_end(client: FlaskClient, job: Job, worker: FakeWorker) -> None:
+    worker.fail(job.id, NoOutlineError("Nothing there."))
+    with worker.working():
+        answer = client.post(f"/v1/jobs/{job.id}/retry", headers={"Prefer": "wait=20"})
+    assert (answer.status_code, answer.json["state"]) == (202, "succeeded")
+    assert answer.headers["Preference-Applied"] == "wait=20"
+
+
+def test_whose_wait_is_over_has_the_job_as_it_is(client: FlaskClient, dataset: Dataset, sample: Sample) -> None:
+    body = {"name": "V001"}
+    answer = client.post(f"/v1/datasets/{dataset.id}/versions", json=body, headers={"Prefer": "wait=1"})
+    assert (answer.status_code, answer.json["state"]) == (202, "queued")
+    assert answer.headers["Preference-Applied"] == "wait=1"
+
+
+def test_who_finds_all_seats_taken_is_told_of_the_job_at_once(
+    crowded_client: FlaskClient, dataset: Dataset, sample: Sample
+) -> None:
+    body = {"name": "V001"}
+    path = f"/v1/datasets/{dataset.id}/versions"
+    answer = crowded_client.post(path, json=body, headers={"Prefer": "wait=20"})
+    assert (answer.status_code, answer.json["state"]) == (202, "queued")
+    assert "Preference-Applied" not in answer.headers
+
+
+def test_a_preference_that_is_none_starts_nothing(client: FlaskClient, dataset: Dataset, sample: Sample) -> None:
+    body = {"name": "V001"}
+    path = f"/v1/datasets/{dataset.id}/versions"
+    answer = client.post(path, json=body, headers={"Prefer": "wait=soon"})
+    assert (answer.status_code, answer.json["errors"][0]["code"]) == (422, "prefer_invalid")
+    assert client.get("/v1/jobs").json["items"] == []
 
 
 @pytest.mark.parametrize("path", ["", "/events"])

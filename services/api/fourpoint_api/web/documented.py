@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from copy import deepcopy
-from typing import Any, TypeVar
+from functools import wraps
+from math import inf
+from typing import Any, TypeVar, cast
 
 from flask_smorest import Blueprint
 
+from fourpoint_api.web.preferences import preferred_wait
 from fourpoint_api.web.problems import MEDIA_TYPE, STATUS, RangeNotSatisfiableError
 from fourpoint_core.errors import DatabaseUnavailableError, FourpointError, StaleDocumentError
 
@@ -75,8 +78,18 @@ def header(name: str, description: str, example: str) -> Callable[[View], View]:
 
 
 def waits(view: View) -> View:
-    """Document that a view waits for a job where the client would like it to."""
-    return header("Prefer", "`wait=N`: hold the answer until the job ends, at most N seconds.", "wait=10")(view)
+    """Document that a view waits for a job where the client would like it to.
+
+    A preference that is none is refused before anything is done.
+    """
+
+    @wraps(view)
+    def checked(*arguments: Any, **named: Any) -> Any:
+        preferred_wait(inf)
+        return view(*arguments, **named)
+
+    text = "`wait=N`: hold the answer until the job ends, at most N seconds."
+    return cast(View, header("Prefer", text, "wait=10")(checked))
 
 
 def problem_responses(*kinds: type[FourpointError]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from flask.views import MethodView
 from fourpoint_api.clients import clients
 from fourpoint_api.resources.contours import operations, schemas
 from fourpoint_api.resources.filters.schemas import filter_of
+from fourpoint_api.resources.jobs.holding import started
 from fourpoint_api.resources.jobs.operations import cancel, read
 from fourpoint_api.resources.jobs.rendering import accepted
 from fourpoint_api.resources.jobs.schemas import JobSchema
@@ -108,6 +109,7 @@ class Embedding(MethodView):
     @blueprint.response(
         202, JobSchema, example={**examples.JOB, "kind": "prefetch_sample", "queue": "prefetch"}
     )
+    @waits
     @problems(blueprint, NotFoundError, InvalidInputError)
     def put(self, query: dict[str, Any], sample_id: UUID) -> Any:
         """Have an image prepared, and those that come next, so that the first click on each answers sooner.
@@ -116,7 +118,7 @@ class Embedding(MethodView):
         Clicks go before it, and it cancels what the same person has asked for before.
         """
         ahead = operations.Neighbourhood(query["ahead"], filter_of(query), SORTS[query["sort"]])
-        return accepted(
+        return started(
             operations.queue_prefetch(
                 clients().sessions,
                 clients().dispatcher,

@@ -8,13 +8,13 @@ from flask.views import MethodView
 
 from fourpoint_api.clients import clients
 from fourpoint_api.resources.datasets import operations, schemas
-from fourpoint_api.resources.jobs.rendering import accepted
+from fourpoint_api.resources.jobs.holding import started
 from fourpoint_api.resources.jobs.schemas import JobSchema
 from fourpoint_api.resources.labels.operations import LabelRequest
 from fourpoint_api.web import etags, examples, paging, plain_json
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_caller, current_user_id, needs, signed_in
-from fourpoint_api.web.documented import not_modified, problems
+from fourpoint_api.web.documented import not_modified, problems, waits
 from fourpoint_api.web.response_headers import sends
 from fourpoint_core.domain.access import Role, Scope
 from fourpoint_core.errors import (
@@ -127,6 +127,7 @@ class OneDataset(MethodView):
     @blueprint.doc(operationId="deleteDataset")
     @blueprint.arguments(schemas.DatasetDeletionSchema, location="query")
     @blueprint.response(202, JobSchema, example={**examples.JOB, "kind": "purge_dataset", "queue": "io"})
+    @waits
     @problems(blueprint, NotFoundError, InvalidInputError)
     def delete(self, query: dict[str, Any], dataset_id: UUID) -> Response:
         """Delete a dataset. It is gone at once; a job removes what it held.
@@ -141,7 +142,7 @@ class OneDataset(MethodView):
             author=current_user_id(),
             request_id=request_id_var.get(),
         )
-        return accepted(job)
+        return started(job)
 
 
 def render(dataset: Dataset | ListedDataset) -> dict[str, Any]:

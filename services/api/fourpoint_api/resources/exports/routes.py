@@ -12,12 +12,12 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from fourpoint_api.clients import clients
 from fourpoint_api.resources.exports import operations, schemas
 from fourpoint_api.resources.filters.schemas import filter_of
-from fourpoint_api.resources.jobs.rendering import accepted
+from fourpoint_api.resources.jobs.holding import started
 from fourpoint_api.resources.jobs.schemas import JobSchema
 from fourpoint_api.web import examples, idempotency, paging
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id, needs, public
-from fourpoint_api.web.documented import file_content, not_modified, problems
+from fourpoint_api.web.documented import file_content, not_modified, problems, waits
 from fourpoint_api.web.media import stream_object
 from fourpoint_api.web.problems import RangeNotSatisfiableError
 from fourpoint_api.web.response_headers import sends
@@ -88,6 +88,7 @@ class Exports(MethodView):
         },
     )
     @blueprint.response(202, JobSchema, example=_JOB)
+    @waits
     @problems(blueprint, NotFoundError, InvalidInputError)
     def post(self, body: dict[str, Any], dataset_id: UUID) -> Any:
         """Export a dataset, a version, a filter or a selection as a job.
@@ -97,7 +98,7 @@ class Exports(MethodView):
         """
         earlier = idempotency.earlier()
         if earlier is not None:
-            return accepted(operations.asked_before(clients().sessions, earlier))
+            return started(operations.asked_before(clients().sessions, earlier))
         job = operations.create(
             clients().sessions,
             clients().dispatcher,
@@ -106,7 +107,7 @@ class Exports(MethodView):
             current_user_id(),
             request_id_var.get(),
         )
-        return accepted(job)
+        return started(job)
 
     @blueprint.doc(operationId="listExports")
     @blueprint.arguments(schemas.ExportQuerySchema, location="query")

@@ -7,13 +7,13 @@ from flask.views import MethodView
 
 from fourpoint_api.clients import clients
 from fourpoint_api.resources.imports import operations, schemas
-from fourpoint_api.resources.jobs.rendering import accepted
+from fourpoint_api.resources.jobs.holding import started
 from fourpoint_api.resources.jobs.rendering import render as render_job
 from fourpoint_api.resources.jobs.schemas import JobPageSchema, JobSchema
 from fourpoint_api.web import examples, idempotency, paging
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id, needs
-from fourpoint_api.web.documented import problems
+from fourpoint_api.web.documented import problems, waits
 from fourpoint_core.domain.access import Role
 from fourpoint_core.domain.transfers import ImportOrder
 from fourpoint_core.errors import InvalidInputError, NotFoundError
@@ -72,6 +72,7 @@ class Imports(MethodView):
         example={"format": "modelarts", "path": "exports/V001/V001.manifest", "existing": "merge"},
     )
     @blueprint.response(202, JobSchema, example=_JOB)
+    @waits
     @problems(blueprint, NotFoundError, InvalidInputError)
     def post(self, body: dict[str, Any], dataset_id: UUID) -> Any:
         """Import images and annotations as a job.
@@ -81,7 +82,7 @@ class Imports(MethodView):
         """
         earlier = idempotency.earlier()
         if earlier is not None:
-            return accepted(operations.asked_before(clients().sessions, earlier))
+            return started(operations.asked_before(clients().sessions, earlier))
         order = ImportOrder(**{**body, "labels": tuple(sorted(body["labels"].items()))})
         job = operations.create(
             clients().sessions,
@@ -91,7 +92,7 @@ class Imports(MethodView):
             current_user_id(),
             request_id_var.get(),
         )
-        return accepted(job)
+        return started(job)
 
     @blueprint.doc(operationId="listImports")
     @blueprint.arguments(schemas.ImportQuerySchema, location="query")

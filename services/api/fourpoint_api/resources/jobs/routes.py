@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -14,16 +13,15 @@ from flask.views import MethodView
 
 from fourpoint_api.clients import Clients, clients
 from fourpoint_api.resources.jobs import operations, schemas
-from fourpoint_api.resources.jobs.rendering import accepted, as_json, render
+from fourpoint_api.resources.jobs.holding import hold, started
+from fourpoint_api.resources.jobs.rendering import as_json, render
 from fourpoint_api.web import examples, paging
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_caller, needs, signed_in
 from fourpoint_api.web.documented import problems, waits
-from fourpoint_api.web.hanging_up import client_has_hung_up
-from fourpoint_api.web.preferences import preferred_wait, waited
 from fourpoint_api.web.problems import TooBusyError
 from fourpoint_api.web.response_headers import sends
-from fourpoint_api.web.waiting import LOOK_AGAIN_SECONDS, wait_until_final
+from fourpoint_api.web.waiting import LOOK_AGAIN_SECONDS
 from fourpoint_core.domain.access import Role, Scope
 from fourpoint_core.domain.jobs import JobState
 from fourpoint_core.errors import InvalidInputError, JobStateError, NotFoundError
@@ -64,15 +62,7 @@ class OneJob(MethodView):
     @problems(blueprint, NotFoundError, InvalidInputError, TooBusyError)
     def get(self, job_id: UUID) -> Any:
         """Read a job; `Prefer: wait=N` holds the answer until it ends or N seconds have passed."""
-        seconds = preferred_wait(clients().settings.max_wait_seconds)
-        job = operations.read(clients().sessions, job_id)
-        if seconds and not JobState(job.state).is_final:
-            with clients().news.listen(job_id) as bell:
-                waited(seconds)
-                # It may have ended before anyone listened.
-                bell.set()
-                read = partial(operations.read, clients().sessions, job_id)
-                wait_until_final(bell, seconds, read, client_has_hung_up)
+        hold(operations.read(clients().sessions, job_id))
         return render(*operations.read_with_attempts(clients().sessions, job_id))
 
 
@@ -140,10 +130,11 @@ class JobRetry(MethodView):
     @needs(Role.OWNER, scope=Scope.LABEL)
     @blueprint.doc(operationId="retryJob")
     @blueprint.response(202, schemas.JobSchema, example=examples.JOB)
-    @problems(blueprint, NotFoundError, JobStateError)
+    @waits
+    @problems(blueprint, NotFoundError, JobStateError, InvalidInputError)
     def post(self, job_id: UUID) -> Response:
         """Queue a failed or cancelled job again, with all its attempts and time back."""
-        return accepted(operations.retry(clients().sessions, clients().dispatcher, job_id))
+        return started(operations.retry(clients().sessions, clients().dispatcher, job_id))
 
 
 def _events(held: Clients, job_id: UUID, bell: threading.Event) -> Iterator[str]:

@@ -7,13 +7,13 @@ from flask import url_for
 from flask.views import MethodView
 
 from fourpoint_api.clients import clients
-from fourpoint_api.resources.jobs.rendering import accepted
+from fourpoint_api.resources.jobs.holding import started
 from fourpoint_api.resources.jobs.schemas import JobSchema
 from fourpoint_api.resources.labels import operations, schemas
 from fourpoint_api.web import etags, examples
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id, needs
-from fourpoint_api.web.documented import not_modified, problems
+from fourpoint_api.web.documented import not_modified, problems, waits
 from fourpoint_api.web.response_headers import sends
 from fourpoint_core.domain.access import Role
 from fourpoint_core.errors import (
@@ -97,6 +97,7 @@ class OneLabel(MethodView):
         200, schemas.LabelUsesSchema, example=_USES, description="With `dry_run`: what would go"
     )
     @blueprint.alt_response(202, schema=JobSchema, example=_DELETION_JOB, description="The job goes on")
+    @waits
     @problems(blueprint, NotFoundError, StaleDocumentError, InvalidInputError)
     def delete(self, query: dict[str, Any], dataset_id: UUID, label_id: UUID) -> Any:
         """Delete a label. It is out of use at once; a job removes what it named, revision by revision.
@@ -108,7 +109,7 @@ class OneLabel(MethodView):
         job = operations.delete(
             clients().sessions, clients().dispatcher, dataset_id, label_id, query["policy"], _check, _order()
         )
-        return accepted(job)
+        return started(job)
 
 
 @blueprint.route("/<uuid:dataset_id>/labels/<uuid:label_id>/merge")
@@ -122,6 +123,7 @@ class Merge(MethodView):
         200, schemas.LabelUsesSchema, example=_USES, description="With `dry_run`: what would change"
     )
     @blueprint.alt_response(202, schema=JobSchema, example=_MERGE_JOB, description="The job goes on")
+    @waits
     @problems(blueprint, NotFoundError, InvalidInputError)
     def post(self, body: dict[str, Any], dataset_id: UUID, label_id: UUID) -> Any:
         """Merge a label into another one. It is out of use at once; a job gives its objects to the other."""
@@ -130,7 +132,7 @@ class Merge(MethodView):
             found = operations.uses(clients().sessions, dataset_id, label_id, into)
             return _render_uses(label_id, found), 200
         job = operations.merge(clients().sessions, clients().dispatcher, dataset_id, label_id, into, _order())
-        return accepted(job)
+        return started(job)
 
 
 @blueprint.route("/<uuid:dataset_id>/labels/<uuid:label_id>/restore")

@@ -11,13 +11,13 @@ from fourpoint_api.resources.annotations.preconditions import document_etag
 from fourpoint_api.resources.annotations.rendering import render_document
 from fourpoint_api.resources.annotations.schemas import DocumentSchema
 from fourpoint_api.resources.filters.schemas import filter_of
-from fourpoint_api.resources.jobs.rendering import accepted
+from fourpoint_api.resources.jobs.holding import started
 from fourpoint_api.resources.jobs.schemas import JobSchema
 from fourpoint_api.resources.pre_label import operations, schemas
 from fourpoint_api.web import examples, idempotency
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id, needs
-from fourpoint_api.web.documented import problems
+from fourpoint_api.web.documented import problems, waits
 from fourpoint_api.web.response_headers import sends
 from fourpoint_core.domain.access import Role
 from fourpoint_core.domain.filters import SampleFilter
@@ -42,6 +42,7 @@ class PreLabel(MethodView):
     @blueprint.doc(operationId="preLabel")
     @blueprint.arguments(schemas.PreLabelRequestSchema, example={"filter": {"status": "labeled"}})
     @blueprint.response(202, JobSchema, example=_DRAWING)
+    @waits
     @problems(blueprint, NotFoundError, InvalidInputError)
     def post(self, body: dict[str, Any], dataset_id: UUID) -> Any:
         """Have the outlines of annotations drawn again that carry clicks or a box, by a job.
@@ -81,6 +82,7 @@ class Confirmations(_Reviews):
     @blueprint.doc(operationId="confirmPreLabels")
     @blueprint.arguments(schemas.ImagesSchema, example=_PROPOSED)
     @blueprint.response(202, JobSchema, example=_REVIEWING)
+    @waits
     @problems(blueprint, NotFoundError, InvalidInputError)
     def post(self, body: dict[str, Any], dataset_id: UUID) -> Any:
         """Confirm all unconfirmed outlines of these images, by a job."""
@@ -97,6 +99,7 @@ class Rejections(_Reviews):
     @blueprint.doc(operationId="rejectPreLabels")
     @blueprint.arguments(schemas.ImagesSchema, example=_PROPOSED)
     @blueprint.response(202, JobSchema, example=_REVIEWING)
+    @waits
     @problems(blueprint, NotFoundError, InvalidInputError)
     def post(self, body: dict[str, Any], dataset_id: UUID) -> Any:
         """Reject all unconfirmed outlines of these images, by a job: the ones from before come back."""
@@ -146,7 +149,7 @@ def _reviewed(sample_id: UUID, body: dict[str, Any], verdict: Verdict) -> Any:
 def _once(queue: Any) -> Any:
     earlier = idempotency.earlier()
     job: Job = queue() if earlier is None else operations.done_before(clients().sessions, earlier)
-    return accepted(job)
+    return started(job)
 
 
 def _order() -> operations.Order:

@@ -6,14 +6,14 @@ from uuid import UUID
 from flask.views import MethodView
 
 from fourpoint_api.clients import clients
-from fourpoint_api.resources.jobs.rendering import accepted
+from fourpoint_api.resources.jobs.holding import started
 from fourpoint_api.resources.jobs.rendering import render as render_job
 from fourpoint_api.resources.jobs.schemas import JobSchema
 from fourpoint_api.resources.syncs import operations, schemas
 from fourpoint_api.web import examples, idempotency, paging
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id, needs
-from fourpoint_api.web.documented import problems
+from fourpoint_api.web.documented import problems, waits
 from fourpoint_api.web.schemas import UncountedPageQuerySchema
 from fourpoint_core.domain.access import Role
 from fourpoint_core.errors import InvalidInputError, NotFoundError, SyncRunningError
@@ -55,6 +55,7 @@ class Sync(MethodView):
     @blueprint.doc(operationId="syncDataset")
     @blueprint.arguments(schemas.SyncRequestSchema, example={"dry_run": True})
     @blueprint.response(202, JobSchema, example=_JOB)
+    @waits
     @problems(blueprint, NotFoundError, SyncRunningError, InvalidInputError)
     def post(self, body: dict[str, Any], dataset_id: UUID) -> Any:
         """Have the dataset say what its input path holds: a job adds, updates and marks what is missing.
@@ -63,7 +64,7 @@ class Sync(MethodView):
         """
         earlier = idempotency.earlier()
         if earlier is not None:
-            return accepted(operations.started_before(clients().sessions, earlier["job_id"]))
+            return started(operations.started_before(clients().sessions, earlier["job_id"]))
         job = operations.start(
             clients().sessions,
             clients().dispatcher,
@@ -72,7 +73,7 @@ class Sync(MethodView):
             request_id_var.get(),
             dry_run=body["dry_run"],
         )
-        return accepted(job)
+        return started(job)
 
     @blueprint.doc(operationId="getSync")
     @blueprint.response(200, schemas.SyncSchema, example=_STATUS)

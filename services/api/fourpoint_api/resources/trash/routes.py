@@ -8,14 +8,14 @@ from flask.views import MethodView
 
 from fourpoint_api.clients import clients
 from fourpoint_api.resources.filters.schemas import filter_of
-from fourpoint_api.resources.jobs.rendering import accepted
+from fourpoint_api.resources.jobs.holding import started
 from fourpoint_api.resources.jobs.schemas import JobSchema
 from fourpoint_api.resources.samples.routes import render as render_sample
 from fourpoint_api.resources.trash import operations, schemas
 from fourpoint_api.web import examples, idempotency, paging
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_caller, needs
-from fourpoint_api.web.documented import problems
+from fourpoint_api.web.documented import problems, waits
 from fourpoint_core.domain.access import Role
 from fourpoint_core.domain.deletion import Selection
 from fourpoint_core.errors import InvalidInputError, NotFoundError
@@ -61,6 +61,7 @@ class Deletions(MethodView):
     @blueprint.alt_response(
         202, schema=JobSchema, example=_DELETION_JOB, description="Many: a job deletes them"
     )
+    @waits
     @problems(blueprint, NotFoundError, InvalidInputError)
     def post(self, body: dict[str, Any], dataset_id: UUID) -> Any:
         """Delete images by id or by a filter: into the trash, from where they can be restored for some days.
@@ -116,6 +117,7 @@ class Restoration(MethodView):
     @blueprint.arguments(schemas.RestorationRequestSchema, example={"deletion_id": _DELETION_ID})
     @blueprint.response(200, schemas.RestorationSchema, example={"samples": 1})
     @blueprint.alt_response(202, schema=JobSchema, example=_RESTORATION_JOB, description="Many: a job does it")
+    @waits
     @problems(blueprint, NotFoundError, InvalidInputError)
     def post(self, body: dict[str, Any], dataset_id: UUID) -> Any:
         """Restore deleted images as they were: by id, or all of one deletion."""
@@ -134,7 +136,7 @@ def _order() -> operations.Order:
 
 def _answer(done: operations.Deletion | int | Job) -> Any:
     if isinstance(done, Job):
-        return accepted(done)
+        return started(done)
     return {"samples": done} if isinstance(done, int) else _render(done), 200
 
 

@@ -8,13 +8,13 @@ from flask.views import MethodView
 
 from fourpoint_api.clients import clients
 from fourpoint_api.resources.filters.routes import LABEL_COUNT, render_label_count
-from fourpoint_api.resources.jobs.rendering import accepted
+from fourpoint_api.resources.jobs.holding import started
 from fourpoint_api.resources.jobs.schemas import JobSchema
 from fourpoint_api.resources.versions import operations, rendering, schemas
 from fourpoint_api.web import etags, examples, idempotency, paging
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id, needs
-from fourpoint_api.web.documented import not_modified, problems
+from fourpoint_api.web.documented import not_modified, problems, waits
 from fourpoint_api.web.response_headers import sends
 from fourpoint_core.domain.access import Role
 from fourpoint_core.errors import (
@@ -94,6 +94,7 @@ class Versions(MethodView):
     @blueprint.doc(operationId="publishVersion")
     @blueprint.arguments(schemas.NewVersionSchema, example={"name": "V001", "description": "The first cats"})
     @blueprint.response(202, JobSchema, example=_PUBLICATION)
+    @waits
     @problems(blueprint, NotFoundError, InvalidInputError, NameTakenError, VersionsBusyError, DatasetEmptyError)
     def post(self, body: dict[str, Any], dataset_id: UUID) -> Response:
         """Publish the working state under a name. A job does it; people go on labeling meanwhile.
@@ -102,7 +103,7 @@ class Versions(MethodView):
         one. One publishes at a time. The job's `result` names the version and, with `write_output`, the job
         that then writes it as files of ModelArts below the dataset's output path.
         """
-        return accepted(_earlier() or self._publish(body, dataset_id))
+        return started(_earlier() or self._publish(body, dataset_id))
 
     def _publish(self, body: dict[str, Any], dataset_id: UUID) -> Any:
         return operations.publish(
@@ -191,6 +192,7 @@ class CurrentVersion(MethodView):
         description="With `dry_run`: what it would do",
     )
     @blueprint.alt_response(202, schema=JobSchema, example=_SWITCH, description="The job that does it")
+    @waits
     @problems(blueprint, NotFoundError, InvalidInputError, VersionStateError, VersionsBusyError)
     def post(self, query: dict[str, Any], dataset_id: UUID, version_id: UUID) -> Any:
         """Work on a version again: lists, labels and counts become those of the version. A job does it.
@@ -204,7 +206,7 @@ class CurrentVersion(MethodView):
         job = _earlier() or operations.switch(
             clients().sessions, clients().dispatcher, dataset_id, version_id, _order()
         )
-        return accepted(job)
+        return started(job)
 
 
 @blueprint.route("/versions/<uuid:version_id>/changes")
