@@ -50,3 +50,13 @@ def test_a_body_in_pieces_that_are_none_is_refused(stack: Stack, client: Client)
     ).encode()
     status, media_type, problem = answer_to(stack, head + b'zzzz\r\n{"name": "chunk"}\r\n0\r\n\r\n')
     assert (status, media_type, problem["code"]) == (400, "application/problem+json", "bad_request")
+
+
+def test_a_client_that_sends_its_whole_body_first_hears_that_it_is_too_large(stack: Stack) -> None:
+    body = b" " * (30 * 1024 * 1024)
+    head = (
+        f"POST /v1/datasets HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {stack.admin_token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode()
+    status, media_type, problem = answer_to(stack, head + body)
+    assert (status, media_type, problem["code"]) == (413, "application/problem+json", "body_too_large")

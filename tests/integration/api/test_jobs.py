@@ -112,7 +112,9 @@ def test_who_waits_for_what_has_ended_does_not_wait(
     client: FlaskClient, job: Job, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker.draw_square(job.id)
-    monkeypatch.setattr("fourpoint_api.resources.jobs.holding.wait_until_final", lambda *_: pytest.fail("waits"))
+    monkeypatch.setattr(
+        "fourpoint_api.resources.jobs.holding.wait_until_final", lambda *_: pytest.fail("waits")
+    )
     assert client.get(f"/v1/jobs/{job.id}", headers={"Prefer": "wait=20"}).json["state"] == "succeeded"
 
 
@@ -157,7 +159,9 @@ def test_who_finds_all_seats_taken_is_told_of_the_job_at_once(
     assert "Preference-Applied" not in answer.headers
 
 
-def test_a_preference_that_is_none_starts_nothing(client: FlaskClient, dataset: Dataset, sample: Sample) -> None:
+def test_a_preference_that_is_none_starts_nothing(
+    client: FlaskClient, dataset: Dataset, sample: Sample
+) -> None:
     body = {"name": "V001"}
     path = f"/v1/datasets/{dataset.id}/versions"
     answer = client.post(path, json=body, headers={"Prefer": "wait=soon"})

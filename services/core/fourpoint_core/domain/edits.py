@@ -55,7 +55,11 @@ def moved(contour: Contour, dx: float, dy: float, width: int, height: int) -> Co
 def resized(contour: Contour, box: Box, width: int, height: int) -> Contour:
     """The contour, stretched so that its bounding box becomes `box`. Raises InvalidInputError."""
     if box.width < MIN_BOX_PIXELS or box.height < MIN_BOX_PIXELS:
-        raise InvalidInputError.at("/resize/box", "box_empty", "Give a box with x0 < x1 and y0 < y1.")
+        raise InvalidInputError.at(
+            "/resize/box",
+            "box_empty",
+            f"Give a box as [x0, y0, x1, y1], at least {MIN_BOX_PIXELS} pixels wide and high.",
+        )
     if box.x0 < 0 or box.y0 < 0 or box.x1 > width or box.y1 > height:
         raise InvalidInputError.at(
             "/resize/box",

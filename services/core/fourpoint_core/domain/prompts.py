@@ -241,7 +241,9 @@ def _box_errors(box: Box, width: int, height: int) -> Iterator[FieldError]:
             yield _outside("/box", corner, width, height)
             return
     if box.width < MIN_BOX_PIXELS or box.height < MIN_BOX_PIXELS:
-        yield FieldError("/box", "box_empty", "Give the box as [x0, y0, x1, y1] with x0 < x1 and y0 < y1.")
+        yield FieldError(
+            "/box", "box_empty", "Give the box as [x0, y0, x1, y1], at least one pixel wide and high."
+        )
 
 
 def _outside(pointer: str, vertex: Vertex, width: int, height: int) -> FieldError:
