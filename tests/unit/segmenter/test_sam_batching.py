@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -138,6 +139,14 @@ def test_a_decoding_goes_before_an_encoding_of_the_same_urgency() -> None:
         submit(pool, queue, ask, queue, 1)
         submit(pool, queue, queue.decode, "e", ["a"], Urgency.CLICK, carry_on)
     assert device.calls[1:] == [("a",), ("image 1",)]
+
+
+def test_who_needs_one_answer_more_goes_before_who_needs_two() -> None:
+    device = Device()
+    with serving(device) as queue, while_busy(device, queue) as pool:
+        submit(pool, queue, queue.decode, "e", ["first of two"], Urgency.CLICK, carry_on)
+        submit(pool, queue, partial(queue.decode, last=True), "f", ["last"], Urgency.CLICK, carry_on)
+    assert device.calls[1:] == [("last",), ("first of two",)]
 
 
 def test_prompts_on_one_image_share_a_call() -> None:

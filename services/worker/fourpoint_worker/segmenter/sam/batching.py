@@ -1,8 +1,9 @@
 """The one thread that speaks to the device, and the queue in front of it.
 
 Whoever asks waits for an answer of its own; nothing mutable is shared. The thread takes the most urgent
-request, a decoding before an encoding, and with it those that fit into the same call: images of the same
-urgency up to the largest batch, prompts on the same embedding. A call in hand is finished first, so a click
+request, a decoding before an encoding and a last decoding before a first, so that of many who ask at once most
+are answered before the last; and with it those that fit into the same call: images of the same urgency up to
+the largest batch, prompts on the same embedding. A call in hand is finished first, so a click
 waits for at most one call of somebody less urgent.
 """
 
@@ -30,12 +31,16 @@ _TICK_SECONDS = 0.2
 
 @dataclass(eq=False)
 class _Request:
-    """One thing asked of the device. subject: the image to encode, or the embedding to decode."""
+    """One thing asked of the device.
+
+    subject: the image to encode, or the embedding to decode. last: whoever asks will ask nothing else.
+    """
 
     haste: Haste
     decodes: bool
     subject: Any
     questions: Sequence[Any] = ()
+    last: bool = False
     done: threading.Event = field(default_factory=threading.Event)
     answer: Any = None
     error: BaseException | None = None
@@ -46,9 +51,9 @@ class _Request:
         return self.haste.urgency
 
     @property
-    def rank(self) -> tuple[int, bool]:
+    def rank(self) -> tuple[int, bool, bool]:
         """Smaller goes first; equals in the order in which they came."""
-        return self.urgency, not self.decodes
+        return self.urgency, not self.decodes, not self.last
 
     def joins(self, first: "_Request") -> bool:
         """Whether it fits into the same call."""
@@ -138,10 +143,19 @@ class DeviceQueue(Generic[Embedding, Question, Answer]):
         return found
 
     def decode(
-        self, embedding: Embedding, questions: Sequence[Question], urgency: Urgency, checkpoint: Checkpoint
+        self,
+        embedding: Embedding,
+        questions: Sequence[Question],
+        urgency: Urgency,
+        checkpoint: Checkpoint,
+        *,
+        last: bool = False,
     ) -> Sequence[Answer]:
-        """An answer to each question. Raises DeviceExhaustedError, and what `checkpoint` raises."""
-        request = _Request(Haste(urgency), decodes=True, subject=embedding, questions=questions)
+        """An answer to each question. last: it is what somebody waits for, and not a step on the way.
+
+        Raises DeviceExhaustedError, and what `checkpoint` raises.
+        """
+        request = _Request(Haste(urgency), decodes=True, subject=embedding, questions=questions, last=last)
         found: Sequence[Answer] = self._ask(request, checkpoint, "decoder")
         return found
 

@@ -128,7 +128,8 @@ class SamEngine:
         first = self._ask(embedding, asked, urgency, checkpoint)
         candidates = _candidates(first, cut)
         best = choose(candidates, cut, prompt)
-        second = self._ask(embedding, asked.refined(first.logits[best.index]), urgency, checkpoint)
+        again = asked.refined(first.logits[best.index])
+        second = self._ask(embedding, again, urgency, checkpoint, last=True)
         candidates += _candidates(second, cut)
         choice = choose(candidates, cut, prompt)
         if not (candidates[choice.index].logits > choice.threshold).any():
@@ -149,8 +150,16 @@ class SamEngine:
         embedding, _ = self._embeddings.get(key, make, urgency, checkpoint)
         return embedding
 
-    def _ask(self, embedding: Tensor, prompt: CanvasPrompt, urgency: Urgency, checkpoint: Checkpoint) -> Masks:
-        [masks] = self._queue.decode(embedding, [prompt], urgency, checkpoint)
+    def _ask(
+        self,
+        embedding: Tensor,
+        prompt: CanvasPrompt,
+        urgency: Urgency,
+        checkpoint: Checkpoint,
+        *,
+        last: bool = False,
+    ) -> Masks:
+        [masks] = self._queue.decode(embedding, [prompt], urgency, checkpoint, last=last)
         return masks
 
     def _run_everything(self) -> None:
