@@ -57,6 +57,7 @@ from fourpoint_standalone.stack import Stack, StackOptions
 from fourpoint_worker.segmenter.engines import build_engine
 from fourpoint_worker.segmenter.outline import draw_outline
 from fourpoint_worker.segmenter.port import Decoded
+from fourpoint_worker.settings import WorkerSettings
 
 # CC0 photographs in scikit-image's wheel, each with the extreme points of one object.
 PHOTOGRAPHS = {
@@ -137,7 +138,7 @@ def _steps(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(click_steps.document(found), indent=2))
     else:
-        click_steps.print_steps(found, options.engine or "of the default")
+        click_steps.print_steps(found, options.engine or WorkerSettings.engine)
 
 
 def _photograph(name: str) -> Path:
@@ -205,7 +206,7 @@ def _floors(stack: Stack, targets: Sequence[tuple[str, str]], rounds: int = 30) 
 
 
 def _engine_alone(rounds: int) -> list[float]:
-    engine = build_engine("weight-free")
+    engine = build_engine(WorkerSettings.engine)
     engine.warm_up()
     images = {name: np.asarray(Image.open(_photograph(name)).convert("RGB")) for name in PHOTOGRAPHS}
     times = []

@@ -7,7 +7,7 @@ from tests.unit.segmenter.scenes import Mask, clicks_on, disc
 from fourpoint_core.domain.prompts import Prompt
 from fourpoint_worker.segmenter.click_prior import signed_distance
 from fourpoint_worker.segmenter.contours import contour_from
-from fourpoint_worker.segmenter.sam.choosing import Candidate, Choice, choose, cut_for, soft_mask_of
+from fourpoint_worker.segmenter.sam.choosing import Candidate, Choice, Chooser, choose, cut_for, soft_mask_of
 from fourpoint_worker.segmenter.sam.frames import Frame
 
 SIDE, CELLS = 256, 64
@@ -94,3 +94,29 @@ def test_the_outline_lies_right_in_a_window_of_the_image() -> None:
     candidate = Candidate(logits_of(OBJECT)[cut.rows, cut.columns], 0.9)
     contour = contour_from(soft_mask_of(candidate, 0.0, cut), moved, 4000, 3000)
     assert contour.bounding_box.as_list() == pytest.approx([1034, 534, 1094, 594], abs=0.6)
+
+
+def test_what_is_added_later_counts_on_and_is_compared_with_what_was_there() -> None:
+    prompt = clicks_on(OBJECT)
+    cut = cut_for(prompt, FRAME, CELLS)
+    offers = [Candidate(logits_of(mask)[cut.rows, cut.columns], 0.8) for mask in (PART, GROUP, GROUP, OBJECT)]
+    chooser = Chooser(cut, prompt)
+    chooser.add(offers[:2])
+    assert chooser.likeliest() == 1
+    chooser.add(offers[2:])
+    assert chooser.likeliest() == chooser.choose().index == 3
+    assert chooser.choose() == choose(offers, cut, prompt)
+
+
+def test_specks_beside_an_object_do_not_count_and_its_other_half_does() -> None:
+    """An occluder may cut an object in two; noise may not pull its extent away."""
+    prompt = clicks_on(OBJECT)
+    cut = cut_for(prompt, FRAME, CELLS)
+    plain = logits_of(OBJECT)[cut.rows, cut.columns]
+    specks = plain.copy()
+    specks[::4, 0] = 5.0
+    halved = plain.copy()
+    halved[:, halved.shape[1] // 2] = -5.0
+    whole, dotted, parted = (choose([Candidate(x, 0.8)], cut, prompt) for x in (plain, specks, halved))
+    assert dotted.score == pytest.approx(whole.score, abs=1e-6)
+    assert parted.score == pytest.approx(whole.score, abs=0.02)

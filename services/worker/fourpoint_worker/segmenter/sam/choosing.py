@@ -29,6 +29,7 @@ _CLICK_WEIGHT = 2.0
 _CORRECTION_WEIGHT = 0.25
 # Regions below a tenth of the largest are noise, as `contours` has it.
 _LEAST_PART = 0.1
+_MOST_PARTS = 64
 # So much around the box is looked at, too: a mask that goes on beyond it is seen to do so.
 _MARGIN_SHARE = 0.15
 _MARGIN_CELLS = 2
@@ -79,26 +80,43 @@ def cut_for(prompt: Prompt, frame: Frame, cells: int) -> Cut:
     return Cut(rows, columns, (x0 + columns.start * px, y0 + rows.start * py), (px, py))
 
 
+class Chooser:
+    """Compares candidates as they come, each once, with a prompt."""
+
+    def __init__(self, cut: Cut, prompt: Prompt):
+        self._scene = _Scene(cut, prompt)
+        self._candidates: list[Candidate] = []
+        self._fine: list[Grid] = []
+        self._plain: list[Choice] = []
+
+    def add(self, candidates: Sequence[Candidate]) -> None:
+        """They count on from those that were added before."""
+        for candidate in candidates:
+            self._candidates.append(candidate)
+            self._fine.append(self._scene.refined(candidate.logits))
+            self._plain.append(self._choice(len(self._candidates) - 1, 0.0))
+
+    def likeliest(self) -> int:
+        """The best candidate with the decoder's own border."""
+        return max(self._plain, key=lambda choice: choice.score).index
+
+    def choose(self) -> Choice:
+        """The best candidate with its best threshold."""
+        best = sorted(self._plain, key=lambda choice: choice.score, reverse=True)[:_WORTH_IT]
+        shifted = [self._choice(choice.index, threshold) for choice in best for threshold in THRESHOLDS]
+        # Of equals the decoder's own border.
+        return max([*best, *shifted], key=lambda choice: choice.score)
+
+    def _choice(self, index: int, threshold: float) -> Choice:
+        agreement = self._scene.agreement(self._fine[index], threshold)
+        return Choice(index, threshold, self._candidates[index].quality + agreement)
+
+
 def choose(candidates: Sequence[Candidate], cut: Cut, prompt: Prompt) -> Choice:
     """The best candidate with its best threshold."""
-    scene = _Scene(cut, prompt)
-    fine = [scene.refined(candidate.logits) for candidate in candidates]
-    plain = [
-        Choice(index, 0.0, candidate.quality + scene.agreement(fine[index], 0.0))
-        for index, candidate in enumerate(candidates)
-    ]
-    best = sorted(plain, key=lambda choice: choice.score, reverse=True)[:_WORTH_IT]
-    shifted = [
-        Choice(
-            choice.index,
-            threshold,
-            candidates[choice.index].quality + scene.agreement(fine[choice.index], threshold),
-        )
-        for choice in best
-        for threshold in THRESHOLDS
-    ]
-    # Of equals the decoder's own border.
-    return max([*best, *shifted], key=lambda choice: choice.score)
+    chooser = Chooser(cut, prompt)
+    chooser.add(candidates)
+    return chooser.choose()
 
 
 def soft_mask_of(candidate: Candidate, threshold: float, cut: Cut) -> SoftMask:
@@ -133,37 +151,27 @@ class _Scene:
 
     def agreement(self, logits: Grid, threshold: float) -> float:
         """0 for a mask that meets the prompt, the less the more it misses."""
-        mask = self._largest_parts(logits > threshold)
-        if mask is None:
+        mask = (logits > threshold).view(np.uint8)
+        border = _border_of_large_parts(mask)
+        if border is None:
             return -_EXTENT_WEIGHT - _CLICK_WEIGHT
         return -(
-            _EXTENT_WEIGHT * self._extent_error(mask)
-            + _CLICK_WEIGHT * self._click_error(mask)
+            _EXTENT_WEIGHT * self._extent_error(border)
+            + _CLICK_WEIGHT * self._click_error(border)
             + _CORRECTION_WEIGHT * self._unheeded(mask)
         )
 
-    def _largest_parts(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8] | None:
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
-        if count < 2:
-            return None
-        areas = stats[1:, cv2.CC_STAT_AREA]
-        kept = np.zeros(count, np.uint8)
-        kept[1:] = areas >= _LEAST_PART * areas.max()
-        return np.asarray(kept[labels], np.uint8)
-
-    def _extent_error(self, mask: npt.NDArray[np.uint8]) -> float:
-        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    def _extent_error(self, border: Grid) -> float:
         (x, y), (dx, dy) = self._origin, self._step
-        drawn = (x + columns[0] * dx, y + rows[0] * dy, x + (columns[-1] + 1) * dx, y + (rows[-1] + 1) * dy)
+        (left, top), (right, bottom) = border.min(axis=0), border.max(axis=0) + 1
+        drawn = (x + left * dx, y + top * dy, x + right * dx, y + bottom * dy)
         return fmean(abs(a - b) for a, b in zip(self._asked, drawn, strict=True)) / self._size
 
-    def _click_error(self, mask: npt.NDArray[np.uint8]) -> float:
+    def _click_error(self, border: Grid) -> float:
         if not len(self._clicks):
             return 0.0
-        rings, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
         # OpenCV's integers are the middles of cells.
-        border = np.concatenate([ring[:, 0] for ring in rings]).astype(np.float32) + 0.5
-        away = (border[None] - self._clicks[:, None]) * np.array(self._step, np.float32)
+        away = (border[None] + 0.5 - self._clicks[:, None]) * np.array(self._step, np.float32)
         return float(np.hypot(away[..., 0], away[..., 1]).min(axis=1).mean()) / self._size
 
     def _unheeded(self, mask: npt.NDArray[np.uint8]) -> int:
@@ -182,6 +190,27 @@ class _Scene:
             (vertex[0] - self._origin[0]) / self._step[0],
             (vertex[1] - self._origin[1]) / self._step[1],
         )
+
+
+def _border_of_large_parts(mask: npt.NDArray[np.uint8]) -> Grid | None:
+    """Cells (n, 2), x and y, on the borders of the regions that count and of their holes; None: it is empty."""
+    rings, hierarchy = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    if not rings:
+        return None
+    parents = hierarchy[0, :, 3]
+    outer = [index for index, parent in enumerate(parents) if parent < 0]
+    # Of noise there are thousands: its specks are not worth measuring.
+    outer = sorted(outer, key=lambda index: len(rings[index]), reverse=True)[:_MOST_PARTS]
+    cells = {index: _cells_within(rings[index]) for index in outer}
+    least = _LEAST_PART * max(cells.values())
+    kept = {index for index, count in cells.items() if count >= least}
+    border = [ring[:, 0] for index, ring in enumerate(rings) if index in kept or parents[index] in kept]
+    return np.concatenate(border).astype(np.float32)
+
+
+def _cells_within(ring: cv2.typing.MatLike) -> float:
+    """Cells that a ring through middles of cells encloses, its own included; by Pick's theorem."""
+    return float(cv2.contourArea(ring)) + len(ring) / 2 + 1
 
 
 def _span(first: float, last: float, limit: float) -> slice:

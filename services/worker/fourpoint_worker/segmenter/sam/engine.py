@@ -21,7 +21,7 @@ from fourpoint_worker.segmenter.metrics import EngineMetrics
 from fourpoint_worker.segmenter.port import Checkpoint, Picture, SoftMask, Urgency
 from fourpoint_worker.segmenter.sam.architecture import Architecture
 from fourpoint_worker.segmenter.sam.batching import DeviceQueue
-from fourpoint_worker.segmenter.sam.choosing import Candidate, Cut, choose, cut_for, soft_mask_of
+from fourpoint_worker.segmenter.sam.choosing import Candidate, Chooser, Cut, cut_for, soft_mask_of
 from fourpoint_worker.segmenter.sam.decoder import Decoder, Masks
 from fourpoint_worker.segmenter.sam.device import Device
 from fourpoint_worker.segmenter.sam.encoder import Encoder
@@ -30,7 +30,7 @@ from fourpoint_worker.segmenter.sam.prompts import CanvasPrompt, canvas_prompt
 from fourpoint_worker.segmenter.sam.weights import load_network
 
 # Part of the digest: raise it whenever the same weights begin to answer differently.
-CODE_VERSION = 1
+CODE_VERSION = 2
 # In one call; more would only need more memory.
 _MOST_PROMPTS = 32
 
@@ -126,12 +126,14 @@ class SamEngine:
         cut = cut_for(prompt, frame, self.architecture.logits)
         asked = canvas_prompt(prompt, frame, self.architecture.logits)
         first = self._ask(embedding, asked, urgency, checkpoint)
-        candidates = _candidates(first, cut)
-        best = choose(candidates, cut, prompt)
-        again = asked.refined(first.logits[best.index])
+        candidates, chooser = _candidates(first, cut), Chooser(cut, prompt)
+        chooser.add(candidates)
+        again = asked.refined(first.logits[chooser.likeliest()])
         second = self._ask(embedding, again, urgency, checkpoint, last=True)
-        candidates += _candidates(second, cut)
-        choice = choose(candidates, cut, prompt)
+        refined = _candidates(second, cut)
+        chooser.add(refined)
+        candidates += refined
+        choice = chooser.choose()
         if not (candidates[choice.index].logits > choice.threshold).any():
             raise NoOutlineError("The model sees nothing there; click the object's four outermost points.")
         mask = soft_mask_of(candidates[choice.index], choice.threshold, cut)
