@@ -7,6 +7,7 @@ same page with one fixed SQL text; see support/raw_lists.py. Both use the same t
 With --keep the dataset stays in that directory, and the next run begins at once.
 
 Usage: python benchmarks/lists.py [--samples 1000000] [--requests 60] [--keep DIRECTORY] [--only WORDS] [--json]
+       [--plot FILE]
 """
 
 import sys
@@ -26,7 +27,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
-from benchmarks.support import servers
+from benchmarks.support import plots, servers
 from benchmarks.support.figures import percentiles
 from benchmarks.support.many_samples import DAYS, Seeded, directory_for, labeler_token, seeded
 from benchmarks.support.raw_lists import LIMIT
@@ -180,6 +181,14 @@ def _measure(
 
 
 def _report(results: list[Result], options: argparse.Namespace) -> None:
+    if options.plot:
+        plots.bars(
+            options.plot,
+            f"{options.samples:,} samples: milliseconds over HTTP, 95th percentile",
+            {one.name: (one.p95, one.raw_p95) for one in results},
+            ("the API", "hand-written"),
+            limit=(100, "100 ms"),
+        )
     if options.json:
         rows = [{**asdict(one), "ratio": round(one.ratio, 2)} for one in results]
         print(json.dumps({"samples": options.samples, "milliseconds": rows}, indent=2))
@@ -200,6 +209,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--keep", type=Path, help="where the dataset lies, for this run and the next")
     parser.add_argument("--only", default="", help="cases whose names have this in them")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--plot", type=Path, help="where the picture goes, e.g. lists.svg")
     return parser.parse_args()
 
 
