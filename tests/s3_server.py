@@ -61,6 +61,17 @@ class S3Server:
         """The SDK, logged in."""
         return Minio(self.endpoint, self.access_key, self.secret_key, secure=False, region=self.region)
 
+    @property
+    def guest_key(self) -> str:
+        """Access key of somebody who may only read where `let_guest_read` says so; the secret is the same."""
+        return f"{self.access_key.split(':')[0]}:guest"
+
+    def let_guest_read(self, bucket: str) -> None:
+        """Let everybody list a bucket and read its objects."""
+        self.client()._execute(
+            "PUT", bucket, query_params={"acl": ""}, headers={"x-amz-acl": "public-read"}, body=b""
+        )
+
     def make_bucket(self) -> str:
         """A new, empty bucket with a name of its own."""
         bucket = f"b-{uuid.uuid4().hex[:20]}"

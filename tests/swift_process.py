@@ -93,6 +93,7 @@ min_segment_size = 5242880
 [filter:tempauth]
 use = egg:swift#tempauth
 user_{account}_{user} = {secret_key} .admin
+user_{account}_guest = {secret_key}
 [filter:copy]
 use = egg:swift#copy
 [filter:slo]

@@ -12,7 +12,8 @@ import pytest
 
 from fourpoint_core.errors import InvalidInputError, ObjectMissingError, StorageUnavailableError
 from fourpoint_core.storage import ObjectExistsError
-from fourpoint_core.storage.local_store import RESERVED, LocalStore
+from fourpoint_core.storage.local_files import RESERVED
+from fourpoint_core.storage.local_store import LocalStore
 
 # A writer that ends itself, as kill -9 does, right before or after one system call of a put.
 WRITER = """

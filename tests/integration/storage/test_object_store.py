@@ -11,6 +11,7 @@ import pytest
 from fourpoint_core.errors import InvalidInputError, ObjectMissingError
 from fourpoint_core.storage import ObjectExistsError, ObjectInfo, ObjectStore
 from fourpoint_core.storage.port import CHUNK_BYTES
+from fourpoint_core.storage.probing import Permission, probe
 
 MEBIBYTE = 2**20
 ODD_KEYS = [
@@ -452,3 +453,28 @@ def test_an_object_replaced_while_it_is_read_is_never_a_mixture(store):
 
 def test_a_store_that_works_passes_its_check(store):
     store.check()
+
+
+# What is told of bytes, and of permissions
+
+
+def test_equal_bytes_are_never_told_apart_and_others_never_taken_for_equal(store):
+    one, same, other = put(store, "a", b"one"), put(store, "b/c", b"one"), put(store, "d", b"two")
+    assert store.same_bytes(one.etag, same.etag) in {True, None}
+    assert store.same_bytes(one.etag, other.etag) in {False, None}
+    # What was written in parts has a tag of another kind, which says nothing about one written in one piece.
+    store.put("large", Pattern(9 * MEBIBYTE), content_type="image/bmp")
+    assert store.same_bytes(store.stat("large").etag, one.etag) is None
+
+
+def test_all_that_is_needed_may_be_done_and_nothing_is_left_of_the_trial(store):
+    put(store, "photos/a.png")
+    trials = probe(store, "photos/")
+    assert {trial.permission for trial in trials} == set(Permission)
+    assert all(trial.is_granted for trial in trials)
+    assert keys_of(store) == ["photos/a.png"]
+
+
+def test_a_folder_that_is_not_there_yet_can_be_tried(store):
+    assert all(trial.is_granted for trial in probe(store, "new/folder/"))
+    assert keys_of(store) == []

@@ -5,12 +5,9 @@ What a file system cannot hold is refused with InvalidInputError: a key that con
 free, hidden ones too. Below the root, symbolic links are never followed: they do not exist for the store.
 """
 
-import errno
-import fcntl
 import mimetypes
 import os
 import stat
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,21 +16,29 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from fourpoint_core.errors import InvalidInputError, ObjectMissingError, StorageUnavailableError
+from fourpoint_core.errors import ObjectMissingError, StorageUnavailableError
+from fourpoint_core.storage.local_files import (
+    DIRECTORY,
+    RESERVED,
+    FolderVanished,
+    chunks,
+    enter_or_make,
+    fill,
+    lock,
+    name_file,
+    reading,
+    require_file,
+    segments_of,
+    translated,
+)
 from fourpoint_core.storage.port import (
-    CHUNK_BYTES,
     ExactReader,
-    ObjectExistsError,
     ObjectInfo,
     SignedPut,
     check_range,
-    missing,
-    validate_key,
     validate_prefix,
 )
 
-RESERVED = ".fourpoint-tmp"
-MAX_SEGMENT_BYTES = 255
 LIST_PAGE = 1000
 # A deleted object takes its empty folder along, perhaps just when a writer wants to use it. Each loss of that
 # race costs one more try; losing it this often means that something else removes the folders.
@@ -42,10 +47,6 @@ PUBLISH_ATTEMPTS = 100
 # Inside the class, `list` is a method.
 _Names = list[str]
 _Page = list[ObjectInfo]
-
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_NO_OBJECT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR}
-_BAD_NAME = {errno.ENAMETOOLONG, errno.EILSEQ}
 
 
 class LocalStore:
@@ -62,7 +63,7 @@ class LocalStore:
         """
         self._root = root
         self._reserved = root / RESERVED
-        with _translated():
+        with translated():
             self._reserved.mkdir(parents=True, exist_ok=True)
             self._remove_leftovers()
 
@@ -85,11 +86,11 @@ class LocalStore:
         if_absent: bool = False,
     ) -> ObjectInfo:
         """See ObjectStore.put."""
-        segments = _segments(key)
+        segments = segments_of(key)
         source = ExactReader(BytesIO(data) if isinstance(data, bytes) else data, size)
         with self._temporary_file() as (name, file):
-            _fill(file, source)
-            with _translated():
+            fill(file, source)
+            with translated():
                 status = os.fstat(file)
                 self._publish(name, segments, if_absent)
         return _info(key, status)
@@ -105,7 +106,7 @@ class LocalStore:
         check_range(start, length)
         file, _ = self._open(key)
         try:
-            yield _chunks(file, start, length)
+            yield chunks(file, start, length)
         finally:
             os.close(file)
 
@@ -125,9 +126,9 @@ class LocalStore:
 
     def delete(self, key: str) -> None:
         """See ObjectStore.delete. Folders that become empty go too: in a bucket there are none."""
-        *folders, name = _segments(key)
-        with suppress(ObjectMissingError), _reading(key), self._folder(folders) as folder:
-            _require_file(name, folder, key)
+        *folders, name = segments_of(key)
+        with suppress(ObjectMissingError), reading(key), self._folder(folders) as folder:
+            require_file(name, folder, key)
             os.unlink(name, dir_fd=folder)
             os.fsync(folder)
             self._prune(folders)
@@ -143,7 +144,7 @@ class LocalStore:
 
     def check(self) -> None:
         """See ObjectStore.check."""
-        with _translated():
+        with translated():
             if not os.access(self._reserved, os.W_OK | os.X_OK):
                 raise StorageUnavailableError(
                     f"The storage directory {self._root} is missing or not writable:"
@@ -155,7 +156,7 @@ class LocalStore:
     @contextmanager
     def _temporary_file(self) -> Iterator[tuple[Path, int]]:
         """A new file on the store's file system; locked while its writer lives, so that nobody clears it."""
-        with _translated():
+        with translated():
             name, file = self._create_locked()
         try:
             yield name, file
@@ -168,7 +169,7 @@ class LocalStore:
         while True:
             name = self._reserved / uuid.uuid4().hex
             file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-            if _lock(file) and os.fstat(file).st_nlink:
+            if lock(file) and os.fstat(file).st_nlink:
                 return name, file
             # A clearing process got between these two lines.
             os.close(file)
@@ -178,7 +179,7 @@ class LocalStore:
         for name in self._reserved.iterdir():
             with suppress(FileNotFoundError):
                 file = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-                if _lock(file):
+                if lock(file):
                     name.unlink()
                 os.close(file)
 
@@ -186,19 +187,19 @@ class LocalStore:
         """Give the finished file its name, in one step. Raises ObjectExistsError, InvalidInputError."""
         *folders, name = segments
         for _ in range(PUBLISH_ATTEMPTS):
-            with suppress(_FolderVanished), self._made_folder(folders) as folder:
-                _name_file(temporary, name, folder, if_absent)
+            with suppress(FolderVanished), self._made_folder(folders) as folder:
+                name_file(temporary, name, folder, if_absent)
                 os.fsync(folder)
                 return
         raise StorageUnavailableError(f"The folder of {'/'.join(segments)!r} keeps disappearing.")
 
     @contextmanager
     def _made_folder(self, folders: _Names) -> Iterator[int]:
-        """The open folder, made with its parents where missing. Raises _FolderVanished, InvalidInputError."""
+        """The open folder, made with its parents where missing. Raises FolderVanished, InvalidInputError."""
         folder = self._open_root()
         try:
             for name in folders:
-                inner = _enter_or_make(folder, name)
+                inner = enter_or_make(folder, name)
                 os.close(folder)
                 folder = inner
             yield folder
@@ -217,7 +218,7 @@ class LocalStore:
     def _open_root(self) -> int:
         try:
             # The root itself may well be a link, to another disk for instance.
-            return os.open(self._root, _DIRECTORY & ~os.O_NOFOLLOW)
+            return os.open(self._root, DIRECTORY & ~os.O_NOFOLLOW)
         except OSError as error:
             # Not "no such object": a disk that is not mounted must not look like an empty bucket.
             raise StorageUnavailableError(f"The storage directory {self._root} cannot be opened.") from error
@@ -230,7 +231,7 @@ class LocalStore:
         folder = self._open_root()
         try:
             for name in folders:
-                inner = os.open(name, _DIRECTORY, dir_fd=folder)
+                inner = os.open(name, DIRECTORY, dir_fd=folder)
                 os.close(folder)
                 folder = inner
             yield folder
@@ -239,9 +240,9 @@ class LocalStore:
 
     def _open(self, key: str) -> tuple[int, os.stat_result]:
         """The object's open file. Raises ObjectMissingError."""
-        *folders, name = _segments(key)
-        with _reading(key), self._folder(folders) as folder:
-            _require_file(name, folder, key)
+        *folders, name = segments_of(key)
+        with reading(key), self._folder(folders) as folder:
+            require_file(name, folder, key)
             # Not blocking: should a pipe have taken the file's place since, nobody may wait for its writer.
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             file = os.open(name, flags, dir_fd=folder)
@@ -266,7 +267,7 @@ class LocalStore:
         if folder_key.startswith(f"{RESERVED}/"):
             return []
         folders, found = folder_key.split("/")[:-1], []
-        with suppress(ObjectMissingError), _reading(folder_key), self._folder(folders) as folder:
+        with suppress(ObjectMissingError), reading(folder_key), self._folder(folders) as folder:
             found = _listed_names(folder, folder_key)
         return [folder_key + name for name in found if name]
 
@@ -274,135 +275,13 @@ class LocalStore:
         """What is known about files of one folder, without those that are gone."""
         folder_key, found = keys[0][: keys[0].rfind("/") + 1], []
         folders = folder_key.split("/")[:-1]
-        with suppress(ObjectMissingError), _reading(folder_key), self._folder(folders) as folder:
+        with suppress(ObjectMissingError), reading(folder_key), self._folder(folders) as folder:
             for key in keys:
                 with suppress(FileNotFoundError):
                     status = os.lstat(key[len(folder_key) :], dir_fd=folder)
                     if stat.S_ISREG(status.st_mode):
                         found.append(_info(key, status))
         return found
-
-
-class _FolderVanished(Exception):  # noqa: N818 - a signal between two functions
-    """Another process removed the folder because it was empty."""
-
-
-def _segments(key: str) -> list[str]:
-    segments = validate_key(key).split("/")
-    if segments[0] == RESERVED:
-        raise InvalidInputError(f"Keys below {RESERVED!r} are reserved.")
-    if any(len(segment.encode()) > MAX_SEGMENT_BYTES for segment in segments):
-        raise InvalidInputError(
-            f"A directory holds names of at most {MAX_SEGMENT_BYTES} bytes between two slashes: {key!r}."
-        )
-    return segments
-
-
-@contextmanager
-def _reading(key: str) -> Iterator[None]:
-    """As `_translated`, where "no such file" means that there is no such object."""
-    with _translated():
-        try:
-            yield
-        except OSError as error:
-            if error.errno in _NO_OBJECT:
-                raise missing(key) from error
-            raise
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """What the operating system refuses, as errors of the domain."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _BAD_NAME:
-            raise InvalidInputError("The storage directory cannot hold a name that is this long.") from error
-        raise StorageUnavailableError(f"The storage directory failed: {error.strerror}.") from error
-
-
-def _enter_or_make(folder: int, name: str) -> int:
-    try:
-        with suppress(FileExistsError):
-            os.mkdir(name, dir_fd=folder)
-            os.fsync(folder)
-        return os.open(name, _DIRECTORY, dir_fd=folder)
-    except FileNotFoundError as error:
-        raise _FolderVanished from error
-    except OSError as error:
-        if error.errno in {errno.ENOTDIR, errno.ELOOP}:
-            raise _occupied(name) from error
-        raise
-
-
-def _occupied(name: str) -> InvalidInputError:
-    return InvalidInputError(
-        f"{name!r} is an object and cannot be a folder as well, or the other way round: a storage directory"
-        " cannot hold both `a` and `a/b`."
-    )
-
-
-def _require_file(name: str, folder: int, key: str) -> None:
-    if not stat.S_ISREG(os.lstat(name, dir_fd=folder).st_mode):
-        raise missing(key)
-
-
-def _name_file(temporary: Path, name: str, folder: int, if_absent: bool) -> None:
-    try:
-        if if_absent:
-            os.link(temporary, name, dst_dir_fd=folder)
-        else:
-            os.replace(temporary, name, dst_dir_fd=folder)
-    except FileExistsError as error:
-        if stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
-            raise _occupied(name) from error
-        raise ObjectExistsError(f"There already is an object {name!r}.") from error
-    except IsADirectoryError as error:
-        raise _occupied(name) from error
-    except FileNotFoundError as error:
-        raise _FolderVanished from error
-
-
-def _fill(file: int, source: ExactReader) -> None:
-    """Write the stream, and have it on the disk before it gets a name.
-
-    Errors of the source itself pass through.
-    """
-    while chunk := source.read(CHUNK_BYTES):
-        with _translated():
-            _write_fully(file, chunk)
-    with _translated():
-        # Before Linux 6.13 the kernel stamps files in steps of milliseconds; the ETag must tell apart what
-        # is written within one.
-        now = time.time_ns()
-        os.utime(file, ns=(now, now))
-        os.fsync(file)
-
-
-def _write_fully(file: int, chunk: bytes) -> None:
-    rest = memoryview(chunk)
-    while rest:
-        rest = rest[os.write(file, rest) :]
-
-
-def _lock(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _chunks(file: int, start: int, length: int | None) -> Iterator[bytes]:
-    position, end = start, None if length is None else start + length
-    while end is None or position < end:
-        amount = CHUNK_BYTES if end is None else min(CHUNK_BYTES, end - position)
-        with _translated():
-            chunk = os.pread(file, amount, position)
-        if not chunk:
-            return
-        position += len(chunk)
-        yield chunk
 
 
 def _info(key: str, status: os.stat_result) -> ObjectInfo:

@@ -5,7 +5,7 @@ import re
 from fourpoint_api.resources.samples.names import MAX_NAME_BYTES
 from fourpoint_core.errors import InvalidInputError
 from fourpoint_core.storage import derived, staging
-from fourpoint_core.storage.local_store import MAX_SEGMENT_BYTES, RESERVED
+from fourpoint_core.storage.local_files import MAX_SEGMENT_BYTES, RESERVED
 from fourpoint_core.storage.port import MAX_KEY_BYTES, validate_prefix
 
 # Where the service keeps what is its own.
