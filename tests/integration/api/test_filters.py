@@ -46,6 +46,20 @@ def label_ids(client: FlaskClient, dataset: Dataset) -> dict[str, str]:
     return {item["name"]: item["id"] for item in items}
 
 
+@pytest.mark.parametrize("typed", ["caf\u00e9", "cafe\u0301", "CAF\u00c9"])
+def test_a_name_is_found_in_whichever_unicode_form(
+    client: FlaskClient, sessions: Sessions, dataset: Dataset, typed: str
+) -> None:
+    made = [
+        make_sample(sessions, dataset, name=f"{name}.png", object_key=f"{dataset.input_path}{name}/1.png")
+        for name in ("caf\u00e9", "cafe\u0301", "cafe")
+    ]
+    expected = [str(sample.id) for sample in made[:2]]
+    assert ids(client, dataset, f"name_contains={quote(typed)}") == expected
+    prefix = f"{dataset.input_path}{typed.lower()}/"
+    assert ids(client, dataset, f"path_prefix={quote(prefix)}") == expected
+
+
 CASES: list[tuple[str, list[int]]] = [
     ("status=labeled", [0, 1]),
     ("status=unlabeled", [2]),

@@ -75,7 +75,8 @@ class SampleFilter:
     """Conditions on a sample and on its annotation document, joined by AND.
 
     created_after: or at that time; created_before: earlier than that; created_within: not longer ago.
-    name_contains: anywhere in the name, in any case, literally. path_prefix: of the object key, literally.
+    name_contains: anywhere in the name, in any case, literally. path_prefix: of the object key, literally. Both
+    in whichever Unicode form (NFC, NFD) they are typed.
     labeled_by: the last save that left an object was by one of them.
     never_labeled: whether no revision ever had an object. not_labeled_by: no revision with an object is by
     one of them. difficult: whether an object is marked so. attributes: pairs that some object has.

@@ -5,6 +5,7 @@ The working state is read from `samples` and from what the triggers derive from 
 own, and so have the orders; which of them leads is the planner's choice.
 """
 
+import unicodedata
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -289,10 +290,15 @@ def name_says(dataset_id: UUID, needle: str, name: Any = None) -> list[Condition
 
 
 def path_says(prefix: str, facts: Any) -> list[Condition]:
-    """The conditions that the object key begins so. facts: the model that has it."""
+    """The conditions that the object key begins so, in whichever Unicode form. facts: the model that has it."""
     key = collate(facts.object_key, "C")
-    end = next_prefix(prefix)
-    return [key >= prefix] if end is None else [key >= prefix, key < end]
+    # Keys are the bucket's, byte by byte; people type one form and see no difference.
+    forms = sorted({prefix, *(unicodedata.normalize(form, prefix) for form in ("NFC", "NFD"))})
+    ranges = [
+        and_(key >= form) if (end := next_prefix(form)) is None else and_(key >= form, key < end)
+        for form in forms
+    ]
+    return [or_(*ranges)]
 
 
 COLUMN_OF = {
