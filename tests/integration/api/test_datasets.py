@@ -55,9 +55,11 @@ def test_a_dataset_comes_with_its_first_labels(client: FlaskClient) -> None:
     ]
 
 
-def test_a_label_given_twice_is_one_label(client: FlaskClient) -> None:
-    made = create(client, labels=[{"name": "cat"}, {"name": " cat "}])
-    assert len(client.get(f"/v1/datasets/{made['id']}/labels").json["items"]) == 1
+def test_a_label_is_named_once(client: FlaskClient) -> None:
+    body = {"name": "cats", "labels": [{"name": "cat", "colour": "#111111"}, {"name": " cat "}]}
+    answer = client.post("/v1/datasets", json=body)
+    assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (422, "/labels/1/name")
+    assert client.get("/v1/datasets").json["items"] == []
 
 
 def test_names_are_the_same_however_their_accents_are_typed(client: FlaskClient) -> None:

@@ -10,6 +10,7 @@ from fourpoint_api.resources.datasets.paths import check_apart, clean_path
 from fourpoint_api.resources.jobs.operations import queue
 from fourpoint_api.resources.labels.operations import LabelRequest
 from fourpoint_core.domain.access import Caller
+from fourpoint_core.errors import InvalidInputError
 from fourpoint_core.jobs.contracts import PURGE_DATASET, PurgeDataset
 from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.jobs.payloads.syncs import Cause
@@ -39,6 +40,16 @@ def clean_name(name: str) -> str:
     return unicodedata.normalize("NFC", name).strip()
 
 
+def _check_distinct(names: Sequence[str]) -> None:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise InvalidInputError.at(
+                f"/labels/{index}/name",
+                "label_repeated",
+                f"Name {name!r} once; one entry may say all of it.",
+            )
+
+
 def create(
     sessions: Sessions,
     store: ObjectStore,
@@ -56,6 +67,7 @@ def create(
     )
     output = clean_path(wanted.output_path, "/output_path", store.bucket) if wanted.output_path else None
     cleaned = [label.cleaned(f"/labels/{index}") for index, label in enumerate(wanted.labels)]
+    _check_distinct([label.name for label in cleaned])
     message = None
     with unit_of_work(sessions) as session:
         dataset = datasets.add_dataset(session, clean_name(wanted.name), wanted.description, prefix, author)
