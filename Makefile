@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 JUDGES := 'pycocotools>=2.0.11,<3' 'datumaro>=1.13.12,<2' 'supervision>=0.31.2,<1' 'label-studio-converter>=0.0.59,<1'
 
 .PHONY: setup demo clean-data test test-training test-sam test-formats test-faults test-clients test-schemathesis test-schemathesis-long
-.PHONY: test-k8s clients lint types contracts openapi env-example lock lock-formats lock-training clean
+.PHONY: test-deploy test-k8s audit clients lint types contracts openapi env-example lock lock-formats lock-training clean
 
 setup: $(STAMP)
 
@@ -96,6 +96,15 @@ test-sam: .venv-sam/.installed
 test-formats: setup .venv-formats/.installed
 	@$(BIN)/python -m pytest -n 2 -q -m judges tests/integration/judges
 
+# Containers with podman, as root: builds the images, and brings up, rolls, kills, migrates and restores the system.
+test-deploy: .venv-deploy/.installed
+	@$(BIN)/python -m pytest -q -s -x tests/deploy
+
+.venv-deploy/.installed: requirements-deploy.lock | setup
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-deploy
+	@$(BIN)/uv pip install --quiet --python .venv-deploy/bin/python -r requirements-deploy.lock
+	@touch $@
+
 # deploy/k8s, as kustomize builds it, against the schemas of Kubernetes.
 test-k8s: .venv-k8s/.installed
 	@.venv-k8s/bin/python -m pytest -q tests/k8s
@@ -104,6 +113,15 @@ test-k8s: .venv-k8s/.installed
 .venv-k8s/.installed: requirements-k8s.lock
 	@$(PYTHON) -m venv .venv-k8s
 	@.venv-k8s/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python -r requirements-k8s.lock
+	@touch $@
+
+# What searches for holes: in the code, for secrets, in what is pinned; and the list of all parts, in build/sbom.
+audit: .venv-audit/.installed
+	@.venv-audit/bin/python tests/audit/run.py
+
+.venv-audit/.installed: requirements-audit.lock | setup
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-audit
+	@$(BIN)/uv pip install --quiet --python .venv-audit/bin/python -r requirements-audit.lock
 	@touch $@
 
 lint: setup
@@ -140,4 +158,4 @@ lock-training:
 	@.venv-training/bin/python -m pip freeze --exclude-editable | sed 's/+cpu//' > requirements-training.lock
 
 clean:
-	rm -rf $(VENV) .venv-sam .venv-formats .venv-swift .venv-node .venv-training .venv-k8s clients/typescript/node_modules .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-sam .venv-formats .venv-swift .venv-node .venv-training .venv-deploy .venv-k8s .venv-audit clients/typescript/node_modules .mypy_cache .ruff_cache .hypothesis
