@@ -5,11 +5,12 @@ ARG PYTHON_IMAGE=docker.io/library/python:3.11-slim-bookworm
 FROM ${PYTHON_IMAGE} AS build
 RUN python -m venv /opt/fourpoint
 WORKDIR /src
-COPY requirements.lock ./
-COPY pyproject.toml README.md ./
+# First what changes rarely. The lock file bounds what is installed; what the API does not need is left out.
+COPY requirements.lock pyproject.toml README.md deploy/wanted.py ./
+RUN python wanted.py api > wanted.txt \
+    && /opt/fourpoint/bin/python -m pip install --no-cache-dir --constraint requirements.lock -r wanted.txt
 COPY services services
-# The lock file bounds what is installed; what the API does not need is left out.
-RUN /opt/fourpoint/bin/python -m pip install --no-cache-dir --constraint requirements.lock '.[api]' \
+RUN /opt/fourpoint/bin/python -m pip install --no-cache-dir --no-deps . \
     && find /opt/fourpoint -name __pycache__ -prune -exec rm -rf {} + \
     && /opt/fourpoint/bin/python -m pip uninstall --yes --quiet pip setuptools
 

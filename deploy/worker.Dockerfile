@@ -6,17 +6,23 @@ ARG PYTHON_IMAGE=docker.io/library/python:3.11-slim-bookworm
 FROM ${PYTHON_IMAGE} AS source
 RUN python -m venv /opt/fourpoint
 WORKDIR /src
-COPY requirements*.lock ./
-COPY pyproject.toml README.md ./
-COPY services services
+COPY requirements.lock requirements-sam.lock pyproject.toml README.md deploy/wanted.py ./
 
 FROM source AS build-cpu
-RUN /opt/fourpoint/bin/python -m pip install --no-cache-dir --constraint requirements.lock '.[worker]' \
+# First what changes rarely; the lock file bounds what is installed.
+RUN python wanted.py worker > wanted.txt \
+    && /opt/fourpoint/bin/python -m pip install --no-cache-dir --constraint requirements.lock -r wanted.txt
+COPY services services
+RUN /opt/fourpoint/bin/python -m pip install --no-cache-dir --no-deps . \
     && find /opt/fourpoint -name __pycache__ -prune -exec rm -rf {} + \
     && /opt/fourpoint/bin/python -m pip uninstall --yes --quiet pip setuptools
 
 FROM source AS build-gpu
-RUN /opt/fourpoint/bin/python -m pip install --no-cache-dir --constraint requirements-sam.lock '.[worker,sam]' \
+RUN python wanted.py worker sam > wanted.txt \
+    && /opt/fourpoint/bin/python -m pip install --no-cache-dir \
+    --constraint requirements.lock --constraint requirements-sam.lock -r wanted.txt
+COPY services services
+RUN /opt/fourpoint/bin/python -m pip install --no-cache-dir --no-deps . \
     && find /opt/fourpoint -name __pycache__ -prune -exec rm -rf {} +
 
 FROM ${PYTHON_IMAGE} AS run

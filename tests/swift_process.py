@@ -117,7 +117,9 @@ def main() -> None:
     # Ctrl-C reaches parent and child at once; the parent ends this process when it is done with it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     config |= {"root": root}
-    sockets = {name: eventlet.listen((HOST, 0), backlog=1024) for name in (*BACKENDS, "proxy")}
+    sockets = {name: eventlet.listen((HOST, 0), backlog=1024) for name in BACKENDS}
+    address = (config.get("host", HOST), config.get("port", 0))
+    sockets["proxy"] = eventlet.listen(address, backlog=1024)
     _write_configuration(root, config)
     _write_rings(root, {name: sockets[name].getsockname()[1] for name in BACKENDS})
     utils.SWIFT_CONF_FILE = str(root / "swift.conf")

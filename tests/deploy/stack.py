@@ -1,0 +1,173 @@
+"""deploy/compose.yaml on podman, under a name of its own."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+from tests.deploy.images import ROOT, run
+
+COMPOSE = ROOT / ".venv-deploy" / "bin" / "podman-compose"
+PASSWORD = "a-password-of-the-tests"
+
+
+def wait_for(fact: Callable[[], bool], what: str, seconds: float = 180) -> None:
+    """Wait until the fact is true. Raises AssertionError when it does not come true."""
+    end = time.monotonic() + seconds
+    while not fact():
+        assert time.monotonic() < end, f"{what}: not within {seconds} s"
+        time.sleep(0.5)
+
+
+class Stack:
+    """Containers of one project. version: the tag of the images that the next ones are made of."""
+
+    def __init__(self, name: str, port: int, directory: Path, version: str = "latest"):
+        self.name = name
+        self.port = port
+        self.directory = directory
+        self.version = version
+        self.url = f"http://127.0.0.1:{port}"
+        directory.mkdir(parents=True)
+        for file in ("deploy/compose.yaml", "deploy/haproxy.cfg", "tests/deploy/compose.override.yaml"):
+            shutil.copy(ROOT / file, directory)
+        (directory / "fourpoint.env").write_text(_environment())
+
+    def compose(self, *arguments: str) -> str:
+        """What podman-compose says."""
+        variables = {
+            "FOURPOINT_PORT": str(self.port),
+            "FOURPOINT_VERSION": self.version,
+            "POSTGRES_PASSWORD": PASSWORD,
+            "MINIO_ROOT_PASSWORD": PASSWORD,
+        }
+        files = ("-f", "compose.yaml", "-f", "compose.override.yaml")
+        return run(
+            COMPOSE, "-p", self.name, *files, *arguments, cwd=self.directory, env={**os.environ, **variables}
+        )
+
+    def up_data(self) -> None:
+        """PostgreSQL, Redis and the object store, answering, with a bucket."""
+        names = ("postgres", "redis", "minio")
+        self.compose("up", "-d", *names)
+        for name in names:
+            wait_for(lambda name=name: self.healthy(f"{name}_1"), f"{name} is healthy")  # type: ignore[misc]
+        self.compose("up", "-d", "--no-deps", "bucket")
+        assert self.exit_code("bucket_1") == 0, self.logs("bucket_1")
+
+    def migrate(self) -> None:
+        """The schema of this version."""
+        subprocess.run(["podman", "rm", "-f", self.full("migrate_1")], check=False, capture_output=True)
+        self.compose("up", "-d", "--no-deps", "migrate")
+        assert self.exit_code("migrate_1") == 0, self.logs("migrate_1")
+
+    def up(self) -> None:
+        """Everything, ready."""
+        self.up_data()
+        self.migrate()
+        self.compose("up", "-d", "--no-deps", "api", "inference", "io", "proxy")
+        self.wait_until_ready()
+
+    def down(self) -> None:
+        """Nothing of it is left, its data included."""
+        self.compose("down", "-v", "-t", "1")
+
+    def wait_until_ready(self) -> None:
+        """Until the service says so, through the proxy."""
+        wait_for(self.is_ready, "the service is ready")
+
+    def is_ready(self) -> bool:
+        """What /readyz says."""
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def full(self, container: str) -> str:
+        """The name that podman knows a container by."""
+        return f"{self.name}_{container}"
+
+    def containers(self, service: str) -> list[str]:
+        """Those of a service that there are."""
+        names = run("podman", "ps", "-a", "--format", "{{.Names}}").split()
+        pattern = re.compile(rf"{self.name}_({service}_\d+)")
+        return sorted(match[1] for name in names if (match := pattern.fullmatch(name)))
+
+    def healthy(self, container: str) -> bool:
+        """Whether the container's own health check passes, now."""
+        ended = subprocess.run(
+            ["podman", "healthcheck", "run", self.full(container)], check=False, capture_output=True
+        )
+        return ended.returncode == 0
+
+    def exit_code(self, container: str) -> int:
+        """How a container ended, once it has."""
+        return int(run("podman", "wait", self.full(container)).strip())
+
+    def logs(self, container: str) -> str:
+        """What a container said."""
+        return run("podman", "logs", "--tail", "50", self.full(container))
+
+    def inspect(self, container: str) -> Any:
+        """What podman knows of a container."""
+        return json.loads(run("podman", "inspect", self.full(container)))[0]
+
+    def execute(self, container: str, *command: str) -> str:
+        """What a command prints inside of a container."""
+        return run("podman", "exec", self.full(container), *command, stderr=None)
+
+    def kill(self, container: str) -> None:
+        """End a container in the middle of everything; it is started again by its restart policy."""
+        state = self.inspect(container)["State"]
+        before = state["StartedAt"]
+        # Past podman, which would take it for a wish that the container stays down.
+        os.kill(state["Pid"], signal.SIGKILL)
+
+        def is_back() -> bool:
+            state = self.inspect(container)["State"]
+            return bool(state["Running"]) and state["StartedAt"] != before
+
+        wait_for(is_back, f"{container} is started again")
+
+    def replace(self, container: str) -> None:
+        """End a container as an operator does, and put one of the present version in its place."""
+        service = container.rpartition("_")[0]
+        run("podman", "stop", self.full(container))
+        run("podman", "rm", self.full(container))
+        self.compose("up", "-d", "--no-deps", "--no-recreate", service)
+        wait_for(lambda: self.healthy(container), f"{container} is healthy")
+
+    def roll(self, *services: str) -> None:
+        """Replace all containers of these services, one at a time."""
+        for service in services:
+            for container in self.containers(service):
+                self.replace(container)
+
+    def make_admin(self) -> str:
+        """The token of a new admin, made as an operator makes one."""
+        self.execute("api_1", "fourpoint", "user", "add", "operator", "--admin")
+        made = self.execute("api_1", "fourpoint", "token", "create", "--user", "operator", "--scope", "admin")
+        return made.strip().splitlines()[-1]
+
+
+def _environment() -> str:
+    """deploy/env.example with values of one's own, as its head tells operators to make it."""
+    text = (ROOT / "deploy" / "env.example").read_text()
+    values = {
+        "FOURPOINT_DATABASE_URL": f"postgresql://fourpoint:{PASSWORD}@postgres:5432/fourpoint",
+        # The stand-in's names of accounts have two parts.
+        "FOURPOINT_STORAGE_ACCESS_KEY": "fourpoint:fourpoint",
+        "FOURPOINT_STORAGE_SECRET_KEY": PASSWORD,
+        "FOURPOINT_SECRET_KEY": "a-secret-key-of-the-tests",
+    }
+    for name, value in values.items():
+        text, count = re.subn(rf"^{name}=.*$", f"{name}={value}", text, flags=re.M)
+        assert count == 1, name
+    return text

@@ -1,0 +1,120 @@
+"""deploy/compose.yaml from the Dockerfiles to a restored backup, on real containers: a story in this order."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.deploy.backup import back_up, restore
+from tests.deploy.images import run
+from tests.deploy.load import Load
+from tests.deploy.stack import Stack, wait_for
+from tests.http_client import Client, disc_photo
+
+# Longer than the rest of the suite allows: containers stop, start and warm up.
+pytestmark = pytest.mark.timeout(1200)
+SERVICES = ("api", "inference", "io")
+
+
+def test_four_clicks_from_outside_become_a_label(client: Client) -> None:
+    dataset = client.create_dataset("Discs")
+    (sample,) = client.upload(dataset["id"], ("disc.png", disc_photo()))
+    answer = client.click(sample["id"], wait=30, save="document", label="disc")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["area"] == pytest.approx(3.14159 * 40**2, rel=0.05)
+    assert [item["label"]["name"] for item in client.annotations(sample["id"])] == ["disc"]
+    assert client.http.get(f"/v1/samples/{sample['id']}/image").content == disc_photo()
+
+
+def test_the_schema_is_migrated_and_every_container_replaced_without_a_failed_request(
+    stack: Stack, token: str
+) -> None:
+    with Load(stack.url, token) as load:
+        load.wait_for_saves(3)
+        stack.version = "latest"
+        stack.migrate()
+        # The previous version goes on, beside the new schema.
+        load.wait_for_saves(3)
+        stack.roll(*SERVICES)
+        load.wait_for_saves(3)
+    print(f"\nfrom the previous version to this one: {load.summary()}")
+    assert load.failures == []
+    load.check()
+    wanted = {
+        json.loads(run("podman", "image", "inspect", f"fourpoint-{name}"))[0]["Id"]
+        for name in ("api", "worker")
+    }
+    found = {
+        stack.inspect(container)["Image"] for service in SERVICES for container in stack.containers(service)
+    }
+    assert found == wanted
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_container_runs_as_nobody_in_particular_on_a_file_system_that_nothing_is_written_to(
+    stack: Stack, service: str
+) -> None:
+    container = f"{service}_1"
+    assert stack.execute(container, "id", "-u").strip() == "10001"
+    inspected = stack.inspect(container)
+    assert inspected["HostConfig"]["ReadonlyRootfs"]
+    assert inspected["EffectiveCaps"] in (None, [])
+    writing = ("python", "-c", "open('/opt/fourpoint/x', 'w')")
+    with pytest.raises(AssertionError, match="Read-only file system"):
+        run("podman", "exec", stack.full(container), *writing)
+    assert stack.healthy(container)
+
+
+def test_the_image_of_the_api_has_neither_build_tools_nor_what_draws_outlines(stack: Stack) -> None:
+    installed = stack.execute(
+        "api_1", "python", "-c", "import os; print(*os.listdir('/opt/fourpoint/lib/python3.11/site-packages'))"
+    )
+    assert not {"torch", "cv2", "scipy", "skimage", "pip"} & set(installed.split())
+    missing = stack.execute("api_1", "sh", "-c", "command -v cc gcc make || echo none").strip()
+    assert missing == "none"
+
+
+def test_rolling_again_fails_no_request(stack: Stack, token: str) -> None:
+    with Load(stack.url, token) as load:
+        load.wait_for_saves(3)
+        stack.roll(*SERVICES)
+        load.wait_for_saves(3)
+    print(f"\nrolling within a version: {load.summary()}")
+    assert load.failures == []
+    load.check()
+
+
+@pytest.mark.parametrize("container", ["api_1", "inference_1", "io_1", "redis_1", "postgres_1"])
+def test_a_container_that_is_killed_comes_back_and_nothing_acknowledged_is_lost(
+    stack: Stack, token: str, container: str
+) -> None:
+    with Load(stack.url, token, patient=True) as load:
+        load.wait_for_saves(2)
+        stack.kill(container)
+        stack.wait_until_ready()
+        load.wait_for_saves(2)
+    print(f"\n{container} killed: {load.summary()}")
+    assert load.failures == []
+    load.check()
+
+
+def test_a_backup_becomes_the_same_system_in_an_empty_stack(
+    stack: Stack, client: Client, token: str, directory: Path
+) -> None:
+    sample, *_ = (id_ for item in client.get("/v1/datasets")["items"] for id_ in client.samples(item["id"]))
+    document = client.annotations(sample)
+    back_up(stack, directory / "backup")
+    other = Stack("fourpoint-restored", 18041, directory / "second")
+    other.down()
+    try:
+        other.up_data()
+        restore(other, directory / "backup")
+        other.up()
+        restored = Client(other.url, token)
+        assert restored.annotations(sample) == document
+        assert restored.http.get(f"/v1/samples/{sample}/image").content == disc_photo()
+        assert restored.get("/v1/audit", action="dataset.created")["items"]
+        answer = restored.click(sample, wait=30, save="document", label="disc")
+        assert answer.status_code == 200, answer.text
+        wait_for(lambda: len(restored.annotations(sample)) == len(document) + 1, "the restored system labels")
+    finally:
+        other.down()
