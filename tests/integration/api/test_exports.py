@@ -140,6 +140,7 @@ def test_an_export_to_the_bucket_has_a_path_and_no_download(sample: Sample, expo
         ({"split": {"ratios": {"train": 1.0}, "attribute": "x"}}, "/split", "split_ambiguous"),
         ({"split": {"ratios": {"train": 0.5}}}, "/split/ratios", "split_invalid"),
         ({"filter": {"status": "nonsense"}}, "/filter/status", "invalid"),
+        ({"ids": [str(UUID(int=1))], "filter": {"status": "labeled"}}, "/ids", "selection_ambiguous"),
     ],
 )
 def test_an_order_that_is_none_is_refused(

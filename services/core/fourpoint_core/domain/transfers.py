@@ -57,7 +57,8 @@ class ExportOrder:
     """What is exported, and how.
 
     wanted: which samples, of which state; ids: only those of them. output_path: the prefix of the bucket below
-    which the files go, with a slash at its end; None: into one archive, to be downloaded.
+    which the files go, with a slash at its end; None: into one archive, to be downloaded. published_as: of a
+    version that is written because it is published, its name, after which its folder is called.
     """
 
     format: FormatName
@@ -66,6 +67,7 @@ class ExportOrder:
     with_images: bool = False
     split: Split | None = None
     output_path: str | None = None
+    published_as: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The document that a row keeps."""
@@ -83,6 +85,7 @@ class ExportOrder:
                 "attribute": split.attribute,
             },
             "output_path": self.output_path,
+            "published_as": self.published_as,
         }
 
     @classmethod
@@ -96,6 +99,7 @@ class ExportOrder:
             with_images=document["with_images"],
             split=None if split is None else _split_from_json(split),
             output_path=document["output_path"],
+            published_as=document.get("published_as"),
         )
 
 

@@ -34,8 +34,9 @@ class Snapshot:
     """See ExportSource. `load` it, deal it out with `deal`, then go through it."""
 
     def __init__(self, connection: sqlite3.Connection, name: str, root: str):
-        """name: of the dataset. root: address below which the files will lie, empty for an archive."""
+        """name: of the dataset, or of a version that is published; root: see ExportSource."""
         self.name = name
+        self.dataset = name
         self.root = root
         self.labels: Sequence[ExportLabel] = ()
         self.count = 0

@@ -205,7 +205,7 @@ class ExportSource(Protocol):
 
     @property
     def name(self) -> str:
-        """Of the dataset."""
+        """Of the dataset, or of the version."""
 
     @property
     def labels(self) -> Sequence[ExportLabel]:

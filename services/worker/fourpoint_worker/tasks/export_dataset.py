@@ -3,6 +3,9 @@
 Files of a try lie below a prefix of its own. Who dies leaves them to the sweep, which finds them by the row of
 the try; the next try begins anew from a fresh snapshot. An export of the same content that was asked for in the
 same way is not made again.
+
+A version that is published goes to the folder of its name, whichever try it is: what it holds never changes, so
+that every try writes the same bytes, and the manifest, which is last, says that they are all there.
 """
 
 import hashlib
@@ -80,7 +83,9 @@ class ExportDatasetWork:
             dataset = datasets.get_dataset(session, payload.dataset_id)
         prefix = self._prefix(dataset, order, job)
         root = "" if order.output_path is None else self._address + prefix
-        with snapshot(_file_name(dataset.name), root) as source:
+        name = _file_name(dataset.name)
+        with snapshot(order.published_as or name, root) as source:
+            source.dataset = name
             self._load(source, payload, dataset, notes, progress)
             request = _request(payload)
             content = _content(source, order)
@@ -90,8 +95,9 @@ class ExportDatasetWork:
             if same is not None and not gone:
                 return Made(request, content, same.prefix, same.id)
             made = Made(request, content, prefix, None if same is None else same.id, gone)
-            with unit_of_work(self._sessions) as session:
-                exports.begin_attempt(session, job.lease, prefix)
+            if order.published_as is None:
+                with unit_of_work(self._sessions) as session:
+                    exports.begin_attempt(session, job.lease, prefix)
             if order.split is not None:
                 splitting.deal(order.split, source, notes)
             return self._write(source, order, progress, made, notes)
@@ -128,7 +134,24 @@ class ExportDatasetWork:
     def _prefix(self, dataset: Dataset, order: ExportOrder, job: ActiveJob) -> str:
         if order.output_path is None:
             return archive_prefix(job.lease.job_id, job.lease.number)
-        return f"{order.output_path}{_file_name(dataset.name)}-{job.lease.job_id}-{job.lease.number}/"
+        name = _file_name(dataset.name)
+        if order.published_as is None:
+            return f"{order.output_path}{name}-{job.lease.job_id}-{job.lease.number}/"
+        folder = f"{order.output_path}{name}-{dataset.id}/annotation/{order.published_as}"
+        if self._version_at(f"{folder}/") in (None, str(order.wanted.version)):
+            return f"{folder}/"
+        # Another version of this name was published, written and deleted; its files are somebody's.
+        return f"{folder}-{order.wanted.version}/"
+
+    def _version_at(self, prefix: str) -> str | None:
+        """The version whose files lie there, all of them; None: nobody's. Foreign files are of no version."""
+        try:
+            said = json.loads(self._store.read(prefix + REPORT_FILE))
+        except ObjectMissingError:
+            return None
+        except (ValueError, RecursionError):
+            return ""
+        return str(said.get("version")) if isinstance(said, dict) else ""
 
     def _load(
         self,
@@ -241,7 +264,8 @@ class _Progress:
 
 def _report(source: Snapshot, order: ExportOrder, notes: Notes) -> dict[str, Any]:
     return {
-        "dataset": source.name,
+        "dataset": source.dataset,
+        "version": None if order.wanted.version is None else str(order.wanted.version),
         "format": order.format.value,
         "images": source.count,
         "labels": [

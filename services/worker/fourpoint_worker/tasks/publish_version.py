@@ -45,10 +45,10 @@ class PublishVersionWork:
             **payload.to_json(),
             **counts(version),
             "state": VersionState.PUBLISHED.value,
-            "export_job_id": self._queue_export(session, payload, job),
+            "export_job_id": self._queue_export(session, payload, version.name, job),
         }
 
-    def _queue_export(self, session: Session, payload: PublishVersion, job: ActiveJob) -> str | None:
+    def _queue_export(self, session: Session, payload: PublishVersion, name: str, job: ActiveJob) -> str | None:
         """Have the version written as files, where that was asked for: exactly if it is published."""
         if payload.output_path is None:
             return None
@@ -56,6 +56,7 @@ class PublishVersionWork:
             FormatName.MODELARTS,
             SampleFilter(version=payload.version_id),
             output_path=payload.output_path,
+            published_as=name,
         )
         message = jobs.add_job(
             session,

@@ -1,9 +1,11 @@
 """Asking for exports, and what came of them; no HTTP."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
 from fourpoint_api.resources.jobs.operations import queue
+from fourpoint_core.domain.filters import SampleFilter
 from fourpoint_core.domain.transfers import ExportOrder, require_free_of_service
 from fourpoint_core.errors import InvalidInputError
 from fourpoint_core.jobs.contracts import EXPORT_DATASET
@@ -26,8 +28,12 @@ def create(
 ) -> Job:
     """Queue an export, or join one of just the same that has not begun.
 
-    Raises NotFoundError, or InvalidInputError for a path that files may not go to.
+    Raises NotFoundError, or InvalidInputError for a path that files may not go to, or ids beside a filter.
     """
+    if order.ids and replace(order.wanted, version=None) != SampleFilter():
+        raise InvalidInputError.at(
+            "/ids", "selection_ambiguous", "Give `ids` or a `filter`; a `version` goes with either."
+        )
     payload = ExportDataset(dataset_id, order)
     with unit_of_work(sessions) as session:
         datasets.get_dataset(session, dataset_id)

@@ -59,6 +59,7 @@ _EXPORT = {
     "files": 1204,
     "report": {
         "dataset": "kitchen",
+        "version": None,
         "format": "coco",
         "images": 1200,
         "labels": [{"name": "cup", "colour": "#3399ff", "mask_index": 1}],

@@ -15,7 +15,6 @@ from fourpoint_core.errors import NotFoundError
 from fourpoint_core.jobs.contracts import EXPORT_DATASET
 from fourpoint_core.jobs.payloads.transfers import ExportDataset
 from fourpoint_core.store.models import (
-    PRESENT,
     Annotation,
     Dataset,
     Export,
@@ -26,6 +25,7 @@ from fourpoint_core.store.models import (
     Sample,
     VersionSample,
 )
+from fourpoint_core.store.models.samples import KEPT
 from fourpoint_core.store.queries import pins, sample_filters
 from fourpoint_core.store.queries.datasets import LIVE
 from fourpoint_core.store.queries.leases import Lease
@@ -87,7 +87,8 @@ def _batches(
     for start in range(0, len(ordered), _BATCH):
         some = ordered[start : start + _BATCH]
         if wanted.version is None:
-            where = (Sample.dataset_id == dataset_id, Sample.id.in_(some), PRESENT)
+            # Who names an image asks for it, also where its file is missing.
+            where = (Sample.dataset_id == dataset_id, Sample.id.in_(some), KEPT)
             found = list(session.scalars(select(Sample).where(*where).order_by(Sample.id)))
         else:
             pinned = (VersionSample.sample_id.in_(some), *pins.valid_in(wanted.version))
