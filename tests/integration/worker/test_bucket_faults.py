@@ -34,9 +34,9 @@ from fourpoint_core.storage.s3_store import S3Store
 from fourpoint_core.store.models import Job, JobAttempt
 from fourpoint_core.store.queries import jobs, versions
 from fourpoint_core.store.session import Sessions, unit_of_work
+from fourpoint_worker.importing import slices
 from fourpoint_worker.running import Work
 from fourpoint_worker.syncer import images, reading, sidecars, survey
-from fourpoint_worker.tasks import import_dataset
 from fourpoint_worker.tasks.export_dataset import ExportDatasetWork
 from fourpoint_worker.tasks.import_dataset import ImportDatasetWork
 from fourpoint_worker.tasks.publish_version import PublishVersionWork
@@ -91,7 +91,7 @@ def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(survey, "ITEMS", 4)
     monkeypatch.setattr(images, "SLICE", 4)
     monkeypatch.setattr(sidecars, "SLICE", 4)
-    monkeypatch.setattr(import_dataset, "SLICE", 2)
+    monkeypatch.setattr(slices, "SLICE", 2)
     monkeypatch.setattr(reading, "PAUSE_SECONDS", 0)
 
 

@@ -47,8 +47,8 @@ from fourpoint_core.store.models import (
     User,
 )
 from fourpoint_core.store.session import unit_of_work
+from fourpoint_worker.importing import slices
 from fourpoint_worker.sweep import Sweep
-from fourpoint_worker.tasks import import_dataset
 
 
 def png(colour: Any = "white", side: int = SIDE) -> bytes:
@@ -140,7 +140,7 @@ def test_where_none_are_to_be_added_images_are_known_by_their_bytes(scene: Scene
 def test_two_images_of_the_same_bytes_stay_two_and_are_named(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, slice_size: int
 ) -> None:
-    monkeypatch.setattr(import_dataset, "SLICE", slice_size)
+    monkeypatch.setattr(slices, "SLICE", slice_size)
     files = {"i.json": coco({}, {"image_id": 2, "category_id": 2}, images=("a.png", "b.png"))}
     archive = zipped({**files, "images/a.png": png(), "images/b.png": png()})
     job = bring(scene, upload_id=upload(scene, archive))
@@ -299,6 +299,7 @@ def test_an_image_of_another_size_than_its_file_says_is_refused(scene: Scene) ->
     job = bring(scene, upload_id=upload(scene, archive))
     assert [line.code for line in lines(scene, job)] == ["size_differs"]
     assert objects(scene) == {}
+    assert list(scene.store.list(scene.input_path)) == []
 
 
 def test_a_name_that_is_taken_by_another_image_gets_a_number(scene: Scene) -> None:
@@ -430,7 +431,7 @@ class Dying:
 def test_a_store_that_fails_costs_another_try_and_nothing_else(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, method: str, calls: int
 ) -> None:
-    monkeypatch.setattr(import_dataset, "SLICE", 2)
+    monkeypatch.setattr(slices, "SLICE", 2)
     archive = many(7)
     job_id = queue(scene, upload_id=upload(scene, archive))
     failing = work(replace_store(scene, Dying(scene, method, calls)))
@@ -460,11 +461,12 @@ from fourpoint_core.storage import open_store
 from fourpoint_core.store.session import connect
 from fourpoint_worker.lease_keeper import LeaseKeeper
 from fourpoint_worker.running import Runner
+from fourpoint_worker.importing import slices
 from fourpoint_worker.tasks import import_dataset
 
 settings = CoreSettings(database_url=sys.argv[1], redis_url=sys.argv[2], storage_url=sys.argv[3])
 sessions, store = connect(settings), open_store(settings)
-import_dataset.SLICE = 2
+slices.SLICE = 2
 left = int(sys.argv[5])
 
 def step():
@@ -496,7 +498,7 @@ Runner(sessions, Redis.from_url(sys.argv[2]), keeper, 1.0, "doomed").run(work, U
 def test_a_worker_that_is_killed_is_gone_on_from_and_the_end_is_that_of_an_undisturbed_run(
     scene: Scene, core_settings: CoreSettings, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
-    monkeypatch.setattr(import_dataset, "SLICE", 2)
+    monkeypatch.setattr(slices, "SLICE", 2)
     archive = many(7)
     job_id = queue(scene, upload_id=upload(scene, archive))
     where = [core_settings.database_url, core_settings.redis_url, core_settings.storage_url]
