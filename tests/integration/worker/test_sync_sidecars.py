@@ -11,7 +11,7 @@ from tests.integration.worker.sync_scene import SyncScene, picture, xml
 from fourpoint_core.ids import LOCAL_USER_ID
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.store.models import Dataset, Label, Revision, Sample
-from fourpoint_core.store.queries import annotations, relabeling, samples
+from fourpoint_core.store.queries import annotations, imports, relabeling, samples
 from fourpoint_core.store.session import Sessions, unit_of_work
 from fourpoint_worker.syncer import sidecars, survey
 
@@ -53,6 +53,29 @@ def test_an_object_is_where_the_file_says(scene: SyncScene) -> None:
         (row,) = annotations.current_rows(session, scene.the("a.png").id).values()
     # Indices of pixels mean their centres.
     assert row.bounding_box == [10.5, 10.5, 60.5, 60.5]
+
+
+BOXED = (
+    b"<object><name>dog</name>"
+    b"<bndbox><xmin>5</xmin><ymin>6</ymin><xmax>20</xmax><ymax>30</ymax></bndbox></object>"
+)
+
+
+def boxes_of(scene: SyncScene, name: str) -> list[tuple[str, object]]:
+    with unit_of_work(scene.sessions) as session:
+        return [(label.name, box.prompt) for box, label in imports.boxes_of(session, scene.the(name).id)]
+
+
+def test_boxes_without_an_outline_are_kept_as_prompts_and_once(scene: SyncScene) -> None:
+    scene.put("a.png")
+    scene.put("only.png")
+    scene.put("only.xml", xml().replace(b"</annotation>", BOXED + b"</annotation>"))
+    for names in (("cat",), ("cat", "cow")):
+        scene.put("a.xml", xml(*names).replace(b"</annotation>", BOXED + b"</annotation>"))
+        scene.sync()
+        assert scene.labels_of("a.png") == list(names)
+        for image in ("a.png", "only.png"):
+            assert boxes_of(scene, image) == [("dog", {"box": [5.0, 6.0, 21.0, 31.0]})]
 
 
 @pytest.mark.parametrize(("image", "sidecar"), [("a.JPG", "a.XML"), ("a.b.png", "a.b.xml")])
