@@ -157,6 +157,39 @@ def test_a_brush_that_is_none_is_refused(values: Any) -> None:
         brush.decoded(values, 10, 10, 1)
 
 
+LAUGHS = b"""<!DOCTYPE lolz [
+ <!ENTITY a "ha">
+ <!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">
+ <!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;">
+]>
+"""
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "code", "line"),
+    [
+        (LAUGHS, b"&c;", "xml_dtd_refused", 1),
+        (b"<!DOCTYPE a SYSTEM 'file:///etc/passwd'>\n", b"", "xml_dtd_refused", 1),
+        (b"", b"\n&b;", "xml_malformed", 2),
+        (b"", b"\n\xff", "xml_malformed", 2),
+        (b"<?xml version='1.0' encoding='utf-16'?>", b"", "xml_malformed", 1),
+        (b"", b"<a>" * 40, "xml_too_deep", 1),
+        (b"", b"\n\n<size>", "xml_malformed", 3),
+    ],
+)
+@pytest.mark.parametrize(
+    ("name", "path"), [("cvat", "annotations.xml"), ("voc", "Annotations/a.xml"), ("modelarts", "a.xml")]
+)
+def test_xml_that_is_a_trap_is_refused_with_its_line(
+    name: str, path: str, head: bytes, body: bytes, code: str, line: int
+) -> None:
+    root = b"annotations" if name == "cvat" else b"annotation"
+    tree = written("voc", Source([picture(thing(BLOCK), path="a.jpg")])) if name == "voc" else Tree()
+    tree.contents[path] = head + b"<" + root + b">" + body + b"</" + root + b">"
+    (refusal,) = refusals_in(read(name, tree))
+    assert (refusal.code, refusal.line) == (code, line)
+
+
 def test_tracks_of_a_video_are_refused() -> None:
     assert refused("cvat", "annotations.xml", b"<annotations>\n<track id='0'/></annotations>") == [
         ("tracks_refused", 2)

@@ -182,8 +182,9 @@ class ArchiveTree:
             self._file.seek(0)
             yield self._file
         else:
+            claimed = self._archive.getinfo(self._root + path).file_size
             with _damage_named(path), self._archive.open(self._root + path) as member:
-                yield cast(BinaryIO, _Member(member, path))
+                yield cast(BinaryIO, _Member(member, path, claimed))
 
     def key_of(self, path: str) -> str | None:
         """The key of an object that a file names; None for a file of the archive."""
@@ -206,11 +207,12 @@ def _common_folder(archive: zipfile.ZipFile) -> str:
 
 
 class _Member(io.RawIOBase):
-    """A file of an archive, whose damage is named."""
+    """A file of an archive, whose damage is named, and of which no more is unpacked than it claims to be."""
 
-    def __init__(self, member: Any, path: str):
+    def __init__(self, member: Any, path: str, claimed: int):
         self._member = member
         self._path = path
+        self._left = claimed
 
     def readable(self) -> bool:
         """See RawIOBase."""
@@ -219,7 +221,9 @@ class _Member(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         """See RawIOBase. Raises FormatError."""
         with _damage_named(self._path):
-            data: bytes = self._member.read(size)
+            # zipfile unpacks as much as it is asked for, and cuts it off afterwards.
+            data: bytes = self._member.read(self._left if size < 0 else min(size, self._left))
+            self._left -= len(data)
             return data
 
 
