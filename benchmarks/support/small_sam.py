@@ -7,8 +7,8 @@ from tests.sam.networks import saved, seeing_network
 
 from fourpoint_worker.segmenter.sam.architecture import Architecture
 
-# As many tokens as the official ones, fewer features and blocks: a fortieth of ViT-B's work for an embedding,
-# and a decoder of the true size.
+# As many tokens as the official ones, fewer features and blocks: a thirty-fifth of ViT-B's work for an
+# embedding, and a decoder of the true size.
 SMALL = Architecture(side=1024, width=192, depth=2, heads=3, window=14, global_blocks=(1,))
 
 
