@@ -112,6 +112,22 @@ def test_counts_follow_into_the_trash_and_back(
     assert with_it[1] == [("cat", 1)]
 
 
+def test_a_label_that_cannot_come_back_keeps_the_images_in_the_trash(
+    client: FlaskClient, dataset: Dataset, sample: Sample
+) -> None:
+    annotate(client, sample)
+    labels = f"/v1/datasets/{dataset.id}/labels"
+    (cat,) = client.get(labels).json["items"]
+    delete(client, dataset, sample)
+    client.delete(f"{labels}/{cat['id']}?policy=samples")
+    answer = restore(client, dataset, ids=[str(sample.id)])
+    assert (answer.status_code, answer.json["code"]) == (409, "label_deleted")
+    assert listed(client, dataset, "trash") == [str(sample.id)]
+    # As the answer says.
+    client.post(f"{labels}/{cat['id']}/restore")
+    assert restore(client, dataset, ids=[str(sample.id)]).json == {"samples": 1}
+
+
 def test_a_restoration_leaves_out_what_is_not_in_the_trash(
     client: FlaskClient, dataset: Dataset, sample: Sample
 ) -> None:

@@ -149,4 +149,5 @@ def test_what_is_left_of_a_deleted_image_is_no_sample_any_more(world: World, cha
         trash.purge(session, one(gone.id), 1, condemned_by=None)
         assert not samples.is_referred(session, gone.key)
         assert trash.list_trash(session, world.dataset.id, None, 10).rows == []
-        assert trash.take_back(session, trash.trashed(world.dataset.id, [gone.id]), 1).seen == 0
+        thrown = trash.trashed(world.dataset.id, [gone.id])
+        assert trash.take_back(session, world.dataset.id, thrown, 1).seen == 0

@@ -33,7 +33,7 @@ class RestoreSamplesWork:
     def _restore_slice(self, payload: RestoreSamples, job: ActiveJob) -> tuple[int, int]:
         with unit_of_work(self._sessions) as session:
             ids = trash.trashed(payload.dataset_id, payload.ids, payload.deletion_id)
-            slice_ = trash.take_back(session, ids, SLICE)
+            slice_ = trash.take_back(session, payload.dataset_id, ids, SLICE)
             leases.add_progress(session, job.lease, {"samples": len(slice_.taken)})
             done = jobs.get_job(session, job.lease.job_id).progress or {}
             return slice_.seen, done["samples"]

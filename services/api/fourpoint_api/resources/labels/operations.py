@@ -96,9 +96,7 @@ def restore(sessions: Sessions, dataset_id: UUID, label_id: UUID) -> Label:
         label = labels.get_label(session, dataset_id, label_id, lock=True, deleted=True)
         if label.deleted_at is None:
             return label
-        return labels.change_label(
-            session, label, name=label.name, colour=label.colour, shortcut=None, bring_back=True
-        )
+        return labels.bring_back(session, label)
 
 
 def uses(sessions: Sessions, dataset_id: UUID, label_id: UUID, into: UUID | None = None) -> Uses:

@@ -167,8 +167,8 @@ def restore(
 ) -> int | Job:
     """Take a few samples out of the trash now; of many, the job that does.
 
-    Returns how many came back: those that are not in the trash are left out. Raises NotFoundError or
-    InvalidInputError.
+    Returns how many came back: those that are not in the trash are left out. Raises NotFoundError,
+    LabelDeletedError or InvalidInputError.
     """
     if ids and deletion_id is not None:
         raise InvalidInputError.at("/deletion_id", "selection_ambiguous", "Give `ids` or `deletion_id`.")
@@ -179,7 +179,7 @@ def restore(
         datasets.get_dataset(session, dataset_id)
         found = trash.trashed(dataset_id, payload.ids, deletion_id)
         if trash.count_up_to(session, found, AT_ONCE + 1) <= AT_ONCE:
-            restored = len(trash.take_back(session, found, AT_ONCE).taken)
+            restored = len(trash.take_back(session, dataset_id, found, AT_ONCE).taken)
             note_result(session, {"restored": restored})
             if restored:
                 details = {"samples": restored, "ids": payload.ids}

@@ -18,7 +18,7 @@ from fourpoint_api.web.auth import current_caller, needs
 from fourpoint_api.web.documented import problems, waits
 from fourpoint_core.domain.access import Role
 from fourpoint_core.domain.deletion import Selection
-from fourpoint_core.errors import InvalidInputError, NotFoundError
+from fourpoint_core.errors import InvalidInputError, LabelDeletedError, NotFoundError
 from fourpoint_core.logs import request_id_var
 from fourpoint_core.store.models import Job, Sample
 
@@ -118,9 +118,13 @@ class Restoration(MethodView):
     @blueprint.response(200, schemas.RestorationSchema, example={"samples": 1})
     @blueprint.alt_response(202, schema=JobSchema, example=_RESTORATION_JOB, description="Many: a job does it")
     @waits
-    @problems(blueprint, NotFoundError, InvalidInputError)
+    @problems(blueprint, NotFoundError, LabelDeletedError, InvalidInputError)
     def post(self, body: dict[str, Any], dataset_id: UUID) -> Any:
-        """Restore deleted images as they were: by id, or all of one deletion."""
+        """Restore deleted images as they were: by id, or all of one deletion.
+
+        A label that they show and that was deleted comes back with them, unless another has its name by now
+        or its deletion is still going on.
+        """
         earlier = idempotency.earlier()
         if earlier is not None:
             return _answer(operations.done_before(clients().sessions, earlier))

@@ -126,6 +126,22 @@ def change_label(
     return session.scalars(statement, execution_options={"populate_existing": True}).one()
 
 
+def bring_back(session: Session, label: Label) -> Label:
+    """Put a deleted label in use again; the dataset is locked. Its shortcut goes where another label has it.
+
+    Raises NameTakenError.
+    """
+    is_free = label.shortcut is None or _with_shortcut(session, label.dataset_id, label.shortcut) is None
+    return change_label(
+        session,
+        label,
+        name=label.name,
+        colour=label.colour,
+        shortcut=label.shortcut if is_free else None,
+        bring_back=True,
+    )
+
+
 def mark_deleted(session: Session, label: Label, *, merged_into: UUID | None = None) -> None:
     """Take a label out of use at once; a job then changes the annotations that refer to it.
 
@@ -156,15 +172,19 @@ def _require_free_shortcut(
 ) -> None:
     if shortcut is None:
         return
-    taken_by = session.execute(
-        select(Label.id, Label.name).where(
-            Label.dataset_id == dataset_id, Label.shortcut == shortcut, Label.deleted_at.is_(None)
-        )
-    ).one_or_none()
+    taken_by = _with_shortcut(session, dataset_id, shortcut)
     if taken_by is not None and taken_by.id != but_for:
         raise ShortcutTakenError(
             f"The shortcut {shortcut!r} chooses the label {taken_by.name!r}; choose another one."
         )
+
+
+def _with_shortcut(session: Session, dataset_id: UUID, shortcut: str) -> Label | None:
+    return session.scalar(
+        select(Label).where(
+            Label.dataset_id == dataset_id, Label.shortcut == shortcut, Label.deleted_at.is_(None)
+        )
+    )
 
 
 # Made once: it is part of most saves.

@@ -46,7 +46,7 @@ from fourpoint_core.store.models import (
     Version,
     VersionSample,
 )
-from fourpoint_core.store.queries import contents_lock, members, pins, sample_filters, samples
+from fourpoint_core.store.queries import contents_lock, members, pins, returning_labels, sample_filters, samples
 from fourpoint_core.store.queries.paging import Keyset, Page
 
 TRASHED: ColumnElement[bool] = and_(Sample.trashed_at.is_not(None), Sample.absence.is_(None))
@@ -172,9 +172,15 @@ def trashed(dataset_id: UUID, ids: Collection[UUID] = (), deletion_id: UUID | No
     return select(Sample.id).where(Sample.dataset_id == dataset_id, TRASHED, named)
 
 
-def take_back(session: Session, ids: Select[Any], limit: int) -> Slice:
-    """Restore up to `limit` samples of the trash, as they were."""
+def take_back(session: Session, dataset_id: UUID, ids: Select[Any], limit: int) -> Slice:
+    """Restore up to `limit` samples of a dataset's trash, as they were.
+
+    Labels that were deleted meanwhile come back with them. Raises LabelDeletedError where one cannot, and
+    NotFoundError where there is no dataset any more.
+    """
     seen, taken = _hold(session, ids, limit)
+    if taken:
+        returning_labels.bring_back(session, dataset_id, taken)
     _move(session, taken, trashed_at=None, trashed_by=None, deletion_id=None)
     return Slice(seen, taken)
 
