@@ -231,9 +231,31 @@ def test_a_dry_run_counts_and_does_nothing(
     assert listed(client, dataset) == [str(sample.id)]
 
 
-def twin(sessions: Sessions, sample: Sample) -> Dataset:
+def test_a_dry_run_counts_the_files_that_would_go(
+    client: FlaskClient, dataset: Dataset, sample: Sample, sessions: Sessions, object_store: ObjectStore
+) -> None:
+    """Not those that another image shows, be it in the trash; and none where they are to stay."""
+    shared, thrown = (make_sample(sessions, dataset, object_store) for _ in range(2))
+    twin(sessions, shared)
+    delete(client, twin(sessions, thrown, "Cows"), filter={"status": "unlabeled"})
+    chosen = (sample, shared, thrown)
+    assert delete(client, dataset, *chosen, dry_run=True).json["objects_removed"] == 0
+    foreseen = delete(client, dataset, *chosen, dry_run=True, delete_source=True).json["objects_removed"]
+    assert foreseen == 1
+    assert delete(client, dataset, *chosen, delete_source=True).json["objects_removed"] == foreseen
+
+
+def test_files_that_only_selected_images_show_would_go(
+    client: FlaskClient, dataset: Dataset, sessions: Sessions, object_store: ObjectStore
+) -> None:
+    made = [make_sample(sessions, dataset, object_store) for _ in range(2)]
+    answer = delete(client, dataset, filter={"status": "unlabeled"}, dry_run=True, delete_source=True).json
+    assert (answer["samples"], answer["objects_removed"]) == (len(made), len(made))
+
+
+def twin(sessions: Sessions, sample: Sample, name: str = "Dogs") -> Dataset:
     """Another dataset that shows the same object."""
-    other = make_dataset(sessions, "Dogs")
+    other = make_dataset(sessions, name)
     make_sample(sessions, other, object_key=sample.object_key)
     return other
 

@@ -40,7 +40,7 @@ class Deletion:
     """What was deleted, or would be.
 
     id: None where nothing was done. not_found: ids that name no sample of the dataset, or one in the trash.
-    objects_removed: files that go. restorable_until: None where there is nothing to restore.
+    objects_removed: files that go, or would. restorable_until: None where there is nothing to restore.
     """
 
     id: UUID | None
@@ -92,13 +92,17 @@ class Order:
     request_id: str | None
 
 
-def foresee(sessions: Sessions, dataset_id: UUID, selection: Selection, order: Order) -> Deletion:
+def foresee(
+    sessions: Sessions, dataset_id: UUID, selection: Selection, order: Order, *, delete_source: bool
+) -> Deletion:
     """What deleting these samples would do; does nothing. Raises NotFoundError."""
     with unit_of_work(sessions) as session:
         datasets.get_dataset(session, dataset_id)
         _require_version(session, dataset_id, selection)
         forecast, missing = _look(session, dataset_id, selection, order.caller)
-    return Deletion(None, forecast, missing)
+        ids = trash.selected(dataset_id, selection)
+        objects = trash.objects_left_alone(session, ids) if delete_source else 0
+    return Deletion(None, forecast, missing, objects_removed=objects)
 
 
 def delete(

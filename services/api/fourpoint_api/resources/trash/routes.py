@@ -74,7 +74,10 @@ class Deletions(MethodView):
         wanted = None if body["filter"] is None else filter_of(body["filter"])
         selection = Selection.of(body["ids"], wanted)
         if body["dry_run"]:
-            return _render(operations.foresee(clients().sessions, dataset_id, selection, _order())), 200
+            foreseen = operations.foresee(
+                clients().sessions, dataset_id, selection, _order(), delete_source=body["delete_source"]
+            )
+            return _render(foreseen), 200
         earlier = idempotency.earlier()
         if earlier is not None:
             return _answer(operations.done_before(clients().sessions, earlier))

@@ -20,6 +20,7 @@ from sqlalchemy import (
     and_,
     cast,
     delete,
+    exists,
     func,
     literal,
     select,
@@ -157,6 +158,15 @@ def forecast(session: Session, dataset_id: UUID, ids: Select[Any], caller: Calle
     )
     sharing = [Sharing(found, name if seen else None, count) for found, name, seen, count in rows]
     return Forecast(samples, annotations, sharing, _pinning(session, wanted, caller))
+
+
+def objects_left_alone(session: Session, ids: Select[Any]) -> int:
+    """How many objects only these samples refer to: they go where the samples go for good; see `purge`."""
+    wanted = ids.subquery()
+    mine, other = aliased(Sample), aliased(Sample)
+    is_shown = exists().where(other.object_key == mine.object_key, other.id.not_in(select(wanted.c.id)))
+    statement = select(func.count(mine.object_key.distinct())).join(wanted, wanted.c.id == mine.id)
+    return session.scalar(statement.where(~mine.object_key.startswith(_PURGED_KEYS), ~is_shown)) or 0
 
 
 def throw_away(session: Session, ids: Select[Any], deletion_id: UUID, author: UUID, limit: int) -> Slice:
