@@ -70,6 +70,23 @@ def bomb_png(width: int = 60_000, height: int = 60_000) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", packed)
 
 
+def palette_png(*between: bytes) -> bytes:
+    """A PNG of 4 x 4 pixels that are numbers of colours. between: the chunks before the pixels."""
+    chunks = [
+        png_chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 4, 8, 3, 0, 0, 0)),
+        *between,
+        png_chunk(b"IDAT", zlib.compress(bytes(5) * 4)),
+        png_chunk(b"IEND", b""),
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+# All pixels of these can be read, and no colours be made of them.
+DAMAGED_PALETTES = {
+    "no palette": palette_png(),
+    "more transparency than colours": palette_png(png_chunk(b"PLTE", bytes(6)), png_chunk(b"tRNS", bytes(300))),
+}
+
 # Rows
 
 

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 from PIL import Image
-from tests.factories import bomb_png, image_bytes, make_sample, padded_png, sideways_jpeg
+from tests.factories import DAMAGED_PALETTES, bomb_png, image_bytes, make_sample, padded_png, sideways_jpeg
 from tests.integration.api.inventory import Inventory
 
+from fourpoint_api.resources.samples import uploads
+from fourpoint_core.imaging.inspect import ImageFacts
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.store.models import Dataset, Sample
 from fourpoint_core.store.session import Sessions
@@ -92,6 +94,7 @@ def test_of_many_duplicates_some_are_named(client: FlaskClient, dataset: Dataset
         (b"", "image_format_unsupported"),
         (b"GIF89a", "image_format_unsupported"),
         (image_bytes()[:-40], "image_damaged"),
+        *((data, "image_damaged") for data in DAMAGED_PALETTES.values()),
         (bomb_png(), "image_too_many_pixels"),
         (padded_png(5 * MEBIBYTE + 1), "file_too_large"),
     ],
@@ -102,6 +105,17 @@ def test_a_bad_file_is_told_beside_the_good_ones(
     found = report(client, dataset, ("good.png", image_bytes()), ("bad.png", data))
     good, bad = found["files"]
     assert (bad["error"]["code"], bad["error"]["pointer"]) == (code, "/files/1")
+    assert (good["error"], found["acceptable"]) == (None, False)
+
+
+def test_a_file_of_which_no_thumbnail_can_be_made_is_told_beside_the_good_ones(
+    client: FlaskClient, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the look at the file has missed."""
+    monkeypatch.setattr(uploads, "inspect_image", lambda data, limit: ImageFacts("image/png", 4, 4))
+    found = report(client, dataset, ("bad.png", image_bytes()[:-40]), ("good.png", image_bytes()))
+    bad, good = found["files"]
+    assert (bad["error"]["code"], bad["error"]["pointer"]) == ("image_damaged", "/files/0")
     assert (good["error"], found["acceptable"]) == (None, False)
 
 

@@ -1,15 +1,31 @@
 """What a file is, found out from its bytes."""
 
 import contextlib
+import struct
 import threading
+import zlib
 
 import pytest
-from tests.factories import bomb_png, image_bytes, picture, png_chunk, sideways_jpeg
+from PIL import Image
+from tests.factories import DAMAGED_PALETTES, bomb_png, image_bytes, picture, png_chunk, sideways_jpeg
 
 from fourpoint_core.errors import DamagedImageError, TooManyPixelsError, UnsupportedImageError
 from fourpoint_core.imaging.inspect import ImageFacts, decoding, inspect_image
 
 MANY = 10**8
+
+
+def with_transparent_tone(kind: str) -> bytes:
+    """A PNG of 16 or 8 bits a channel with one tone that is transparent."""
+    depth, colour, channels = {"L": (8, 0, 1), "RGB": (16, 2, 3), "I;16": (16, 0, 1)}[kind]
+    row = b"\0" + bytes(4 * channels * depth // 8)
+    chunks = [
+        png_chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 4, depth, colour, 0, 0, 0)),
+        png_chunk(b"tRNS", b"\x12\x34" * channels),
+        png_chunk(b"IDAT", zlib.compress(row * 4)),
+        png_chunk(b"IEND", b""),
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +59,27 @@ def test_an_image_cut_anywhere_is_damaged(kind: str, share: float) -> None:
 def test_a_png_without_its_last_chunk_is_damaged() -> None:
     with pytest.raises(DamagedImageError):
         inspect_image(image_bytes("PNG")[:-12], MANY)
+
+
+@pytest.mark.parametrize("data", DAMAGED_PALETTES.values(), ids=DAMAGED_PALETTES)
+def test_a_palette_that_gives_no_colours_is_damaged(data: bytes) -> None:
+    with pytest.raises(DamagedImageError):
+        inspect_image(data, MANY)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [picture("P"), picture("1"), picture("L"), picture("P").quantize(2)],
+    ids=["palette", "two tones", "grey", "two colours"],
+)
+@pytest.mark.parametrize("options", [{}, {"transparency": 0}], ids=["opaque", "transparent"])
+def test_a_whole_palette_is_none(image: Image.Image, options: dict[str, int]) -> None:
+    assert inspect_image(image_bytes("PNG", image, **options), MANY).media_type == "image/png"
+
+
+@pytest.mark.parametrize("kind", ["L", "RGB", "I;16"])
+def test_a_transparent_tone_of_16_bits_is_none(kind: str) -> None:
+    assert inspect_image(with_transparent_tone(kind), MANY).width == 4
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP"])

@@ -93,8 +93,17 @@ def _decode(image: Image.Image) -> None:
         # For a JPEG an eighth of the size is enough: all of the stream is read all the same.
         image.draft(None, (max(1, image.width // 8), max(1, image.height // 8)))
         image.load()
+        _look_up_colours(image)
     except Exception as error:
         raise damaged() from error
+
+
+def _look_up_colours(image: Image.Image) -> None:
+    # Pillow looks at a palette, and at what is transparent, only when it makes colours of the pixels; one pixel
+    # is enough for that, and what fails now would fail whoever opens the image later.
+    if image.mode == "P" or (image.mode in {"1", "L"} and "transparency" in image.info):
+        target = "RGBA" if image.has_transparency_data else "RGB"
+        image.crop((0, 0, 1, 1)).convert(target)
 
 
 def _lacks_its_end(image: Image.Image, data: bytes) -> bool:

@@ -18,6 +18,7 @@ from fourpoint_api.resources.samples.names import alternatives, safe_name
 from fourpoint_api.settings import ApiSettings
 from fourpoint_core.errors import (
     BatchTooLargeError,
+    DamagedImageError,
     DatabaseUnavailableError,
     FieldError,
     FileTooLargeError,
@@ -157,9 +158,14 @@ def report(
         if not isinstance(checked, Checked):
             reports.append(FileReport(file.name, len(file.data), checked[1]))
             continue
+        try:
+            preview = thumbnail_jpeg(file.data, PREVIEW_SIZE)
+        except DamagedImageError as error:
+            refusal = _refusal(len(reports), file, error)
+            reports.append(FileReport(file.name, len(file.data), refusal))
+            continue
         named = replace(checked, name=_free_name(store, dataset, checked.name, taken))
         earlier = [i for i, one in enumerate(reports) if one.checked and one.checked.digest == checked.digest]
-        preview = thumbnail_jpeg(file.data, PREVIEW_SIZE)
         duplicates = known.get(checked.digest, [])[:MAX_DUPLICATES]
         reports.append(FileReport(file.name, len(file.data), None, named, preview, duplicates, earlier))
     return reports
@@ -202,9 +208,13 @@ def examine(
             )
         facts = inspect_image(file.data, settings.max_image_pixels)
     except FourpointError as error:
-        return error, FieldError(f"/files/{index}", error.code, f"{file.name}: {error.detail}")
+        return error, _refusal(index, file, error)
     digest = digest_of(file.data)
     return Checked(safe_name(file.name, facts.media_type), facts, len(file.data), digest, lambda: file.data)
+
+
+def _refusal(index: int, file: UploadedFile, error: FourpointError) -> FieldError:
+    return FieldError(f"/files/{index}", error.code, f"{file.name}: {error.detail}")
 
 
 def require_all(found: Sequence[Checked | tuple[FourpointError, FieldError]]) -> list[Checked]:
