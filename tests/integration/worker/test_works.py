@@ -25,7 +25,7 @@ from fourpoint_core.jobs.contracts import (
 from fourpoint_core.storage.derived import thumbnail_key
 from fourpoint_core.store.digest_book import DigestBook
 from fourpoint_core.store.models import Dataset, InferredContour, Job, Sample, UploadIntent
-from fourpoint_core.store.queries import annotations, datasets, drafts, samples, trash
+from fourpoint_core.store.queries import annotations, datasets, drafts, labels, samples, trash
 from fourpoint_core.store.session import unit_of_work
 from fourpoint_worker.images import ImageCache
 from fourpoint_worker.tasks import purge_dataset
@@ -114,6 +114,24 @@ def test_a_click_that_is_saved_leaves_the_draft(scene: Scene) -> None:
     repeated(scene, sample, annotation_id, "cat")
     with unit_of_work(scene.sessions) as session:
         assert drafts.get_draft(session, sample.id, LOCAL_USER_ID) is None
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_click_saved_to_the_draft_makes_no_label(scene: Scene, known: bool) -> None:
+    """A draft is its author's alone, and labels are everybody's."""
+    if known:
+        with unit_of_work(scene.sessions) as session:
+            cat, _ = labels.label_named(session, scene.dataset_id, "cat")
+    sample = scene.sample()
+    scene.run(scene.queue_click(sample, SaveMode.DRAFT, "cat"))
+    with unit_of_work(scene.sessions) as session:
+        draft = drafts.get_draft(session, sample.id, LOCAL_USER_ID)
+        names = [label.name for label in labels.list_labels(session, scene.dataset_id)]
+    assert draft is not None
+    (entry,) = draft.annotations
+    wanted = {"label_id": str(cat.id)} if known else {"label": "cat"}
+    assert {name: entry[name] for name in ("label", "label_id") if name in entry} == wanted
+    assert names == (["cat"] if known else [])
 
 
 def test_a_click_saved_to_the_draft_leaves_the_document_alone(scene: Scene) -> None:

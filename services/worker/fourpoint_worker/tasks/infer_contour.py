@@ -124,11 +124,11 @@ def _save(
     """Save as the request asked; what the answer says about it."""
     if payload.redraws and payload.save is SaveMode.DOCUMENT:
         return _redraw(session, sample, payload, row, drawn, author)
-    label = _label(session, sample, payload)
     if payload.save is SaveMode.DRAFT:
         entry = {"id": str(payload.annotation_id), "contour_id": str(row.id), "contour": row.contour}
-        drafts.add_to_draft(session, sample, author, entry | {"label_id": str(label.id)})
+        drafts.add_to_draft(session, sample, author, entry | _label_of_draft(session, sample, payload))
         return {"annotation_id": str(payload.annotation_id)}
+    label = _label(session, sample, payload)
     new = NewAnnotation(payload.annotation_id, label.id, drawn.outline.contour, annotations.provenance_of(row))
     annotations.add_annotation(session, sample, new, author)
     drafts.take_from_draft(session, sample.id, author, payload.annotation_id)
@@ -162,6 +162,14 @@ def _redraw(
         session, sample, found.row, content.with_contour(drawn.outline.contour), author
     )
     return {"annotation_id": str(payload.annotation_id), "revision": sample.revision}
+
+
+def _label_of_draft(session: Session, sample: Sample, payload: InferContour) -> dict[str, str]:
+    # A draft is one person's, and labels are everybody's: one that is new is made when the draft is saved.
+    name = payload.label_name
+    if name is not None and labels.find_label(session, sample.dataset_id, name) is None:
+        return {"label": name}
+    return {"label_id": str(_label(session, sample, payload).id)}
 
 
 def _label(session: Session, sample: Sample, payload: InferContour) -> Label:
