@@ -156,6 +156,13 @@ class LastOwnerError(ConflictError):
     title = "A dataset needs an owner"
 
 
+class LastAdminError(ConflictError):
+    """Without this person nobody would keep the list of people."""
+
+    code = "last_admin"
+    title = "The service needs an admin"
+
+
 class VersionsBusyError(ConflictError):
     """A version of the dataset is being published or made current at this moment."""
 

@@ -1,14 +1,20 @@
 """People: everybody finds them, admins keep the list."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
+from fourpoint_core.domain.access import Scope
+from fourpoint_core.errors import LastAdminError
 from fourpoint_core.ids import LOCAL_USER_ID
-from fourpoint_core.store.models import Dataset
+from fourpoint_core.store.models import Dataset, User
+from fourpoint_core.store.queries import users
+from fourpoint_core.store.session import Sessions, unit_of_work
 
 
 def add(client: FlaskClient, **body: Any) -> Any:
@@ -79,6 +85,39 @@ def test_who_is_shut_out_can_be_let_in_again(client: FlaskClient) -> None:
     assert client.patch(address, json={"is_disabled": True}).json["is_disabled"] is True
     assert client.patch(address, json={"name": "ada 2"}).json["is_disabled"] is True
     assert client.patch(address, json={"is_disabled": False}).json["is_disabled"] is False
+
+
+@pytest.fixture
+def admins(client: FlaskClient, person: Callable[..., Any], sessions: Sessions) -> Sequence[Any]:
+    """Two people who are admins, with tokens for that."""
+    found = [person(scope=Scope.ADMIN) for _ in range(2)]
+    for one in found:
+        client.patch(f"/v1/users/{one.user.id}", json={"is_admin": True})
+    return found
+
+
+@pytest.mark.parametrize("change", [{"is_admin": False}, {"is_disabled": True}])
+def test_the_last_admin_stays_admin(admins: Sequence[Any], change: dict[str, bool]) -> None:
+    ada, bob = admins
+    assert ada.patch(f"/v1/users/{bob.user.id}", json=change).status_code == 200
+    answer = ada.patch(f"/v1/users/{ada.user.id}", json=change)
+    assert (answer.status_code, answer.json["code"]) == (409, "last_admin")
+    # Whose going changes nothing may go, and what changes nothing about it stays possible.
+    assert ada.patch(f"/v1/users/{bob.user.id}", json={"is_disabled": True}).status_code == 200
+    assert ada.patch(f"/v1/users/{ada.user.id}", json={"name": "Ada", "is_admin": True}).status_code == 200
+
+
+def test_two_admins_do_not_shut_each_other_out(admins: Sequence[Any], sessions: Sessions) -> None:
+    """The second one's check holds the row that the first one's change has to wait for."""
+    ada, bob = admins
+    with unit_of_work(sessions) as session:
+        users.require_another_admin(session, ada.user.id, bob.user.id)
+        held = select(User.id).where(User.id == bob.user.id).with_for_update(nowait=True, key_share=True)
+        with sessions() as other, pytest.raises(OperationalError, match="could not obtain lock"):
+            other.scalar(held)
+        users.change_user(session, users.get_user(session, ada.user.id), is_disabled=True)
+    with pytest.raises(LastAdminError), unit_of_work(sessions) as session:
+        users.require_another_admin(session, bob.user.id, ada.user.id)
 
 
 def test_there_may_be_no_such_person(client: FlaskClient, unknown_id: UUID) -> None:

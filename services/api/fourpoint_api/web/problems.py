@@ -129,6 +129,7 @@ STATUS: dict[type[errors.FourpointError], int] = {
     errors.FrameChangedError: 409,
     errors.HistoryEndError: 409,
     errors.LastOwnerError: 409,
+    errors.LastAdminError: 409,
     errors.JobStateError: 409,
     errors.VersionsBusyError: 409,
     errors.VersionStateError: 409,

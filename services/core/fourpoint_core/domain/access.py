@@ -1,5 +1,6 @@
 """Who may do what: roles in a dataset, scopes of a token, and the one global admin."""
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,9 +8,10 @@ from enum import StrEnum
 from typing import Self
 from uuid import UUID
 
-from fourpoint_core.errors import InsufficientRoleError, InsufficientScopeError
+from fourpoint_core.errors import InsufficientRoleError, InsufficientScopeError, InvalidInputError
 
 TOKEN_PREFIX = "fpt_"  # noqa: S105 - what every token begins with, so that scanners of secrets find them
+MAX_NAME_LENGTH = 100
 
 
 class _Ladder(StrEnum):
@@ -98,3 +100,22 @@ def require(caller: Caller, access: Access, role: Role | None) -> None:
         raise InsufficientRoleError(
             f"You are {have} of this dataset, and this takes {access.role.value}; ask an owner."
         )
+
+
+def clean_user_name(name: str, pointer: str = "/name") -> str:
+    """A person's name as it is stored: Unicode NFC, without spaces around it.
+
+    Raises InvalidInputError unless 1 to 100 characters, none of them a control character, remain.
+    """
+    cleaned = unicodedata.normalize("NFC", name).strip()
+    if not 1 <= len(cleaned) <= MAX_NAME_LENGTH:
+        raise InvalidInputError.at(
+            pointer, "length", f"Give the person a name of 1 to {MAX_NAME_LENGTH} characters."
+        )
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in cleaned):
+        raise InvalidInputError.at(
+            pointer,
+            "control_character",
+            "Remove control characters, such as tabs and line ends, from the name.",
+        )
+    return cleaned

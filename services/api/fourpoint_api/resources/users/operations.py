@@ -1,18 +1,13 @@
 """What can be done with people; no HTTP."""
 
-import unicodedata
 from uuid import UUID
 
+from fourpoint_core.domain.access import Caller, clean_user_name
 from fourpoint_core.errors import InvalidInputError
 from fourpoint_core.store.models import User
 from fourpoint_core.store.queries import users
 from fourpoint_core.store.queries.paging import Keyset, Page
 from fourpoint_core.store.session import Sessions, reading, unit_of_work
-
-
-def clean_name(name: str) -> str:
-    """The name as it is stored: Unicode NFC, without spaces around it."""
-    return unicodedata.normalize("NFC", name).strip()
 
 
 def create(sessions: Sessions, name: str, *, is_admin: bool, issuer: str, subject: str | None) -> User:
@@ -26,7 +21,7 @@ def create(sessions: Sessions, name: str, *, is_admin: bool, issuer: str, subjec
         )
     identity = None if subject is None else (issuer, subject)
     with unit_of_work(sessions) as session:
-        return users.add_user(session, clean_name(name), is_admin=is_admin, identity=identity)
+        return users.add_user(session, clean_user_name(name), is_admin=is_admin, identity=identity)
 
 
 def read(sessions: Sessions, user_id: UUID) -> User:
@@ -43,14 +38,20 @@ def listing(sessions: Sessions, after: Keyset | None, limit: int) -> Page[User]:
 
 def change(
     sessions: Sessions,
+    caller: Caller,
     user_id: UUID,
     *,
     name: str | None,
     is_admin: bool | None,
     is_disabled: bool | None,
 ) -> User:
-    """Rename, promote, shut out or let in again. Raises NotFoundError or NameTakenError."""
+    """Rename, promote, shut out or let in again.
+
+    Raises NotFoundError, NameTakenError, LastAdminError or InvalidInputError.
+    """
     with unit_of_work(sessions) as session:
         user = users.get_user(session, user_id)
-        wanted = None if name is None else clean_name(name)
+        wanted = None if name is None else clean_user_name(name)
+        if is_admin is False or is_disabled:
+            users.require_another_admin(session, user_id, caller.user_id)
         return users.change_user(session, user, name=wanted, is_admin=is_admin, is_disabled=is_disabled)

@@ -10,12 +10,12 @@ from fourpoint_api.clients import clients
 from fourpoint_api.resources.users import operations, schemas
 from fourpoint_api.web import examples, paging
 from fourpoint_api.web.arguments import Blueprint
-from fourpoint_api.web.auth import signed_in
+from fourpoint_api.web.auth import current_caller, signed_in
 from fourpoint_api.web.documented import problems
 from fourpoint_api.web.response_headers import sends
 from fourpoint_api.web.schemas import UncountedPageQuerySchema
 from fourpoint_core.domain.access import Scope
-from fourpoint_core.errors import InvalidInputError, NameTakenError, NotFoundError
+from fourpoint_core.errors import InvalidInputError, LastAdminError, NameTakenError, NotFoundError
 from fourpoint_core.store.models import User
 
 blueprint = Blueprint("users", __name__, url_prefix="/v1/users", description="People")
@@ -71,15 +71,16 @@ class OneUser(MethodView):
     @blueprint.doc(operationId="changeUser")
     @blueprint.arguments(schemas.UserChangeSchema, example={"is_disabled": True})
     @blueprint.response(200, schemas.UserSchema, example={**examples.USER, "is_disabled": True})
-    @problems(blueprint, NotFoundError, NameTakenError, InvalidInputError)
+    @problems(blueprint, NotFoundError, NameTakenError, LastAdminError, InvalidInputError)
     def patch(self, body: dict[str, Any], user_id: UUID) -> Any:
         """Rename a person, make one an admin, shut one out or let one in again; an admin does.
 
-        People are not deleted: their work names them.
+        People are not deleted: their work names them. The last admin who is not shut out stays so.
         """
         return render(
             operations.change(
                 clients().sessions,
+                current_caller(),
                 user_id,
                 name=body.get("name"),
                 is_admin=body.get("is_admin"),

@@ -8,8 +8,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from fourpoint_core.errors import NameTakenError, NotFoundError
-from fourpoint_core.ids import new_id
+from fourpoint_core.errors import LastAdminError, NameTakenError, NotFoundError
+from fourpoint_core.ids import LOCAL_USER_ID, new_id
 from fourpoint_core.store.models import User
 from fourpoint_core.store.queries.paging import Keyset, Page, fetch_page
 
@@ -62,6 +62,24 @@ def sign_up(session: Session, issuer: str, subject: str, name: str) -> User:
         if found is not None:
             return found
     raise NameTakenError(f"There is already a user named {name!r}.")
+
+
+def require_another_admin(session: Session, user_id: UUID, by: UUID) -> None:
+    """Check that somebody is left who lets people in, before this person stops being an admin or is shut out.
+
+    by: who wants it. The built-in user counts for itself alone: with accounts nobody signs in as that one.
+    Raises LastAdminError.
+    """
+    # All of them are held, in one order: of two admins who demote each other, one stays.
+    admins = session.scalars(
+        select(User.id)
+        .where(User.is_admin, User.disabled_at.is_(None))
+        .order_by(User.id)
+        .with_for_update(key_share=True)
+    ).all()
+    others = set(admins) - {user_id} - ({LOCAL_USER_ID} - {by})
+    if user_id in admins and not others:
+        raise LastAdminError("This is the last admin; make somebody else an admin first.")
 
 
 def list_users(session: Session, after: Keyset | None, limit: int) -> Page[User]:
