@@ -166,7 +166,10 @@ def up(**options: Any) -> None:
     """
     with _running(options) as stack:
         click.echo(f"\nFourpoint runs at {stack.base_url}, with its documentation at {stack.base_url}/docs")
-        click.echo(f"The admin's token, which is also in {stack.admin_token_file}: {stack.admin_token}")
+        if stack.has_admin:
+            click.echo(f"The admin's token, which is also in {stack.admin_token_file}: {stack.admin_token}")
+        else:
+            click.echo(stack.advice_without_admin)
         click.echo(f"Its data is in {stack.data_directory}; end it with Ctrl-C.")
         _wait_for_signal()
 
@@ -182,6 +185,8 @@ def show(once: bool, **options: Any) -> None:
     from fourpoint_standalone import demo, terminal  # noqa: PLC0415 - see the module's docstring
 
     with _running(options) as stack:
+        if not stack.has_admin:
+            raise StandaloneError(stack.advice_without_admin)
         demo.run(
             stack.base_url,
             stack.admin_token_file,

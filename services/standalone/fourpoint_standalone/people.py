@@ -12,8 +12,9 @@ from uuid import UUID
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
+from fourpoint_api.settings import ApiSettings
 from fourpoint_core.actors import Actor, Via, acting
-from fourpoint_core.domain.access import Scope
+from fourpoint_core.domain.access import Scope, clean_user_name
 from fourpoint_core.errors import FourpointError
 from fourpoint_core.store.models import ApiToken, User
 from fourpoint_core.store.queries import tokens, users
@@ -24,6 +25,7 @@ from fourpoint_standalone.processes import StandaloneError
 ADMIN = "admin"
 ADMIN_TOKEN = "admin-token"  # noqa: S105 - the name of a file
 ADMIN_TOKEN_DAYS = 365
+_LONGEST_LIFE = "FOURPOINT_MAX_TOKEN_DAYS"
 # A stack that runs for weeks after its start is not to lose its admin meanwhile.
 RENEW_BEFORE = timedelta(days=60)
 
@@ -49,14 +51,19 @@ def operator() -> Actor:
     return Actor(Via.COMMAND_LINE, name=f"{name}@{socket.gethostname()}")
 
 
-def ensure_admin(database_url: str, data_directory: Path) -> str:
-    """The token of the stack's admin, kept in a private file; made where there is none that is good."""
+def ensure_admin(database_url: str, data_directory: Path) -> str | None:
+    """The token of the stack's admin, kept in a private file; made where there is none that is good.
+
+    None where that user was shut out, or is no admin any more: no token of theirs would open anything.
+    """
     file = data_directory / ADMIN_TOKEN
     with directory_of(database_url) as session:
         known = file.read_text().strip() if file.exists() else ""
         if known and _is_good_for_long(session, known):
             return known
         admin = users.find_by_name(session, ADMIN) or users.add_user(session, ADMIN, is_admin=True)
+        if admin.disabled_at is not None or not admin.is_admin:
+            return None
         lifetime = timedelta(days=ADMIN_TOKEN_DAYS)
         _, secret = tokens.add_token(session, admin.id, "of the stack", Scope.ADMIN, lifetime)
     private.write_private(file, secret + "\n")
@@ -66,7 +73,7 @@ def ensure_admin(database_url: str, data_directory: Path) -> str:
 def add_user(database_url: str, name: str, *, is_admin: bool) -> User:
     """Add a person."""
     with directory_of(database_url) as session:
-        return users.add_user(session, name, is_admin=is_admin)
+        return users.add_user(session, clean_user_name(name), is_admin=is_admin)
 
 
 def change_user(
@@ -86,7 +93,13 @@ def all_users(database_url: str) -> Sequence[User]:
 
 
 def create_token(database_url: str, user: str, name: str, scope: Scope, days: int) -> tuple[ApiToken, str]:
-    """Make a token; returns its row and the secret, which is shown this once."""
+    """Make a token; returns its row and the secret, which is shown this once.
+
+    It lives no longer than FOURPOINT_MAX_TOKEN_DAYS says, as if it were made through the API.
+    """
+    longest = _longest_life()
+    if days > longest:
+        raise StandaloneError(f"Tokens live for {longest} days at most, by {_LONGEST_LIFE}; give fewer --days.")
     with directory_of(database_url) as session:
         owner = _user_named(session, user)
         return tokens.add_token(session, owner.id, name, scope, timedelta(days=days))
@@ -102,6 +115,15 @@ def revoke_token(database_url: str, token_id: UUID) -> None:
     """End a token now."""
     with directory_of(database_url) as session:
         tokens.revoke(session, tokens.get_token(session, token_id).id)
+
+
+def _longest_life() -> int:
+    text = os.environ.get(_LONGEST_LIFE, "").strip()
+    if not text:
+        return ApiSettings.max_token_days
+    if not text.isdecimal() or int(text) == 0:
+        raise StandaloneError(f"{_LONGEST_LIFE}: {text!r} is no number of days.")
+    return int(text)
 
 
 def _is_good_for_long(session: Session, secret: str) -> bool:

@@ -24,7 +24,10 @@ def recount(database_url: str, dataset_id: UUID | None = None) -> Iterator[str]:
     sessions = sessions_for(create_engine(with_driver(database_url), poolclass=NullPool))
     try:
         with unit_of_work(sessions) as session:
-            wanted = [dataset_id] if dataset_id else tallies.dataset_ids(session)
+            known = tallies.dataset_ids(session)
+        if dataset_id is not None and dataset_id not in known:
+            raise StandaloneError(f"There is no dataset {dataset_id}; without --dataset all are counted.")
+        wanted = known if dataset_id is None else [dataset_id]
         for one in wanted:
             yield from _recount(sessions, one)
     except FourpointError as error:

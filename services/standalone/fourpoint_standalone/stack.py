@@ -121,8 +121,22 @@ class Stack:
 
     @property
     def admin_token(self) -> str:
-        """A token that opens everything; it lies in the data directory, too."""
+        """A token that opens everything; it lies in the data directory, too. Empty without `has_admin`."""
         return self._admin_token
+
+    @property
+    def has_admin(self) -> bool:
+        """Whether the stack's own user is an admin who may sign in."""
+        return bool(self._admin_token)
+
+    @property
+    def advice_without_admin(self) -> str:
+        """What to do where that user was shut out, or is no admin any more."""
+        return (
+            f"The user {people.ADMIN!r} is disabled or no admin, so there is no token to show. While this runs,"
+            f" `fourpoint user change {people.ADMIN} --admin --enabled --data-directory {self.data_directory}`"
+            f" lets it in again, and the next start shows its token; every other admin's is good as ever."
+        )
 
     @property
     def admin_token_file(self) -> Path:
@@ -208,7 +222,7 @@ class Stack:
         _forget_workers(self.database_url)
         # For `fourpoint user` and `fourpoint token`, which talk to the database of a running stack.
         private.write_private(self.data_directory / DATABASE_ADDRESS, self.database_url)
-        self._admin_token = people.ensure_admin(self.database_url, self.data_directory)
+        self._admin_token = people.ensure_admin(self.database_url, self.data_directory) or ""
 
     def _start_programs(self) -> None:
         self._report("starting the API and the workers")

@@ -12,6 +12,7 @@ from fourpoint_core.store.queries import tokens
 from fourpoint_core.store.session import unit_of_work
 from fourpoint_standalone import people
 from fourpoint_standalone.cli import main
+from fourpoint_standalone.stack import Stack, StackOptions
 
 
 @pytest.fixture
@@ -40,6 +41,33 @@ def test_a_person_who_was_added_is_listed(fourpoint):
 def test_a_name_that_is_taken_is_told_in_a_sentence(fourpoint):
     fourpoint("user", "add", "ada")
     assert "already a user named 'ada'" in fourpoint("user", "add", "ada", status=1).output
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\tb", "a\nb", "x" * 101])
+def test_a_name_is_held_to_what_the_api_holds_it_to(fourpoint, name):
+    assert "name" in fourpoint("user", "add", "--", name, status=1).output
+    assert len(fourpoint("user", "list").stdout.splitlines()) == 1
+
+
+def test_a_name_is_stored_without_spaces_around_it(fourpoint):
+    fourpoint("user", "add", "ada")
+    assert "already a user named 'ada'" in fourpoint("user", "add", " ada", status=1).output
+
+
+def test_a_token_lives_no_longer_than_the_setting_says(fourpoint, monkeypatch):
+    fourpoint("user", "add", "ada")
+    create = ("token", "create", "--user", "ada", "--days")
+    assert "365 days at most" in fourpoint(*create, "366", status=1).output
+    fourpoint(*create, "365")
+    monkeypatch.setenv("FOURPOINT_MAX_TOKEN_DAYS", "400")
+    fourpoint(*create, "400")
+    assert "400 days at most" in fourpoint(*create, "401", status=1).output
+    monkeypatch.setenv("FOURPOINT_MAX_TOKEN_DAYS", "soon")
+    assert "FOURPOINT_MAX_TOKEN_DAYS" in fourpoint(*create, "1", status=1).output
+
+
+def test_an_unknown_dataset_is_not_counted_again(fourpoint):
+    assert "no dataset" in fourpoint("recount", "--dataset", str(uuid4()), status=1).output
 
 
 def test_a_person_can_be_promoted_and_shut_out(fourpoint):
@@ -130,3 +158,18 @@ def test_a_token_near_its_end_is_made_anew(database_url, tmp_path, monkeypatch):
     monkeypatch.setattr(people, "ADMIN_TOKEN_DAYS", 10)
     secret = people.ensure_admin(database_url, tmp_path)
     assert people.ensure_admin(database_url, tmp_path) != secret
+
+
+@pytest.mark.parametrize("change", [{"is_disabled": True}, {"is_admin": False}])
+def test_an_admin_who_was_shut_out_has_no_token_until_let_in_again(database_url, tmp_path, change):
+    secret = people.ensure_admin(database_url, tmp_path)
+    people.change_user(database_url, people.ADMIN, **change)
+    assert people.ensure_admin(database_url, tmp_path) is None
+    people.change_user(database_url, people.ADMIN, is_disabled=False, is_admin=True)
+    assert people.ensure_admin(database_url, tmp_path) == secret
+
+
+def test_a_stack_without_its_admin_says_how_to_let_it_in_again(tmp_path):
+    stack = Stack(StackOptions(data_directory=tmp_path))
+    assert not stack.has_admin
+    assert "fourpoint user change admin --admin --enabled" in stack.advice_without_admin
