@@ -11,7 +11,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the process answers; looks at nothing else. */
+        /** Whether the process answers, and will go on to; looks at nothing else. */
         get: operations["getHealth"];
         put?: never;
         post?: never;
@@ -923,7 +923,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Restore deleted images as they were: by id, or all of one deletion. */
+        /**
+         * Restore deleted images as they were: by id, or all of one deletion.
+         * @description A label that they show and that was deleted comes back with them, unless another has its name by now
+         *     or its deletion is still going on.
+         */
         post: operations["restoreSamples"];
         delete?: never;
         options?: never;
@@ -1803,6 +1807,43 @@ export interface paths {
         put?: never;
         /** Deliver the event of a delivery once more, under the same `event_id`, with all its tries. */
         post: operations["redeliverWebhookDelivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what was done, the latest first; for admins.
+         * @description What was done to annotations is in the revisions of each image (`listRevisions`).
+         */
+        get: operations["listAuditEntries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Download what was done, as JSON lines or as a table, however much it is; for admins. */
+        get: operations["exportAuditEntries"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3698,6 +3739,45 @@ export interface components {
             next_cursor: string | null;
             total?: number;
         };
+        AuditEntry: {
+            id: number;
+            /** Format: date-time */
+            created_at: string;
+            /**
+             * Format: uuid
+             * @description null: no user
+             */
+            actor_id: string | null;
+            /** @description As it was then; of an operator, the account */
+            actor_name: string | null;
+            /** Format: uuid */
+            token_id: string | null;
+            /**
+             * @description `worker`: a job in the actor's name; `database`: past this service
+             * @enum {string}
+             */
+            via: "api" | "worker" | "command line" | "database";
+            address: string | null;
+            request_id: string | null;
+            /** Format: uuid */
+            job_id: string | null;
+            /** @description The kind of resource, a dot and what happened to it: `dataset.deleted` */
+            action: string;
+            resource_kind: string;
+            resource_id: string | null;
+            /** Format: uuid */
+            dataset_id: string | null;
+            /** @description `from` and `to` of each field that changed; else what is worth knowing */
+            changes: {
+                [key: string]: unknown;
+            };
+            database_role: string;
+        };
+        AuditPage: {
+            items: components["schemas"]["AuditEntry"][];
+            next_cursor: string | null;
+            total?: number;
+        };
     };
     responses: {
         /** @description Default error response */
@@ -3742,6 +3822,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Live"];
+                };
+            };
+            /** @description The process is about to end */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             default: components["responses"]["DEFAULT_ERROR"];
@@ -9351,7 +9440,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The same request is being carried out */
+            /** @description A label was deleted */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -14357,6 +14446,170 @@ export interface operations {
                 };
             };
             /** @description The Idempotency-Key belongs to another request */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    listAuditEntries: {
+        parameters: {
+            query?: {
+                actor_id?: string | null;
+                /** @description The kind of resource, a dot and what happened to it: `dataset.deleted` */
+                action?: string | null;
+                /** @description The kind of resource: `dataset` */
+                kind?: string | null;
+                /** @description The resource's id */
+                resource_id?: string | null;
+                dataset_id?: string | null;
+                /** @description From this moment on */
+                since?: string | null;
+                /** @description Before this moment */
+                until?: string | null;
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    exportAuditEntries: {
+        parameters: {
+            query?: {
+                actor_id?: string | null;
+                /** @description The kind of resource, a dot and what happened to it: `dataset.deleted` */
+                action?: string | null;
+                /** @description The kind of resource: `dataset` */
+                kind?: string | null;
+                /** @description The resource's id */
+                resource_id?: string | null;
+                dataset_id?: string | null;
+                /** @description From this moment on */
+                since?: string | null;
+                /** @description Before this moment */
+                until?: string | null;
+                format?: "ndjson" | "csv";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The entries, the oldest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
+                    "text/csv": string;
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
             422: {
                 headers: {
                     [name: string]: unknown;
