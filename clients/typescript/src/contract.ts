@@ -1575,7 +1575,7 @@ export interface paths {
         head?: never;
         /**
          * Rename a person, make one an admin, shut one out or let one in again; an admin does.
-         * @description People are not deleted: their work names them.
+         * @description People are not deleted: their work names them. The last admin who is not shut out stays so.
          */
         patch: operations["changeUser"];
         trace?: never;
@@ -4117,7 +4117,10 @@ export interface operations {
                 /** @description Also delete the image files from the object store. */
                 delete_objects?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description `wait=N`: hold the answer until the job ends, at most N seconds. */
+                Prefer?: string;
+            };
             path: {
                 dataset_id: string;
             };
@@ -4576,6 +4579,8 @@ export interface operations {
             header?: {
                 /** @description The `ETag` that you read: only change that state. */
                 "If-Match"?: string;
+                /** @description `wait=N`: hold the answer until the job ends, at most N seconds. */
+                Prefer?: string;
             };
             path: {
                 dataset_id: string;
@@ -4796,6 +4801,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description `wait=N`: hold the answer until the job ends, at most N seconds. */
+                Prefer?: string;
                 /** @description Names this request: sent again under the same key, it is done once and answered the same. */
                 "Idempotency-Key"?: string;
             };
@@ -6670,7 +6677,10 @@ export interface operations {
                 /** @description Of how many of the images that come next in that list, too */
                 ahead?: number;
             };
-            header?: never;
+            header?: {
+                /** @description `wait=N`: hold the answer until the job ends, at most N seconds. */
+                Prefer?: string;
+            };
             path: {
                 sample_id: string;
             };
@@ -6749,6 +6759,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description `wait=N`: hold the answer until the job ends, at most N seconds. */
+                Prefer?: string;
                 /** @description Names this request: sent again under the same key, it is done once and answered the same. */
                 "Idempotency-Key"?: string;
             };
@@ -6861,6 +6873,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description `wait=N`: hold the answer until the job ends, at most N seconds. */
+                Prefer?: string;
                 /** @description Names this request: sent again under the same key, it is done once and answered the same. */
                 "Idempotency-Key"?: string;
             };
@@ -6973,6 +6987,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description `wait=N`: hold the answer until the job ends, at most N seconds. */
+                Prefer?: string;
                 /** @description Names this request: sent again under the same key, it is done once and answered the same. */
                 "Idempotency-Key"?: string;
             };
@@ -9089,6 +9105,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description `wait=N`: hold the answer until the job ends, at most N seconds. */
+                Prefer?: string;
                 /** @description Names this request: sent again under the same key, it is done once and answered the same. */
                 "Idempotency-Key"?: string;
             };
@@ -9144,7 +9162,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The Idempotency-Key belongs to another request */
+            /** @description The request is not valid */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9170,6 +9188,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description `wait=N`: hold the answer until the job ends, at most N seconds. */
+                Prefer?: string;
                 /** @description Names this request: sent again under the same key, it is done once and answered the same. */
                 "Idempotency-Key"?: string;
             };
@@ -9372,6 +9392,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description `wait=N`: hold the answer until the job ends, at most N seconds. */
+                Prefer?: string;
                 /** @description Names this request: sent again under the same key, it is done once and answered the same. */
                 "Idempotency-Key"?: string;
             };
@@ -9553,6 +9575,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description `wait=N`: hold the answer until the job ends, at most N seconds. */
+                Prefer?: string;
                 /** @description Names this request: sent again under the same key, it is done once and answered the same. */
                 "Idempotency-Key"?: string;
             };
@@ -10209,6 +10233,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description `wait=N`: hold the answer until the job ends, at most N seconds. */
+                Prefer?: string;
                 /** @description Names this request: sent again under the same key, it is done once and answered the same. */
                 "Idempotency-Key"?: string;
             };
@@ -10670,6 +10696,8 @@ export interface operations {
                 dry_run?: boolean;
             };
             header?: {
+                /** @description `wait=N`: hold the answer until the job ends, at most N seconds. */
+                Prefer?: string;
                 /** @description Names this request: sent again under the same key, it is done once and answered the same. */
                 "Idempotency-Key"?: string;
             };
@@ -11848,6 +11876,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description `wait=N`: hold the answer until the job ends, at most N seconds. */
+                Prefer?: string;
                 /** @description Names this request: sent again under the same key, it is done once and answered the same. */
                 "Idempotency-Key"?: string;
             };
@@ -12251,6 +12281,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description `wait=N`: hold the answer until the job ends, at most N seconds. */
+                Prefer?: string;
                 /** @description Names this request: sent again under the same key, it is done once and answered the same. */
                 "Idempotency-Key"?: string;
             };
