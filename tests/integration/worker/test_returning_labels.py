@@ -66,7 +66,7 @@ def rename(scene: Scene, one: Label, name: str, shortcut: str | None = None) -> 
 def assert_counts_agree(scene: Scene, objects: int) -> None:
     with unit_of_work(scene.sessions) as session:
         per_label = sum(one.count.objects for one in tallies.by_label(session, scene.dataset_id))
-        per_labeler = sum(one.count.objects for one in tallies.by_labeler(session, scene.dataset_id))
+        per_labeler = sum(one.objects for one in tallies.by_labeler(session, scene.dataset_id))
         assert (per_label, per_labeler) == (objects, objects)
         assert tallies.mend(session, scene.dataset_id) == []
 
