@@ -75,7 +75,8 @@ def insert(sample_id: str, number: int) -> Any:
 @contextmanager
 def _transaction() -> Iterator[Any]:
     if not _pools:
-        _pools.append(ThreadedConnectionPool(1, 32, os.environ["RAW_DATABASE"]))
+        # As many as threads from the start: what is beyond the first number, the pool closes after each use.
+        _pools.append(ThreadedConnectionPool(16, 32, os.environ["RAW_DATABASE"]))
     connection = _pools[0].getconn()
     try:
         with connection, connection.cursor() as cursor:
