@@ -114,7 +114,9 @@ class Load:
             self.slowest = max(self.slowest, time.monotonic() - begun)
             if answer is not None and answer.is_success:
                 return answer
-            is_retried = answer is None or answer.status_code in RETRIED
+            # 409: whoever was at it was killed, or still is at it.
+            in_progress = answer is not None and answer.status_code == 409 and "in_progress" in answer.text
+            is_retried = answer is None or answer.status_code in RETRIED or in_progress
             if not self._patient or not is_retried or time.monotonic() > end:
                 self.failures.append(word)
                 return answer
