@@ -12,6 +12,7 @@ from fourpoint_worker.formats.values import File
 # The same content is to give the same bytes, whenever it is written.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _LEVEL = 3
+_CHUNK_BYTES = 1 << 20
 # Images are compressed already.
 _STORED = (".jpg", ".jpeg", ".png", ".bmp")
 
@@ -32,8 +33,13 @@ def zipped(files: Iterable[File]) -> Iterator[bytes]:
                     member.write(chunk)
                     yield from out.taken()
             yield from out.taken()
-        archive.close()
-        yield from out.taken()
+        # The directory comes in one go, in small pieces: of 200,000 files they would take 100 MB.
+        with TemporaryFile() as directory:
+            out.to = directory
+            archive.close()
+            directory.seek(0)
+            while chunk := directory.read(_CHUNK_BYTES):
+                yield chunk
 
 
 class _Pipe(io.RawIOBase):
@@ -41,6 +47,8 @@ class _Pipe(io.RawIOBase):
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
+        # Where what is written goes instead of being kept for whoever takes it.
+        self.to: Any = None
 
     def writable(self) -> bool:
         """See RawIOBase."""
@@ -48,7 +56,10 @@ class _Pipe(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         """See RawIOBase."""
-        self._pieces.append(bytes(data))
+        if self.to is not None:
+            self.to.write(data)
+        else:
+            self._pieces.append(bytes(data))
         return len(data)
 
     def taken(self) -> Iterator[bytes]:
