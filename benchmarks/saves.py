@@ -1,8 +1,9 @@
-"""How many annotations a process of the API saves, beside the leanest that writes the same rows.
+"""How many annotations the API saves, beside the leanest that writes the same rows.
 
 Two kinds of saves: `POST …/annotations` adds one object; `PUT …/annotations` with `If-Match` replaces a
-document of four, each with another outline. 1, 4 and 8 clients, each on images of its own, over HTTP to one
-process of gunicorn; PostgreSQL in a cluster of its own with fsync on: every save is one durable commit.
+document of four, each with another outline. 1, 4 and 8 clients, each on images of its own, over HTTP to two
+processes of gunicorn, as the API is run; PostgreSQL in a cluster of its own with fsync on: every save is one
+durable commit.
 
 In turn with it the same body goes to two hand-written Flask routes over psycopg2 (see support/raw_saves.py):
 
@@ -10,8 +11,8 @@ In turn with it the same body goes to two hand-written Flask routes over psycopg
   triggers states, labels and counts. That is the baseline.
 - *bare* inserts the revision and its objects, and nothing else.
 
-Usage: python benchmarks/saves.py [--clients 1,4,8] [--seconds 3] [--rounds 3] [--keep DIRECTORY] [--json]
-       [--plot FILE]
+Usage: python benchmarks/saves.py [--clients 1,4,8] [--seconds 3] [--rounds 3] [--processes 2]
+       [--keep DIRECTORY] [--json] [--plot FILE]
 """
 
 import sys
@@ -92,8 +93,9 @@ def main() -> None:
         url = stack.enter_context(servers.database(directory, "saves"))
         about = seeded(directory, url, SAMPLES, console)
         images = _Images(url, about)
-        api = stack.enter_context(servers.api(directory, url, THREADS))
-        raw = stack.enter_context(servers.baseline("benchmarks.support.raw_saves:app", url, THREADS))
+        api = stack.enter_context(servers.api(directory, url, THREADS, options.processes))
+        application = "benchmarks.support.raw_saves:app"
+        raw = stack.enter_context(servers.baseline(application, url, THREADS, options.processes))
         token = labeler_token(url, about)
         people = {
             "ours": _Side(api, lambda kind: _Ours(kind, api, images, token)),
@@ -304,7 +306,7 @@ def _report(results: list[Result], options: argparse.Namespace) -> None:
     if options.plot:
         plots.bars(
             options.plot,
-            "Saves a second, by one process",
+            f"Saves a second, by {options.processes} processes",
             {
                 f"{one.kind}, {one.clients} {'client' if one.clients == 1 else 'clients'}": (
                     one.ours.per_second,
@@ -320,7 +322,7 @@ def _report(results: list[Result], options: argparse.Namespace) -> None:
         rows = [{**asdict(one), **{name: getattr(one, name) for name in shares}} for one in results]
         print(json.dumps(rows, indent=2))
         return
-    table = Table(title="Saves by one process; milliseconds over HTTP")
+    table = Table(title=f"Saves by {options.processes} processes; milliseconds over HTTP")
     measured = ("a second", "p50", "p95", "CPU")
     for column in ("", "clients", *measured, "same rows", *measured[1:], "share", "bare", "share of bare"):
         table.add_column(column, justify="right" if column else "left")
@@ -341,6 +343,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--clients", type=numbers, default=[1, 4, 8], help="people at once, e.g. 1,4,8")
     parser.add_argument("--seconds", type=float, default=3.0, help="of each side in each round")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--processes", type=int, default=2, help="of each server")
     parser.add_argument("--keep", type=Path, help="where the dataset lies, for this run and the next")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--plot", type=Path, help="where the picture goes, e.g. saves.svg")

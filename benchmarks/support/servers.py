@@ -16,7 +16,7 @@ from fourpoint_standalone.postgres import PostgresServer
 
 ROOT = Path(__file__).resolve().parents[2]
 POSTGRES = {"max_wal_size": "8GB", "shared_buffers": "1GB"}
-_GUNICORN = ("--worker-class=gthread", "--workers=1", "--keep-alive=60", "--no-control-socket")
+_GUNICORN = ("--worker-class=gthread", "--keep-alive=60", "--no-control-socket")
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ def psycopg2_address(url: str) -> str:
 
 
 @contextmanager
-def api(directory: Path, database_url: str, threads: int = 4) -> Iterator[Server]:
-    """One process of the API, without Redis: nothing measured with it needs one."""
+def api(directory: Path, database_url: str, threads: int = 4, workers: int = 1) -> Iterator[Server]:
+    """The API in so many processes, without Redis: nothing measured with it needs one."""
     port = processes.free_port("127.0.0.1")
     environment = {
         "FOURPOINT_DATABASE_URL": database_url,
@@ -62,7 +62,7 @@ def api(directory: Path, database_url: str, threads: int = 4) -> Iterator[Server
         "FOURPOINT_STORAGE_URL": (directory / "objects").as_uri(),
         "FOURPOINT_SECRET_KEY": "a secret of the benchmark",
         "FOURPOINT_BIND": f"127.0.0.1:{port}",
-        "FOURPOINT_API_WORKERS": "1",
+        "FOURPOINT_API_WORKERS": str(workers),
         "FOURPOINT_API_THREADS": str(threads),
     }
     arguments = ["fourpoint_api.wsgi:app", "--config=python:fourpoint_api.gunicorn_conf"]
@@ -71,10 +71,16 @@ def api(directory: Path, database_url: str, threads: int = 4) -> Iterator[Server
 
 
 @contextmanager
-def baseline(application: str, database_url: str, threads: int = 4) -> Iterator[Server]:
-    """One process of a Flask application, e.g. `benchmarks.support.raw_lists:app`."""
+def baseline(application: str, database_url: str, threads: int = 4, workers: int = 1) -> Iterator[Server]:
+    """A Flask application in so many processes, e.g. `benchmarks.support.raw_lists:app`."""
     port = processes.free_port("127.0.0.1")
-    arguments = [application, f"--bind=127.0.0.1:{port}", f"--threads={threads}", *_GUNICORN]
+    arguments = [
+        application,
+        f"--bind=127.0.0.1:{port}",
+        f"--threads={threads}",
+        f"--workers={workers}",
+        *_GUNICORN,
+    ]
     environment = {"RAW_DATABASE": psycopg2_address(database_url)}
     with _gunicorn(arguments, environment, port, "/none") as server:
         yield server

@@ -88,10 +88,12 @@ def label_named(
 def labels_named(session: Session, dataset_id: UUID, names: Iterable[str]) -> dict[str, UUID]:
     """The ids of labels by name, those that are new made in the order of `names`."""
     wanted = list(dict.fromkeys(names))
+    if not wanted:
+        return {}
     statement = select(Label.name, Label.id).where(
         Label.dataset_id == dataset_id, Label.name.in_(wanted), Label.deleted_at.is_(None)
     )
-    found = {row.name: row.id for row in session.execute(statement)} if wanted else {}
+    found = {row.name: row.id for row in session.execute(statement)}
     made = {name: label_named(session, dataset_id, name)[0].id for name in wanted if name not in found}
     return found | made
 
