@@ -13,6 +13,10 @@ def send(client: FlaskClient, body: bytes, content_type: str = "application/json
     return client.post("/v1/datasets", data=body, content_type=content_type)
 
 
+def limit(client: FlaskClient) -> int:
+    return client.application.config["MAX_CONTENT_LENGTH"]
+
+
 @pytest.fixture(autouse=True)
 def _nothing_is_stored(inventory: Inventory):
     before = inventory()
@@ -86,12 +90,12 @@ def test_another_media_type_is_refused_as_such(client: FlaskClient, content_type
 
 
 def test_a_body_over_the_limit_is_refused(client: FlaskClient) -> None:
-    answer = send(client, b'{"name": "' + b"x" * 4 * 2**20 + b'"}')
+    answer = send(client, b'{"name": "' + b"x" * limit(client) + b'"}')
     assert (answer.status_code, answer.json["code"]) == (413, "body_too_large")
 
 
 def test_a_body_that_hides_its_length_is_read_up_to_the_limit_only(client: FlaskClient) -> None:
-    endless = io.BytesIO(b'{"name": "' + b"x" * 2**23)
+    endless = io.BytesIO(b'{"name": "' + b"x" * 2 * limit(client))
     answer = client.post(
         "/v1/datasets",
         input_stream=endless,
@@ -99,7 +103,7 @@ def test_a_body_that_hides_its_length_is_read_up_to_the_limit_only(client: Flask
         environ_overrides={"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"},
     )
     assert answer.json["code"] == "body_too_large"
-    assert endless.tell() == 4 * 2**20
+    assert endless.tell() == limit(client)
 
 
 @pytest.mark.parametrize("value", [0, 1, "true", "no", None, [], 1.0])
