@@ -56,6 +56,19 @@ def test_a_document_is_saved_as_one_revision(client: FlaskClient, sample: Sample
     assert client.get(address(sample)).json == saved.json
 
 
+def test_the_answer_of_a_save_is_what_reading_answers_to_the_letter(
+    client: FlaskClient, sessions: Sessions, sample: Sample
+) -> None:
+    drawn = item(contour=None, contour_id=str(make_contour(sessions, sample).id))
+    marked = item(attributes={"fur": "long", "age": 3.0, "a": True, "\u00e9": 0.1})
+    saved = put(client, sample, {name: value for name, value in drawn.items() if value is not None}, marked)
+    assert client.get(address(sample)).data == saved.data
+    changed = put(client, sample, {"id": drawn["id"], "contour": SMALL}, {"id": marked["id"]})
+    assert client.get(address(sample)).data == changed.data
+    added = client.post(address(sample), json=item(attributes={"bb": 1, "a": 2}))
+    assert client.get(f"{address(sample)}/{added.json['id']}").data == added.data
+
+
 def test_what_is_not_listed_is_deleted(client: FlaskClient, sample: Sample) -> None:
     first, second = item(), item()
     put(client, sample, first, second)

@@ -186,7 +186,7 @@ def write(
 def _begun(
     number: int, save: Save, opening: Opening, labels: Mapping[UUID, Label], author: UUID, moment: datetime
 ) -> Annotation:
-    """The row that was written, of no session; see the statement."""
+    """The row that was written, of no session, as it will be read; see the statement."""
     content, origin = opening.content, opening.origin
     made = (author, moment) if origin is None else (origin.created_by, origin.created_at)
     edited: tuple[UUID | None, datetime | None] = (author, moment)
@@ -198,7 +198,7 @@ def _begun(
         sample_id=save.sample.id,
         annotation_id=content.id,
         valid_from=number,
-        **{name: getattr(content, name) for name in _CONTENT if name != "label_id"},
+        **{name: _as_stored(getattr(content, name)) for name in _CONTENT if name != "label_id"},
         label_id=labels[content.label_id].id,
         created_by=made[0],
         created_at=made[1],
@@ -240,6 +240,20 @@ def _provenance(opening: Opening, author: UUID) -> dict[str, Any]:
         return {**made, "edited_by": str(author)}
     edited_at = None if origin.edited_at is None else origin.edited_at.isoformat()
     return {**made, "edited_by": _text(origin.edited_by), "edited_at": edited_at}
+
+
+def _as_stored(value: Any) -> Any:
+    """With its names in PostgreSQL's order: a save answers to the letter what reading it will answer."""
+    if isinstance(value, dict):
+        return {name: _as_stored(value[name]) for name in sorted(value, key=_place_of_name)}
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return [_as_stored(item) for item in value]
+    return value
+
+
+def _place_of_name(name: str) -> tuple[int, bytes]:
+    text = name.encode()
+    return len(text), text
 
 
 def _text(value: UUID | None) -> str | None:
