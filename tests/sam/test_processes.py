@@ -27,7 +27,7 @@ from fourpoint_standalone.stack import INFERENCE, Stack, StackOptions, remove_da
 
 ROOT = Path(__file__).resolve().parents[2]
 POINTS = prompt_to_json(clicks_on(OBJECT))["points"]
-STAGE_SECONDS = 6.0
+STAGE_SECONDS = 10.0
 FINAL = {"succeeded", "failed", "cancelled"}
 
 

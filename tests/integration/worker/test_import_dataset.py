@@ -128,6 +128,11 @@ def test_what_is_exported_imported_and_exported_again_is_the_same(
     assert after == before
 
 
+def trash(scene: Scene, sample: Sample) -> None:
+    with unit_of_work(scene.sessions) as session:
+        session.execute(update(Sample).where(Sample.id == sample.id).values(trashed_at=func.now()))
+
+
 def test_where_none_are_to_be_added_images_are_known_by_their_bytes(scene: Scene) -> None:
     scene.sample(png(), name="known.png")
     archive = zipped({"instances.json": coco({}), "images/a.png": png()})
@@ -159,6 +164,25 @@ def test_an_image_that_was_numbered_is_known_again(scene: Scene) -> None:
     for _ in range(2):
         bring(scene, upload_id=upload(scene, archive))
     assert objects(scene) == {"a-2.png": ["cup"], "a.png": []}
+
+
+def test_an_image_that_was_numbered_is_known_again_though_the_first_lies_in_the_trash(scene: Scene) -> None:
+    first = scene.sample(png((1, 1, 1)), name="a.png")
+    trash(scene, first)
+    archive = zipped({"i.json": coco({}), "images/a.png": png()})
+    for _ in range(2):
+        bring(scene, upload_id=upload(scene, archive))
+    assert objects(scene) == {"a-2.png": ["cup"], "a.png": []}
+
+
+def test_an_image_of_the_datasets_own_folder_that_lies_in_the_trash_costs_only_itself(scene: Scene) -> None:
+    data = coco({}, {"image_id": 2}, images=("a.png", "b.png"))
+    files = {"annotations/instances_default.json": data, "images/a.png": png(), "images/b.png": png((1, 1, 1))}
+    place(scene, files, scene.input_path)
+    trash(scene, scene.sample(png(), name="images/a.png"))
+    job = bring(scene, path=scene.input_path)
+    assert objects(scene) == {"images/a.png": [], "images/b.png": ["cup"]}
+    assert [line.code for line in lines(scene, job)] == ["image_set_aside"]
 
 
 def test_an_image_that_was_synchronised_and_never_read_is_known_by_its_name_and_bytes(scene: Scene) -> None:

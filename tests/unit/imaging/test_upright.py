@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from PIL import Image, ImageChops, ImageFile, PngImagePlugin
-from tests.factories import image_bytes, picture, png_chunk, sideways_jpeg
+from tests.factories import DAMAGED_PALETTES, image_bytes, picture, png_chunk, sideways_jpeg
 
 from fourpoint_core.errors import DamagedImageError
 from fourpoint_core.imaging import strips
@@ -183,6 +183,11 @@ def test_a_thumbnail_carries_no_metadata_of_its_image() -> None:
 def test_an_image_is_decoded_at_the_size_that_is_asked_for(kind: str) -> None:
     data = image_bytes(kind, picture(size=(801, 403)))
     assert decode_scaled(data, 100).size == (100, 50)
+
+
+def test_a_palette_that_lacks_colours_is_told_when_an_image_is_scaled() -> None:
+    with pytest.raises(DamagedImageError):
+        decode_scaled(DAMAGED_PALETTES["more transparency than colours"], 100)
 
 
 def test_a_photo_on_its_side_is_scaled_upright() -> None:

@@ -7,7 +7,7 @@ from PIL import Image
 
 from fourpoint_core.imaging.inspect import open_image
 from fourpoint_core.imaging.strips import Box, strips
-from fourpoint_core.imaging.upright import decode, to_rgb8
+from fourpoint_core.imaging.upright import damaged_when_stored, decode, to_rgb8
 
 # An image that is averaged over whole pixels down to three times what is wanted looks as if it had not been.
 _GAP = 3
@@ -28,7 +28,11 @@ def decode_scaled(data: bytes, longest_side: int) -> Image.Image:
     width, height = size_scaled(*image.size, longest_side)
     image.draft(None, (min(width, image.width), min(height, image.height)))
     shallow, turn = decode(image, data)
-    small = shrunk(shallow.size, lambda box: to_rgb8(shallow.crop(box)), (width, height))
+    try:
+        small = shrunk(shallow.size, lambda box: to_rgb8(shallow.crop(box)), (width, height))
+    except Exception as error:
+        # Colours are looked up only here, and a palette may lack them.
+        raise damaged_when_stored() from error
     return small if turn is None else small.transpose(turn)
 
 

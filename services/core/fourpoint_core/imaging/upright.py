@@ -71,7 +71,12 @@ def decode(image: Image.Image, data: bytes) -> tuple[Image.Image, Image.Transpos
         return shallow, _UPRIGHT.get(orientation(image))
     except Exception as error:
         # Pillow's decoders raise what they like: OSError, ValueError, SyntaxError, struct.error and others.
-        raise _damaged() from error
+        raise damaged_when_stored() from error
+
+
+def damaged_when_stored() -> DamagedImageError:
+    """That an image which is kept already cannot be decoded."""
+    return DamagedImageError("The stored image cannot be decoded; upload it again.")
 
 
 def _upright(image: Image.Image, data: bytes) -> Image.Image:
@@ -79,9 +84,5 @@ def _upright(image: Image.Image, data: bytes) -> Image.Image:
     try:
         rgb = to_rgb8(shallow)
     except Exception as error:
-        raise _damaged() from error
+        raise damaged_when_stored() from error
     return rgb if turn is None else rgb.transpose(turn)
-
-
-def _damaged() -> DamagedImageError:
-    return DamagedImageError("The stored image cannot be decoded; upload it again.")

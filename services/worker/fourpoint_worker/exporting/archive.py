@@ -20,7 +20,8 @@ _STORED = (".jpg", ".jpeg", ".png", ".bmp")
 def zipped(files: Iterable[File]) -> Iterator[bytes]:
     """The archive of the files, in their order."""
     out = _Pipe()
-    with zipfile.ZipFile(cast(Any, out), "w", allowZip64=True) as archive, TemporaryFile() as scratch:
+    # In this order: an archive that is broken off still reads the scratch file when it is closed.
+    with TemporaryFile() as scratch, zipfile.ZipFile(cast(Any, out), "w", allowZip64=True) as archive:
         _keep_directory_on_disk(archive, scratch)
         for file in files:
             info = zipfile.ZipInfo(file.path, _EPOCH)

@@ -11,7 +11,7 @@ from fourpoint_core.imaging.inspect import ImageFacts, inspect_image
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.storage.port import validate_key
 from fourpoint_core.store.models import Dataset, Sample
-from fourpoint_core.store.queries import imports
+from fourpoint_core.store.queries import imports, samples
 from fourpoint_core.store.session import Sessions, preparation, reading
 from fourpoint_worker.formats.values import FormatError, ImportedImage
 from fourpoint_worker.importing.matching import numbered, read_bounded
@@ -58,7 +58,7 @@ class ImageStorage:
         own_key = self._tree.key_of(path)
         in_place = own_key is not None and own_key.startswith(self._dataset.input_path)
         wanted = own_key if in_place else self._wanted_key(taken.image.name or path)
-        taken.sample = self._same_under(wanted, digest, len(data), current)
+        taken.sample = self._same_under(wanted, digest, len(data), current, numbers=not in_place)
         if taken.sample is not None:
             return
         taken.twin = self._of_digest(digest) or current.digests.get(digest)
@@ -71,6 +71,12 @@ class ImageStorage:
                 )
             taken.sample = taken.twin
             return
+        if in_place and self._is_known(wanted):
+            raise FormatError(
+                "image_set_aside",
+                "The image lies in the trash, or was missing: restore it, or synchronise, and import again.",
+                taken.image.line,
+            )
         try:
             facts = inspect_image(data, self._max_pixels)
         except FourpointError as error:
@@ -86,15 +92,23 @@ class ImageStorage:
         with reading(self._sessions) as session:
             return imports.samples_of_digest(session, self._dataset.id, [digest]).get(digest)
 
-    def _same_under(self, wanted: str, digest: str, size: int, current: Slice) -> Sample | None:
-        """The sample with these bytes under a key, or under one that was numbered because others had it."""
+    def _same_under(
+        self, wanted: str, digest: str, size: int, current: Slice, *, numbers: bool
+    ) -> Sample | None:
+        """The sample with these bytes under a key, or under one that was numbered because others had it.
+
+        numbers: whether the image would be numbered where others have its key.
+        """
         for key in numbered(wanted):
             sample = current.rows.get(key)
             if sample is None:
                 with reading(self._sessions) as session:
                     sample = imports.sample_at(session, self._dataset.id, key)
             if sample is None:
-                return None
+                # A key may be taken by what is no sample here now; behind it the image was numbered.
+                if not numbers or not self._is_taken(key):
+                    return None
+                continue
             known = sample.known_sha256
             if known is None and sample.size_bytes == size:
                 # It was synchronised by its header, and nobody has read it since.
@@ -103,6 +117,16 @@ class ImageStorage:
             if known == digest:
                 return sample
         return None
+
+    def _is_known(self, key: str) -> bool:
+        with reading(self._sessions) as session:
+            return imports.is_known(session, self._dataset.id, key)
+
+    def _is_taken(self, key: str) -> bool:
+        with reading(self._sessions) as session:
+            if samples.is_referred(session, key):
+                return True
+        return self._store.exists(key)
 
     def _wanted_key(self, name: str) -> str:
         """Where an image of this name belongs. Raises FormatError."""

@@ -38,6 +38,12 @@ def sample_at(session: Session, dataset_id: UUID, key: str) -> Sample | None:
     )
 
 
+def is_known(session: Session, dataset_id: UUID, key: str) -> bool:
+    """Whether a sample of the dataset has the key, wherever it is: in the trash, set aside or missing, too."""
+    where = (Sample.dataset_id == dataset_id, Sample.object_key == key)
+    return session.scalar(select(Sample.id).where(*where)) is not None
+
+
 def sample_named(session: Session, dataset: Dataset, names: Sequence[str]) -> Sample | None:
     """The sample that paths, addresses or bare names mean: by its key, else by its name where only one has it.
 
