@@ -27,7 +27,8 @@ RUN /opt/fourpoint/bin/python -m pip install --no-cache-dir --no-deps . \
 
 FROM ${PYTHON_IMAGE} AS run
 RUN groupadd --system --gid 10001 fourpoint \
-    && useradd --system --uid 10001 --gid fourpoint --home-dir /nonexistent --shell /usr/sbin/nologin fourpoint
+    && useradd --system --uid 10001 --gid fourpoint --home-dir /nonexistent --shell /usr/sbin/nologin fourpoint \
+    && install --directory --owner 10001 --group 10001 /models
 ENV PATH=/opt/fourpoint/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
@@ -38,7 +39,9 @@ CMD ["python", "-m", "fourpoint_worker.inference_app"]
 
 FROM run AS gpu
 COPY --from=build-gpu /opt/fourpoint /opt/fourpoint
-ENV FOURPOINT_ENGINE=sam
+# Checkpoints that are fetched stay there; the rest of the file system is read-only.
+ENV FOURPOINT_ENGINE=sam FOURPOINT_MODELS_DIRECTORY=/models
+VOLUME /models
 
 FROM run AS cpu
 COPY --from=build-cpu /opt/fourpoint /opt/fourpoint

@@ -37,6 +37,13 @@ def since(client: FlaskClient, before: list[dict[str, Any]]) -> list[dict[str, A
     return [entry for entry in reversed(entries(client)) if entry["id"] not in known]
 
 
+@pytest.mark.parametrize("path", ["/v1/audit", "/v1/audit/export"])
+@pytest.mark.parametrize("name", ["action", "kind", "resource_id"])
+def test_what_no_entry_can_hold_is_refused(client: FlaskClient, path: str, name: str) -> None:
+    answer = client.get(path, query_string={name: "\0"})
+    assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (422, f"?{name}")
+
+
 def test_an_entry_says_who_did_what_to_what_from_where_and_in_which_request(
     client: FlaskClient, dataset: Dataset, person: PersonMaker
 ) -> None:

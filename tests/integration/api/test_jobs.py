@@ -10,7 +10,7 @@ from redis import Redis
 from tests.factories import make_dataset, make_job, make_sample
 from tests.fakes import FakeWorker
 
-from fourpoint_core.errors import NoOutlineError
+from fourpoint_core.errors import DatabaseUnavailableError, NoOutlineError
 from fourpoint_core.store.models import Dataset, Job, Sample
 from fourpoint_core.store.session import Sessions
 
@@ -157,6 +157,18 @@ def test_who_finds_all_seats_taken_is_told_of_the_job_at_once(
     answer = crowded_client.post(path, json=body, headers={"Prefer": "wait=20"})
     assert (answer.status_code, answer.json["state"]) == (202, "queued")
     assert "Preference-Applied" not in answer.headers
+
+
+def test_a_job_that_was_started_is_named_though_the_database_goes_away_while_it_is_waited_for(
+    client: FlaskClient, dataset: Dataset, sample: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> None:
+        raise DatabaseUnavailableError("away")
+
+    monkeypatch.setattr("fourpoint_api.resources.jobs.holding.wait_until_final", gone)
+    path = f"/v1/datasets/{dataset.id}/versions"
+    answer = client.post(path, json={"name": "V001"}, headers={"Prefer": "wait=20"})
+    assert (answer.status_code, answer.json["state"]) == (202, "queued")
 
 
 def test_a_preference_that_is_none_starts_nothing(

@@ -14,7 +14,7 @@ import pytest
 
 from fourpoint_api.settings import ApiSettings
 
-DRAIN_SECONDS = 3
+DRAIN_SECONDS = 8
 
 
 @pytest.fixture
@@ -50,8 +50,8 @@ def process(api_settings: ApiSettings, port: int, tmp_path: Path) -> Iterator[su
 def status(port: int, path: str) -> int:
     """The status of an answer; 0 where nobody listens."""
     try:
-        return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=10).status_code
-    except httpx.ConnectError:
+        return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=60).status_code
+    except httpx.TransportError:
         return 0
 
 

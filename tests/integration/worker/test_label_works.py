@@ -21,7 +21,7 @@ from fourpoint_core.jobs.contracts import (
     SaveMode,
 )
 from fourpoint_core.store.models import Job, Label, Revision, Sample
-from fourpoint_core.store.queries import annotations, labels, relabeling, samples
+from fourpoint_core.store.queries import annotations, labels, relabeling, revision_rows, samples
 from fourpoint_core.store.session import unit_of_work
 from fourpoint_worker.tasks import delete_label, merge_label
 from fourpoint_worker.tasks.delete_label import DeleteLabelWork
@@ -77,7 +77,11 @@ def delete(scene: Scene, gone: Label, policy: DeletionPolicy, store: Any = None)
     return scene.run(job_id, DeleteLabelWork(scene.sessions, store or scene.store))
 
 
-def test_a_merge_gives_every_object_to_the_other_label(scene: Scene) -> None:
+@pytest.mark.parametrize("vertices_at_once", [1, revision_rows.VERTICES_AT_ONCE])
+def test_a_merge_gives_every_object_to_the_other_label(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, vertices_at_once: int
+) -> None:
+    monkeypatch.setattr(revision_rows, "VERTICES_AT_ONCE", vertices_at_once)
     made = [annotated(scene, number, "kat", "dog", "kat") for number in range(5)]
     job = merge(scene, label(scene, "kat"), label(scene, "cat"))
     assert job.state == JobState.SUCCEEDED

@@ -67,9 +67,7 @@ class Transactions:
         try:
             samples.add_samples(session, rows.values())
         except IntegrityError as error:
-            raise StorageUnavailableError(
-                "Somebody added the same image meanwhile; trying again."
-            ) from error
+            raise StorageUnavailableError("Somebody added the same image meanwhile; trying again.") from error
         ids = {taken.sample_id for taken in current.images}
         return imports.hold_samples(session, self._dataset.id, ids)
 

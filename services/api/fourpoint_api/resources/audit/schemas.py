@@ -1,9 +1,13 @@
 """Bodies of the audit log."""
 
+from collections.abc import Callable
+from typing import Any
+
 import marshmallow as ma
 
 from fourpoint_api.web.fields import Moment
 from fourpoint_api.web.schemas import Schema, UncountedPageQuerySchema, page_schema
+from fourpoint_api.web.texts import storable
 from fourpoint_core.actors import Via
 from fourpoint_core.auditing import Format
 
@@ -11,8 +15,8 @@ _ACTION = "The kind of resource, a dot and what happened to it: `dataset.deleted
 
 
 def _text(description: str) -> ma.fields.String:
-    length = ma.validate.Length(max=256)
-    return ma.fields.String(load_default=None, validate=length, metadata={"description": description})
+    rules: list[Callable[[str], Any]] = [ma.validate.Length(max=256), storable]
+    return ma.fields.String(load_default=None, validate=rules, metadata={"description": description})
 
 
 class AuditEntrySchema(Schema):

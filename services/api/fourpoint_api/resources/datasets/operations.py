@@ -152,7 +152,3 @@ def delete(
         )
     dispatcher.dispatch([jobs.Message.about(job)])
     return job
-
-
-def _cleaned(path: str | None, pointer: str, store: ObjectStore) -> str | None:
-    return None if path is None else clean_path(path, pointer, store.bucket)

@@ -13,6 +13,7 @@ from fourpoint_api.web.preferences import preferred_wait, waited
 from fourpoint_api.web.problems import TooBusyError
 from fourpoint_api.web.waiting import wait_until_final
 from fourpoint_core.domain.jobs import JobState
+from fourpoint_core.errors import DatabaseUnavailableError
 from fourpoint_core.store.models import Job
 
 
@@ -30,11 +31,12 @@ def hold(job: Job) -> Job:
 def started(job: Job) -> Response:
     """202: the job that does the work, held where the client would wait for its end.
 
-    Where too many wait already the answer comes at once: the job is queued, and can be asked for.
+    Where too many wait already, or the database goes away meanwhile, the answer comes at once: the job is
+    queued, and can be asked for.
     """
     try:
         return accepted(hold(job))
-    except TooBusyError:
+    except (TooBusyError, DatabaseUnavailableError):
         return accepted(job)
 
 

@@ -4,7 +4,7 @@ All of them are one statement: a save is what people wait for, and its time goes
 is known without reading it again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +20,8 @@ from fourpoint_core.domain.history import FIELD_OF_COLUMN, Action
 from fourpoint_core.store.models import Annotation, Label, Sample
 from fourpoint_core.store.session import note_change
 
+# Of one statement.
+VERTICES_AT_ONCE = 1_000_000
 SHAPE = ("bounding_box", "area", "vertex_count")
 # Saves of jobs: who labeled the image stays who did, and what came from a file was labeled by nobody here.
 MECHANICAL = {Action.MERGE_LABEL, Action.DELETE_LABEL, Action.SYNC, Action.PRE_LABEL, Action.REJECT}
@@ -152,6 +154,30 @@ def write(
 
     labels: the label that each label of the objects leads to.
     """
+    written: dict[UUID, Written] = {}
+    for part in _parts(saves):
+        written |= _write(session, part, labels, action, author)
+    return written
+
+
+def _parts(saves: Sequence[Save]) -> Iterator[list[Save]]:
+    """What goes into one statement each: a jsonb holds a quarter of a gigabyte, and memory has its limits."""
+    part: list[Save] = []
+    vertices = 0
+    for save in saves:
+        own = sum(opening.content.vertex_count for opening in save.opened)
+        if part and vertices + own > VERTICES_AT_ONCE:
+            yield part
+            part, vertices = [], 0
+        part.append(save)
+        vertices += own
+    if part:
+        yield part
+
+
+def _write(
+    session: Session, saves: Sequence[Save], labels: Mapping[UUID, Label], action: Action, author: UUID
+) -> dict[UUID, Written]:
     closed = [row for save in saves for row in save.closed]
     values = {
         "saves": [_save(save) for save in saves],

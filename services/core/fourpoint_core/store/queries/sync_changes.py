@@ -1,6 +1,6 @@
 """What a synchronisation does to samples, some at a time. Rows are locked in one order, by id."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,6 @@ from fourpoint_core.ids import new_id
 from fourpoint_core.store.models import (
     KEPT,
     Annotation,
-    KnownObject,
     Revision,
     Sample,
     SyncItem,
@@ -119,17 +118,6 @@ def mark_missing(session: Session, ids: Collection[UUID]) -> set[UUID]:
             .execution_options(synchronize_session=False)
         )
     )
-
-
-def mark_returned(session: Session, ids: Collection[UUID]) -> None:
-    """Note that the files of samples are there again, as they were."""
-    if ids:
-        session.execute(
-            update(Sample)
-            .where(Sample.id.in_(ids), KEPT)
-            .values(missing_since=None)
-            .execution_options(synchronize_session=False)
-        )
 
 
 def rename(session: Session, sample: Sample, key: str, etag: str, modified_at: datetime | None) -> None:
@@ -260,14 +248,6 @@ def images_under(session: Session, dataset_id: UUID, keys: Collection[str]) -> d
         select(Sample).where(Sample.dataset_id == dataset_id, Sample.object_key.in_(keys), KEPT)
     )
     return {row.object_key: row for row in rows}
-
-
-def sidecars_of(session: Session, ids: Collection[UUID]) -> Mapping[UUID, str]:
-    """The key of the sidecar that each sample's labels came from, if any."""
-    rows = session.execute(
-        select(KnownObject.sample_id, KnownObject.object_key).where(KnownObject.sample_id.in_(ids))
-    )
-    return {sample_id: key for sample_id, key in rows if sample_id is not None}
 
 
 def _change(session: Session, sample_id: UUID, **values: Any) -> None:

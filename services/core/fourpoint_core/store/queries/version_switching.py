@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from fourpoint_core.domain.history import Action
 from fourpoint_core.errors import LabelDeletedError
+from fourpoint_core.store import authorship
 from fourpoint_core.store.models import Version
 
 _CONTENT = "CASE WHEN sample.copied_in = sample.revision THEN sample.copied_revision ELSE sample.revision END"
@@ -248,6 +249,7 @@ def change(session: Session, switch: Switch, sample_ids: Sequence[UUID]) -> dict
 
 def change_labels(session: Session, switch: Switch) -> None:
     """Call and colour the labels as the version does, and take out of use those that it does not have."""
+    authorship.declare(session)
     session.execute(_LOCK_LABELS, {"dataset_id": switch.dataset_id})
     # All that change are out of use first: names and shortcuts may go round among them.
     values = {"dataset_id": switch.dataset_id, "version_id": switch.wanted.id}
@@ -257,6 +259,7 @@ def change_labels(session: Session, switch: Switch) -> None:
 
 def keep_labels(session: Session, switch: Switch) -> int:
     """Bring back labels that the version does not have and that saves of meanwhile need; how many."""
+    authorship.declare(session)
     session.execute(_LOCK_LABELS, {"dataset_id": switch.dataset_id})
     values = {"dataset_id": switch.dataset_id, "base_id": switch.base.id}
     kept = session.execute(_KEPT_LABELS, values).all()

@@ -26,16 +26,30 @@ BEGIN
 END $do$
 """
 
-# The names of uploads are composed already: only the others are written anew.
+# The names of uploads are composed already: only the others are written anew, with those that versions pinned.
 _REFOLD = """
-UPDATE sample_paths SET folded_name = fold_name(samples.name),
-    grams = name_grams(samples.dataset_id, fold_name(samples.name))
-FROM samples WHERE samples.id = sample_paths.sample_id AND samples.name IS NOT NFC NORMALIZED
+UPDATE sample_paths path SET folded_name = fold_name(sample.name), grams = (
+    SELECT array_agg(DISTINCT gram) FROM (
+        SELECT unnest(name_grams(sample.dataset_id, fold_name(sample.name))) AS gram
+        UNION
+        SELECT unnest(name_grams(pin.dataset_id, fold_name(pin.name)))
+        FROM version_samples pin WHERE pin.sample_id = sample.id
+    ) grams
+)
+FROM samples sample
+WHERE sample.id = path.sample_id AND (
+    sample.name IS NOT NFC NORMALIZED
+    OR EXISTS (
+        SELECT FROM version_samples pin WHERE pin.sample_id = sample.id AND pin.name IS NOT NFC NORMALIZED
+    )
+)
 """
 
 
 def upgrade() -> None:
-    op.execute(_FOLD_NAME.format(folding="normalize(lower(name COLLATE %s), NFC)"))
+    # The function first, committed, and then what was there before it: writers go on meanwhile.
+    with op.get_context().autocommit_block():
+        op.execute(_FOLD_NAME.format(folding="normalize(lower(name COLLATE %s), NFC)"))
     op.execute(_REFOLD)
 
 
