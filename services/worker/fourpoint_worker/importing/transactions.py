@@ -3,12 +3,10 @@
 from collections import Counter
 from uuid import UUID, uuid5
 
-from sqlalchemy.exc import IntegrityError
-
 from fourpoint_core.domain.transfers import ImportOrder
 from fourpoint_core.errors import InvalidInputError, StorageUnavailableError
 from fourpoint_core.store.models import Dataset, Sample
-from fourpoint_core.store.queries import datasets, imports, jobs, leases, samples
+from fourpoint_core.store.queries import datasets, imports, jobs, leases
 from fourpoint_core.store.queries.imports import WantedLabel
 from fourpoint_core.store.session import Session, Sessions, unit_of_work
 from fourpoint_worker.formats.values import Note, Refusal
@@ -64,10 +62,7 @@ class Transactions:
             return {**known, **rows}
         if current.promised and not imports.redeem(session, self._job_id, current.promised):
             raise StorageUnavailableError("Storing the images took too long and was undone; trying again.")
-        try:
-            samples.add_samples(session, rows.values())
-        except IntegrityError as error:
-            raise StorageUnavailableError("Somebody added the same image meanwhile; trying again.") from error
+        imports.add_samples(session, rows.values())
         ids = {taken.sample_id for taken in current.images}
         return imports.hold_samples(session, self._dataset.id, ids)
 

@@ -7,10 +7,11 @@ from uuid import UUID
 
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from fourpoint_core.domain.labels import colour_for
-from fourpoint_core.errors import NotFoundError
+from fourpoint_core.errors import NotFoundError, StorageUnavailableError
 from fourpoint_core.ids import new_id
 from fourpoint_core.jobs.contracts import IMPORT_DATASET
 from fourpoint_core.store.models import (
@@ -42,6 +43,14 @@ def is_known(session: Session, dataset_id: UUID, key: str) -> bool:
     """Whether a sample of the dataset has the key, wherever it is: in the trash, set aside or missing, too."""
     where = (Sample.dataset_id == dataset_id, Sample.object_key == key)
     return session.scalar(select(Sample.id).where(*where)) is not None
+
+
+def add_samples(session: Session, rows: Iterable[Sample]) -> None:
+    """Store new samples. Raises StorageUnavailableError where somebody else has added one of them meanwhile."""
+    try:
+        samples.add_samples(session, rows)
+    except IntegrityError as error:
+        raise StorageUnavailableError("Somebody added the same image meanwhile; try again.") from error
 
 
 def sample_named(session: Session, dataset: Dataset, names: Sequence[str]) -> Sample | None:
