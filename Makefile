@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JUDGES := 'pycocotools>=2.0.11,<3' 'datumaro>=1.13.12,<2' 'supervision>=0.31.2,<1' 'label-studio-converter>=0.0.59,<1'
 
-.PHONY: setup demo clean-data test test-training test-sam test-formats test-faults test-clients test-schemathesis test-schemathesis-long
+.PHONY: setup demo clean-data test test-bucket test-training test-sam test-formats test-faults test-clients test-schemathesis test-schemathesis-long
 .PHONY: test-deploy test-k8s audit clients lint types contracts openapi env-example lock lock-formats lock-training clean
 
 setup: $(STAMP)
@@ -58,7 +58,11 @@ clean-data: setup
 	@$(BIN)/fourpoint clean-data
 
 test: setup .venv-swift/.installed
-	@$(BIN)/python -m pytest -n auto --dist loadgroup -q -m "not faults and not clients and not judges"
+	@$(BIN)/python -m pytest -n auto --dist loadgroup -q -m "not bucket and not faults and not clients and not judges"
+
+# Imports, exports and sidecars once more, on a real S3 server, and what they do where it fails.
+test-bucket: setup .venv-swift/.installed
+	@$(BIN)/python -m pytest -n auto -q -m bucket tests/integration/worker
 
 # Where the model of the engine `compact` is trained: torch, in an environment of its own.
 .venv-training/.installed: requirements-training.lock pyproject.toml

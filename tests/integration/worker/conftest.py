@@ -21,7 +21,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     module = metafunc.module.__name__.rpartition(".")[2]
     own = inspect.signature(metafunc.function).parameters
     if module in ON_BOTH_STORES and "object_store" in metafunc.fixturenames and "core_settings" not in own:
-        metafunc.parametrize("object_store", ["directory", "s3"], indirect=True)
+        s3 = pytest.param("s3", marks=pytest.mark.bucket)
+        metafunc.parametrize("object_store", ["directory", s3], indirect=True)
 
 
 @pytest.fixture

@@ -42,6 +42,7 @@ from fourpoint_worker.tasks.import_dataset import ImportDatasetWork
 from fourpoint_worker.tasks.publish_version import PublishVersionWork
 from fourpoint_worker.tasks.sync_dataset import SyncDatasetWork
 
+pytestmark = pytest.mark.bucket
 ADDRESS = "s3://bucket"
 # Which fault begins behind how many requests, how patient the client is, and what the try says of it.
 FAULTS: list[tuple[Fault, int, float, str]] = [
