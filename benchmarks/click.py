@@ -47,6 +47,7 @@ import numpy as np
 import skimage
 from benchmarks.support import click_steps
 from benchmarks.support.click_steps import Target
+from benchmarks.support.figures import numbers
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
@@ -109,7 +110,6 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    numbers: Callable[[str], list[int]] = lambda text: [int(part) for part in text.split(",")]  # noqa: E731
     parser.add_argument("--clients", type=numbers, default=[1, 4, 16], help="people at once, e.g. 1,4,16")
     parser.add_argument("--clicks", type=int, default=60, help="clicks measured per run, over all clients")
     parser.add_argument("--save", choices=["none", "document"], default="none")
@@ -129,7 +129,7 @@ def _steps(options: argparse.Namespace) -> None:
         settings: dict[str, str] = {}
         if options.engine == "sam":
             # Needs PyTorch, which is not there for the others.
-            from benchmarks.support.small_sam import small_sam  # noqa: PLC0415
+            from benchmarks.support.small_sam import small_sam  # noqa: PLC0415 - needs torch
 
             settings = small_sam(directory, options.checkpoint)
         photograph, points = "coffee.png", PHOTOGRAPHS["coffee.png"]

@@ -25,11 +25,11 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 import argparse
 import json
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 import torch
+from benchmarks.support.figures import names, numbers
 from benchmarks.support.repeated import Timings, in_turns, timed
 from benchmarks.support.sam_networks import Rivals, decoder_flops, encoder_flops, matrix_rate, warm_clicks
 from rich.console import Console
@@ -65,11 +65,12 @@ _KINDS = (torch.bfloat16, torch.float32)
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names: Callable[[str], list[str]] = lambda text: text.split(",")  # noqa: E731
-    numbers: Callable[[str], list[int]] = lambda text: [int(part) for part in text.split(",")]  # noqa: E731
     found = ["cuda"] if torch.cuda.is_available() else ["cpu"]
     parser.add_argument(
-        "--devices", type=names, default=found, help="cpu, cuda, cuda:1; default: the GPU, or cpu"
+        "--devices",
+        type=names,
+        default=found,
+        help="cpu, cuda, cuda:1; default: the GPU, or cpu",
     )
     parser.add_argument("--models", type=names, help="default: all on a GPU, vit_b on a CPU")
     parser.add_argument("--batches", type=numbers, default=[1, 4, 8], help="images, or prompts, in one call")

@@ -39,7 +39,7 @@ from uuid import uuid4
 
 import psycopg2
 from benchmarks.support import plots, servers
-from benchmarks.support.figures import percentiles
+from benchmarks.support.figures import numbers, percentiles
 from benchmarks.support.many_samples import Seeded, directory_for, labeler_token, seeded
 from benchmarks.support.servers import Server
 from rich.console import Console
@@ -339,7 +339,6 @@ def _report(results: list[Result], options: argparse.Namespace) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    numbers: Callable[[str], list[int]] = lambda text: [int(part) for part in text.split(",")]  # noqa: E731
     parser.add_argument("--clients", type=numbers, default=[1, 4, 8], help="people at once, e.g. 1,4,8")
     parser.add_argument("--seconds", type=float, default=3.0, help="of each side in each round")
     parser.add_argument("--rounds", type=int, default=3)

@@ -12,9 +12,9 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from fourpoint_api.clients import clients
 from fourpoint_api.resources.exports import operations, schemas
 from fourpoint_api.resources.filters.schemas import filter_of
-from fourpoint_api.resources.jobs.holding import started
+from fourpoint_api.resources.jobs.holding import started, started_before
 from fourpoint_api.resources.jobs.schemas import JobSchema
-from fourpoint_api.web import examples, idempotency, paging
+from fourpoint_api.web import examples, paging
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id, needs, public
 from fourpoint_api.web.documented import file_content, not_modified, problems, waits
@@ -97,9 +97,9 @@ class Exports(MethodView):
         The job's `result.export_id` leads to the export. What was exported already in the same way, and has
         not changed since, is not made again (`result.shared`).
         """
-        earlier = idempotency.earlier()
+        earlier = started_before()
         if earlier is not None:
-            return started(operations.asked_before(clients().sessions, earlier))
+            return started(earlier)
         job = operations.create(
             clients().sessions,
             clients().dispatcher,

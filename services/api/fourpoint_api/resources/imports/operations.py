@@ -48,12 +48,6 @@ def create(
     return job
 
 
-def asked_before(sessions: Sessions, result: dict[str, str]) -> Job:
-    """The job that a request started whose answer was lost. Raises NotFoundError."""
-    with reading(sessions) as session:
-        return jobs.get_job(session, UUID(result["job_id"]))
-
-
 def read(sessions: Sessions, dataset_id: UUID, job_id: UUID) -> Job:
     """An import. Raises NotFoundError."""
     with reading(sessions) as session:

@@ -7,10 +7,10 @@ from flask.views import MethodView
 
 from fourpoint_api.clients import clients
 from fourpoint_api.resources.imports import operations, schemas
-from fourpoint_api.resources.jobs.holding import started
+from fourpoint_api.resources.jobs.holding import started, started_before
 from fourpoint_api.resources.jobs.rendering import render as render_job
 from fourpoint_api.resources.jobs.schemas import JobPageSchema, JobSchema
-from fourpoint_api.web import examples, idempotency, paging
+from fourpoint_api.web import examples, paging
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id, needs
 from fourpoint_api.web.documented import problems, waits
@@ -80,9 +80,9 @@ class Imports(MethodView):
         An image's objects are taken whole or not at all; what was refused, and what was taken not just as it
         says, is listed by line. Importing the same again changes nothing.
         """
-        earlier = idempotency.earlier()
+        earlier = started_before()
         if earlier is not None:
-            return started(operations.asked_before(clients().sessions, earlier))
+            return started(earlier)
         order = ImportOrder(**{**body, "labels": tuple(sorted(body["labels"].items()))})
         job = operations.create(
             clients().sessions,

@@ -8,6 +8,7 @@ from flask import Response
 from fourpoint_api.clients import clients
 from fourpoint_api.resources.jobs import operations
 from fourpoint_api.resources.jobs.rendering import accepted
+from fourpoint_api.web import idempotency
 from fourpoint_api.web.hanging_up import client_has_hung_up
 from fourpoint_api.web.preferences import preferred_wait, waited
 from fourpoint_api.web.problems import TooBusyError
@@ -38,6 +39,12 @@ def started(job: Job) -> Response:
         return accepted(hold(job))
     except (TooBusyError, DatabaseUnavailableError):
         return accepted(job)
+
+
+def started_before() -> Job | None:
+    """The job that this request started when it was sent before; None: it was not. Raises NotFoundError."""
+    earlier = idempotency.earlier()
+    return None if earlier is None else operations.read(clients().sessions, UUID(earlier["job_id"]))
 
 
 def _wait(job_id: UUID, seconds: float) -> Job:

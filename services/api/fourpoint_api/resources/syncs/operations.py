@@ -48,12 +48,6 @@ def start(
     return job
 
 
-def started_before(sessions: Sessions, job_id: str) -> Job:
-    """What a request started whose answer was lost. Raises NotFoundError."""
-    with reading(sessions) as session:
-        return jobs.get_job(session, UUID(job_id))
-
-
 def status(sessions: Sessions, dataset_id: UUID) -> tuple[SyncRun, Job]:
     """The dataset's last synchronisation. Raises NotFoundError."""
     with reading(sessions) as session:

@@ -6,7 +6,7 @@ from uuid import UUID
 from flask.views import MethodView
 
 from fourpoint_api.clients import clients
-from fourpoint_api.resources.jobs.holding import started
+from fourpoint_api.resources.jobs.holding import started, started_before
 from fourpoint_api.resources.jobs.rendering import render as render_job
 from fourpoint_api.resources.jobs.schemas import JobSchema
 from fourpoint_api.resources.syncs import operations, schemas
@@ -62,9 +62,9 @@ class Sync(MethodView):
 
         One runs at a time; `job_id` in the refusal is the one that does.
         """
-        earlier = idempotency.earlier()
+        earlier = started_before()
         if earlier is not None:
-            return started(operations.started_before(clients().sessions, earlier["job_id"]))
+            return started(earlier)
         job = operations.start(
             clients().sessions,
             clients().dispatcher,

@@ -100,12 +100,6 @@ def publish(
     return job
 
 
-def done_before(sessions: Sessions, job_id: str) -> Job:
-    """The job that a request started whose answer was lost. Raises NotFoundError."""
-    with reading(sessions) as session:
-        return jobs.get_job(session, UUID(job_id))
-
-
 def listing(
     sessions: Sessions, dataset_id: UUID, *, deleted: bool, after: Keyset | None, limit: int
 ) -> Page[Known]:

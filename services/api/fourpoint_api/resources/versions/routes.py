@@ -8,10 +8,10 @@ from flask.views import MethodView
 
 from fourpoint_api.clients import clients
 from fourpoint_api.resources.filters.routes import LABEL_COUNT, render_label_count
-from fourpoint_api.resources.jobs.holding import started
+from fourpoint_api.resources.jobs.holding import started, started_before
 from fourpoint_api.resources.jobs.schemas import JobSchema
 from fourpoint_api.resources.versions import operations, rendering, schemas
-from fourpoint_api.web import etags, examples, idempotency, paging
+from fourpoint_api.web import etags, examples, paging
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id, needs
 from fourpoint_api.web.documented import not_modified, problems, waits
@@ -103,7 +103,7 @@ class Versions(MethodView):
         one. One publishes at a time. The job's `result` names the version and, with `write_output`, the job
         that then writes it as files of ModelArts below the dataset's output path.
         """
-        return started(_earlier() or self._publish(body, dataset_id))
+        return started(started_before() or self._publish(body, dataset_id))
 
     def _publish(self, body: dict[str, Any], dataset_id: UUID) -> Any:
         return operations.publish(
@@ -203,7 +203,7 @@ class CurrentVersion(MethodView):
         if query["dry_run"]:
             forecast = operations.foresee_switch(clients().sessions, dataset_id, version_id)
             return rendering.render_forecast(version_id, forecast), 200
-        job = _earlier() or operations.switch(
+        job = started_before() or operations.switch(
             clients().sessions, clients().dispatcher, dataset_id, version_id, _order()
         )
         return started(job)
@@ -259,12 +259,6 @@ def _compare(query: dict[str, Any], dataset_id: UUID, version_id: UUID | None) -
 
 def _order() -> operations.Order:
     return operations.Order(current_user_id(), request_id_var.get())
-
-
-def _earlier() -> Any:
-    """The job that this request started when it was sent before, and its answer was lost."""
-    earlier = idempotency.earlier()
-    return None if earlier is None else operations.done_before(clients().sessions, earlier["job_id"])
 
 
 def _if_matches(version: Any) -> None:
