@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from fourpoint_api.settings import ApiSettings
 from fourpoint_core.actors import Actor, Via, acting
-from fourpoint_core.domain.access import Scope, clean_user_name
+from fourpoint_core.domain.access import Scope, clean_user_name, require_scope_of
 from fourpoint_core.errors import FourpointError
 from fourpoint_core.store.models import ApiToken, User
 from fourpoint_core.store.queries import tokens, users
@@ -102,6 +102,7 @@ def create_token(database_url: str, user: str, name: str, scope: Scope, days: in
         raise StandaloneError(f"Tokens live for {longest} days at most, by {_LONGEST_LIFE}; give fewer --days.")
     with directory_of(database_url) as session:
         owner = _user_named(session, user)
+        require_scope_of(owner.name, scope, is_admin=owner.is_admin)
         return tokens.add_token(session, owner.id, name, scope, timedelta(days=days))
 
 

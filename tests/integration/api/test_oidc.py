@@ -122,7 +122,8 @@ def test_first_requests_at_once_make_one_user(me: Callable[[str], Any]) -> None:
         ({"preferred_username": None}, "00u1"),
         ({"preferred_username": "a\x00d\na"}, "ada"),
         ({"preferred_username": ["ada"]}, "00u1"),
-        ({"preferred_username": "x" * 500}, "x" * 80),
+        ({"preferred_username": "x" * 500}, "x" * 100),
+        ({"preferred_username": "A\u030a\u202eda"}, "\u00c5da"),
     ],
 )
 def test_a_person_is_called_as_the_provider_says(

@@ -66,6 +66,15 @@ def test_a_token_lives_no_longer_than_the_setting_says(fourpoint, monkeypatch):
     assert "FOURPOINT_MAX_TOKEN_DAYS" in fourpoint(*create, "1", status=1).output
 
 
+def test_a_token_for_admins_is_refused_for_whoever_is_none(fourpoint):
+    fourpoint("user", "add", "ada")
+    create = ("token", "create", "--user", "ada", "--scope", "admin")
+    assert "'ada' is no admin" in fourpoint(*create, status=1).output
+    assert fourpoint("token", "list", "--user", "ada").stdout == ""
+    fourpoint("user", "change", "ada", "--admin")
+    fourpoint(*create)
+
+
 def test_an_unknown_dataset_is_not_counted_again(fourpoint):
     assert "no dataset" in fourpoint("recount", "--dataset", str(uuid4()), status=1).output
 

@@ -17,6 +17,7 @@ from typing import Any
 import jwt
 
 from fourpoint_api.settings import ApiSettings
+from fourpoint_core.domain.access import user_name_from
 from fourpoint_core.errors import IdentityProviderUnavailableError, TokenInvalidError
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
@@ -155,7 +156,7 @@ def _reason(error: BaseException) -> str:
 def _name(claims: dict[str, Any]) -> str:
     for claim in _NAMES:
         value = claims.get(claim)
-        text = "".join(filter(str.isprintable, value)).strip() if isinstance(value, str) else ""
-        if text:
-            return text[:80]
+        name = user_name_from(value) if isinstance(value, str) else None
+        if name is not None:
+            return name
     return "unnamed"

@@ -102,6 +102,19 @@ def require(caller: Caller, access: Access, role: Role | None) -> None:
         )
 
 
+def require_scope_of(name: str, scope: Scope, *, is_admin: bool) -> None:
+    """Check that a token for this scope would open anything to its bearer. Raises InvalidInputError.
+
+    name, is_admin: the bearer's.
+    """
+    if scope is Scope.ADMIN and not is_admin:
+        raise InvalidInputError.at(
+            "/scope",
+            "scope_too_wide",
+            f"{name!r} is no admin; choose `manage` or less, or promote them.",
+        )
+
+
 def clean_user_name(name: str, pointer: str = "/name") -> str:
     """A person's name as it is stored: Unicode NFC, without spaces around it.
 
@@ -112,10 +125,29 @@ def clean_user_name(name: str, pointer: str = "/name") -> str:
         raise InvalidInputError.at(
             pointer, "length", f"Give the person a name of 1 to {MAX_NAME_LENGTH} characters."
         )
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in cleaned):
+    if any(map(_is_control_character, cleaned)):
         raise InvalidInputError.at(
             pointer,
             "control_character",
             "Remove control characters, such as tabs and line ends, from the name.",
         )
     return cleaned
+
+
+def user_name_from(text: str) -> str | None:
+    """A name that somebody else chose, made to pass `clean_user_name`; None where nothing of it is left.
+
+    What cannot be seen goes, too: marks that turn the direction of writing make one name look like another.
+    """
+    visible = "".join(filter(str.isprintable, unicodedata.normalize("NFC", text)))
+    return unicodedata.normalize("NFC", visible).strip()[:MAX_NAME_LENGTH].strip() or None
+
+
+def told_apart(name: str, user_id: UUID) -> str:
+    """A name that is somebody else's already, with an id behind it, and no longer than names may be."""
+    suffix = f" {user_id}"
+    return name[: MAX_NAME_LENGTH - len(suffix)].strip() + suffix
+
+
+def _is_control_character(character: str) -> bool:
+    return unicodedata.category(character) in {"Cc", "Cs"}

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from fourpoint_core.domain.access import Caller, Scope
+from fourpoint_core.domain.access import Caller, Scope, require_scope_of
 from fourpoint_core.errors import InsufficientScopeError, InvalidInputError, NotFoundError
 from fourpoint_core.store.models import ApiToken
 from fourpoint_core.store.queries import tokens, users
@@ -29,10 +29,7 @@ def create(
         )
     with unit_of_work(sessions) as session:
         user = users.get_user(session, _whose(caller, user_id))
-        if scope is Scope.ADMIN and not user.is_admin:
-            raise InvalidInputError.at(
-                "/scope", "scope_too_wide", f"{user.name!r} is no admin; choose `manage` or less."
-            )
+        require_scope_of(user.name, scope, is_admin=user.is_admin)
         lifetime = _within_own(caller, timedelta(days=days))
         return tokens.add_token(session, user.id, name, scope, lifetime)
 

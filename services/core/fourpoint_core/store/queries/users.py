@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from fourpoint_core.domain.access import told_apart
 from fourpoint_core.errors import LastAdminError, NameTakenError, NotFoundError
 from fourpoint_core.ids import LOCAL_USER_ID, new_id
 from fourpoint_core.store.models import User
@@ -54,7 +55,7 @@ def sign_up(session: Session, issuer: str, subject: str, name: str) -> User:
     name: what the provider says; with something behind it where somebody else has it.
     """
     user_id = new_id()
-    for wanted in (name, f"{name} {user_id}"):
+    for wanted in (name, told_apart(name, user_id)):
         values = {"id": user_id, "name": wanted, "oidc_issuer": issuer, "oidc_subject": subject}
         made: User | None = session.scalar(insert(User).values(values).on_conflict_do_nothing().returning(User))
         # Nothing was made: the name is somebody's, or this person's other request was quicker.
