@@ -156,8 +156,9 @@ def test_an_edit_of_no_vertex_is_pointed_at(change: Change) -> None:
 
 
 def test_edits_that_spoil_the_outline_say_where(change: Change) -> None:
-    answer = change(vertices=[{"action": "move", "index": 0, "to": [90, 40]}])
-    assert refusal(answer) == ("/vertices", "ring_crosses_itself")
+    good = {"action": "move", "index": 2, "to": [79, 69]}
+    answer = change(vertices=[good, {"action": "move", "index": 0, "to": [90, 40]}, good])
+    assert refusal(answer) == ("/vertices/1", "ring_crosses_itself")
     assert "/parts/0/outer/" in answer.json["detail"]
 
 
@@ -194,6 +195,22 @@ def test_reset_brings_back_the_outline_before_the_edit(change: Change) -> None:
     change(label="kitten")
     reset = change(reset="before_edit")
     assert (outer(reset), reset.json["label"]["name"]) == (SQUARE, "kitten")
+
+
+def test_a_second_reset_changes_nothing(change: Change, inventory: Inventory) -> None:
+    change(move={"dx": 3, "dy": 0})
+    change(move={"dx": 5, "dy": 0})
+    change(reset="before_edit")
+    before = inventory()
+    assert change(reset="before_edit").json["bbox"] == [23, 10, 83, 70]
+    assert inventory() == before
+
+
+def test_an_edit_after_a_reset_can_be_reset(change: Change) -> None:
+    change(move={"dx": 5, "dy": 0})
+    change(reset="before_edit")
+    change(move={"dx": 7, "dy": 0})
+    assert outer(change(reset="before_edit")) == SQUARE
 
 
 def test_reset_brings_back_what_was_inferred(change: Change) -> None:

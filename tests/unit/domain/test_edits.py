@@ -95,6 +95,12 @@ def test_a_ring_does_not_fall_below_three_vertices() -> None:
     assert "/parts/1/outer" in caught.value.detail
 
 
+def test_the_edit_that_spoils_the_outline_is_pointed_at() -> None:
+    todo = [VertexEdit(VertexAction.MOVE, 1, 0, 2, (75, 31 + number)) for number in range(7)]
+    todo[4] = VertexEdit(VertexAction.MOVE, 0, 1, 0, (10, 10))
+    assert refusal(lambda: with_edited_vertices(SHAPE, todo, WIDTH, HEIGHT)) == "/vertices/4"
+
+
 edits = st.builds(
     lambda action, part, ring, index, to: VertexEdit(
         action, part, ring, index, None if action is VertexAction.REMOVE else to
@@ -112,7 +118,7 @@ def test_any_edits_leave_a_valid_outline_or_are_refused_with_their_place(todo: l
     try:
         edited = with_edited_vertices(SHAPE, todo, WIDTH, HEIGHT)
     except InvalidInputError as error:
-        assert error.errors[0].pointer.startswith("/vertices")
+        assert error.errors[0].pointer.startswith("/vertices/")
         return
     validate_contour(edited, WIDTH, HEIGHT)
 

@@ -299,9 +299,22 @@ def provenance_of(contour: InferredContour) -> Provenance:
 
 
 def shape_before(session: Session, row: Annotation) -> dict[str, Any] | None:
-    """The outline that an object had before the one it has; None where it never had another."""
-    shape: dict[str, Any] | None = session.scalar(
-        select(Annotation.contour)
+    """The outline that an object had before the last change of it; None where it never had another.
+
+    One that is back where it was before that change stays: taking it back again would bring the change back.
+    """
+    changed = _shape_before(session, row)
+    if changed is None:
+        return None
+    earlier = _shape_before(session, changed)
+    is_back = earlier is not None and earlier.contour == row.contour
+    return row.contour if is_back else changed.contour
+
+
+def _shape_before(session: Session, row: Annotation) -> Annotation | None:
+    """The last row of the object that had another outline."""
+    return session.scalar(
+        select(Annotation)
         .where(
             Annotation.sample_id == row.sample_id,
             Annotation.annotation_id == row.annotation_id,
@@ -311,7 +324,6 @@ def shape_before(session: Session, row: Annotation) -> dict[str, Any] | None:
         .order_by(Annotation.valid_from.desc())
         .limit(1)
     )
-    return shape
 
 
 def _labeled(session: Session, *conditions: Any) -> Sequence[LabeledAnnotation]:
