@@ -1,6 +1,7 @@
 """`Idempotency-Key`: one effect, and the first answer again, whatever dies in between."""
 
 import io
+import json
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select, update
-from tests.factories import image_bytes
+from tests.factories import SQUARE_JSON, image_bytes
 from tests.integration.api.checked_client import CheckedClient
 from tests.integration.api.conftest import PersonMaker
 from tests.integration.api.inventory import Inventory
@@ -23,7 +24,7 @@ from fourpoint_api.resources.datasets import operations as dataset_operations
 from fourpoint_api.resources.trash import operations as trash_operations
 from fourpoint_api.settings import ApiSettings
 from fourpoint_core.errors import DatabaseUnavailableError
-from fourpoint_core.store.models import Dataset, IdempotencyKey, Sample, UploadIntent
+from fourpoint_core.store.models import Dataset, IdempotencyKey, Job, Sample, UploadIntent
 from fourpoint_core.store.queries import idempotency as queries
 from fourpoint_core.store.session import Sessions, unit_of_work
 
@@ -188,6 +189,7 @@ def test_who_dies_behind_the_effect_has_it_done_once(
     change(sessions, attempt_expires_at=func.clock_timestamp())
     answer = post(client, {"name": "Cats"})
     assert (answer.status_code, answer.json["code"]) == (409, "answer_lost")
+    assert "GET /v1/datasets " in answer.json["detail"]
     assert datasets_named(sessions, "Cats") == 1
 
 
@@ -307,44 +309,107 @@ def test_a_deletion_whose_answer_was_lost_is_answered_from_what_it_did(
     assert inventory() == done
 
 
+def test_an_undo_whose_answer_was_lost_is_answered_with_the_document(
+    client: FlaskClient,
+    sample: Sample,
+    sessions: Sessions,
+    inventory: Inventory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    document = f"/v1/samples/{sample.id}/annotations"
+    client.post(document, json={"contour": SQUARE_JSON, "label": "cat"})
+    headers = {"If-Match": client.get(document).headers["ETag"], "Idempotency-Key": KEY}
+    with monkeypatch.context() as patched:
+        patched.setattr(queries, "keep", dies)
+        first = client.post(f"/v1/samples/{sample.id}/undo", headers=headers)
+    change(sessions, attempt_expires_at=func.clock_timestamp())
+    done = inventory()
+    again = client.post(f"/v1/samples/{sample.id}/undo", headers=headers)
+    assert (again.status_code, again.json, again.headers["ETag"]) == (200, first.json, first.headers["ETag"])
+    assert first.json["annotations"] == []
+    assert inventory() == done
+
+
 # Really killed
 
 _KILLED = """
-import io, os, signal, sys
+import io, json, os, signal, sys
 from fourpoint_api.app import create_app
 from fourpoint_api.clients import build_clients
 from fourpoint_api.settings import ApiSettings
 from fourpoint_core.store.queries import idempotency, samples
 
-database, redis, storage, secret, token, dataset, key, when, data = sys.argv[1:]
+database, redis, storage, secret, token, key, when, path, body, file = sys.argv[1:]
 module, name = {
     "between object and commit": (samples, "redeem_keys"),
+    "between taking the key and the effect": (idempotency, "redeem"),
     "between commit and answer": (idempotency, "keep"),
 }[when]
 setattr(module, name, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
 app = create_app(build_clients(ApiSettings(database, redis, storage, secret_key=secret)))
-app.test_client().post(
-    f"/v1/datasets/{dataset}/samples",
-    data={"files": [(io.BytesIO(bytes.fromhex(data)), "a.png")]},
-    headers={"Idempotency-Key": key, "Authorization": f"Bearer {token}"},
-)
+headers = {"Idempotency-Key": key, "Authorization": f"Bearer {token}"}
+if file:
+    form = {"files": [(io.BytesIO(bytes.fromhex(file)), "a.png")]}
+    app.test_client().post(path, data=form, headers=headers)
+else:
+    app.test_client().post(path, json=json.loads(body), headers=headers)
 """
+
+
+@pytest.fixture
+def killed_at(api_settings: ApiSettings, admin_token: str) -> Callable[..., None]:
+    """Has a process of its own take a request, and be killed at a moment of it."""
+
+    def killed(when: str, path: str, body: dict[str, Any] | None = None, file: bytes = b"") -> None:
+        given = (api_settings.database_url, api_settings.redis_url, api_settings.storage_url)
+        caller = (api_settings.secret_key, admin_token, KEY)
+        arguments = [*given, *caller, when, path, json.dumps(body), file.hex()]
+        done = subprocess.run([sys.executable, "-c", _KILLED, *arguments], check=False)
+        assert done.returncode == -signal.SIGKILL
+
+    return killed
+
+
+@pytest.mark.parametrize("when", ["between taking the key and the effect", "between commit and answer"])
+def test_a_save_whose_process_is_killed_is_saved_once(
+    client: FlaskClient, sample: Sample, sessions: Sessions, killed_at: Callable[..., None], when: str
+) -> None:
+    path = f"/v1/samples/{sample.id}/annotations"
+    body = {"contour": SQUARE_JSON, "label": "cat"}
+    killed_at(when, path, body)
+    assert post(client, body, path=path).json["code"] == "request_in_progress"
+    change(sessions, attempt_expires_at=func.clock_timestamp())
+    answer = post(client, body, path=path)
+    assert answer.status_code == 201, answer.json
+    document = client.get(path)
+    assert document.json["annotations"] == [answer.json]
+    assert document.headers["ETag"].startswith(answer.headers["ETag"].rstrip('"'))
+    assert post(client, body, path=path).data == answer.data
+
+
+def test_a_click_whose_process_is_killed_is_answered_by_its_job(
+    client: FlaskClient, sample: Sample, sessions: Sessions, killed_at: Callable[..., None]
+) -> None:
+    path = f"/v1/samples/{sample.id}/contours"
+    body = {"box": [10, 10, 60, 60]}
+    killed_at("between commit and answer", path, body)
+    change(sessions, attempt_expires_at=func.clock_timestamp())
+    answer = post(client, body, path=path)
+    with unit_of_work(sessions) as session:
+        jobs = [str(id_) for id_ in session.scalars(select(Job.id))]
+    assert (answer.status_code, [answer.json["id"]]) == (202, jobs)
 
 
 @pytest.mark.parametrize("when", ["between object and commit", "between commit and answer"])
 def test_an_upload_whose_process_is_killed_is_stored_once(
     client: FlaskClient,
     dataset: Dataset,
-    admin_token: str,
-    api_settings: ApiSettings,
     sessions: Sessions,
     inventory: Inventory,
+    killed_at: Callable[..., None],
     when: str,
 ) -> None:
-    given = (api_settings.database_url, api_settings.redis_url, api_settings.storage_url)
-    arguments = [*given, api_settings.secret_key, admin_token, str(dataset.id), KEY, when, image_bytes().hex()]
-    done = subprocess.run([sys.executable, "-c", _KILLED, *arguments], check=False)
-    assert done.returncode == -signal.SIGKILL
+    killed_at(when, f"/v1/datasets/{dataset.id}/samples", file=image_bytes())
     assert upload(client, dataset, "a.png").json["code"] == "request_in_progress"
     change(sessions, attempt_expires_at=func.clock_timestamp())
     answer = upload(client, dataset, "a.png")

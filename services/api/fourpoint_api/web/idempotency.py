@@ -18,12 +18,12 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from flask import Flask, Response, g, json, request
+from flask import Flask, Response, current_app, g, json, request
 
 from fourpoint_api.clients import clients
 from fourpoint_api.web.auth import current_user_id
 from fourpoint_api.web.problems import MEDIA_TYPE as PROBLEM
-from fourpoint_core.errors import DatabaseUnavailableError, InvalidInputError
+from fourpoint_core.errors import AnswerLostError, DatabaseUnavailableError, InvalidInputError
 from fourpoint_core.ids import new_id
 from fourpoint_core.logs import request_id_var
 from fourpoint_core.store.queries import idempotency
@@ -72,14 +72,25 @@ def begin(content: str) -> Response | None:
         )
     attempt = Attempt(current_user_id(), key, new_id())
     fingerprint = _digest(request.full_path.encode(), content.encode())
-    with preparation(clients().sessions) as session:
-        found = idempotency.take(session, attempt, fingerprint, PATIENCE)
+    try:
+        with preparation(clients().sessions) as session:
+            found = idempotency.take(session, attempt, fingerprint, PATIENCE)
+    except AnswerLostError as error:
+        raise AnswerLostError(f"{error.detail} {_where_to_look()}") from error
     if isinstance(found, Answer):
         return _replay(found)
     g.attempt = attempt
     g.earlier = None if found is None else found.result
     g.effect_token = effect_var.set(partial(_redeem, attempt))
     return None
+
+
+def _where_to_look() -> str:
+    """Which GET shows what this request did: of the address itself, or of the nearest above it."""
+    addresses, path = current_app.url_map.bind(""), request.path
+    while path and not addresses.test(path, "GET"):
+        path = path.rpartition("/")[0]
+    return f"GET {path} shows what came of it."
 
 
 def begin_with_files(names: Sequence[str], contents: Sequence[bytes]) -> Response | None:

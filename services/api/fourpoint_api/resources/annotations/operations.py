@@ -16,7 +16,7 @@ from fourpoint_core.ids import new_id
 from fourpoint_core.store.models import Annotation, InferredContour, Label, Sample
 from fourpoint_core.store.queries import annotations, drafts, history, labels, samples
 from fourpoint_core.store.queries.annotations import LabeledAnnotation
-from fourpoint_core.store.session import Session, Sessions, unit_of_work
+from fourpoint_core.store.session import Session, Sessions, note_result, unit_of_work
 
 MAX_ERRORS_TOLD = 100
 Item = TypeVar("Item")
@@ -125,9 +125,20 @@ def add(
         )
         if saved is None or saved.has_draft:
             drafts.take_from_draft(session, sample.id, author, new.id)
+        note_result(session, {"annotation_id": str(new.id), "is_new": saved is not None})
         if saved is None:
             return sample, annotations.current_annotation(session, sample.id, new.id), False
         return sample, saved.annotations[0], True
+
+
+def added_before(
+    sessions: Sessions, sample_id: UUID, result: dict[str, Any]
+) -> tuple[Sample, LabeledAnnotation, bool]:
+    """As `add`, of an object that was added when its answer was lost, as it is now. result: what `add` noted.
+
+    Raises NotFoundError where it was removed meanwhile.
+    """
+    return *read_one(sessions, sample_id, UUID(result["annotation_id"])), result["is_new"]
 
 
 def replace_all(

@@ -11,7 +11,7 @@ from fourpoint_api.resources.annotations.conditions import required_condition, s
 from fourpoint_api.resources.annotations.operations import AnnotationRequest, GeometryEdit
 from fourpoint_api.resources.annotations.preconditions import document_etag
 from fourpoint_api.resources.annotations.rendering import render, render_document
-from fourpoint_api.web import etags, examples, plain_json
+from fourpoint_api.web import etags, examples, idempotency, plain_json
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id
 from fourpoint_api.web.documented import not_modified, problems
@@ -99,10 +99,14 @@ class Annotations(MethodView):
     @problems(blueprint, NotFoundError, IdTakenError, LabelDeletedError, StaleDocumentError, InvalidInputError)
     def post(self, body: dict[str, Any], sample_id: UUID) -> Any:
         """Add one object: your own outline, or `contour_id` of one that was inferred."""
-        sample, added, changed = operations.add(
-            clients().sessions, sample_id, _wanted(body), stated_condition(), current_user_id()
-        )
-        return plain_json.answer(render(added), {"ETag": document_etag(sample)}, 201 if changed else 200)
+        earlier = idempotency.earlier()
+        if earlier is not None:
+            sample, added, is_new = operations.added_before(clients().sessions, sample_id, earlier)
+        else:
+            sample, added, is_new = operations.add(
+                clients().sessions, sample_id, _wanted(body), stated_condition(), current_user_id()
+            )
+        return plain_json.answer(render(added), {"ETag": document_etag(sample)}, 201 if is_new else 200)
 
     @sends(blueprint, "ETag")
     @blueprint.doc(operationId="deleteAnnotations")

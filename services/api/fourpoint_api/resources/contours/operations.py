@@ -14,7 +14,7 @@ from fourpoint_core.jobs.contracts import INFER_CONTOUR, PREFETCH_SAMPLE, InferC
 from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.store.models import Job
 from fourpoint_core.store.queries import annotations, jobs, labels, sample_filters, samples
-from fourpoint_core.store.session import Session, Sessions, unit_of_work
+from fourpoint_core.store.session import Session, Sessions, note_result, unit_of_work
 
 MAX_CORRECTIONS = 64
 
@@ -71,6 +71,7 @@ def queue(
             label_name=name,
             redraws=redraws,
         )
+        note_result(session, {"job_id": str(job_id)})
         return jobs.add_job(
             session,
             INFER_CONTOUR,

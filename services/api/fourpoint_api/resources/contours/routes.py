@@ -10,7 +10,7 @@ from flask.views import MethodView
 from fourpoint_api.clients import clients
 from fourpoint_api.resources.contours import operations, schemas
 from fourpoint_api.resources.filters.schemas import filter_of
-from fourpoint_api.resources.jobs.holding import started
+from fourpoint_api.resources.jobs.holding import hold, started, started_before
 from fourpoint_api.resources.jobs.operations import cancel, read
 from fourpoint_api.resources.jobs.rendering import accepted
 from fourpoint_api.resources.jobs.schemas import JobSchema
@@ -72,6 +72,9 @@ class Contours(MethodView):
         passed, the answer is 202 and a job. Where nothing is saved, whoever hangs up while waiting cancels
         the job, and it ends half a minute after the wait at the latest.
         """
+        earlier = started_before()
+        if earlier is not None:
+            return _answer(hold(earlier))
         seconds = preferred_wait(clients().settings.max_wait_seconds)
         job_id = new_id()
         wanted = operations.ContourRequest(

@@ -8,10 +8,10 @@ from fourpoint_api.resources.annotations.operations import Document, document_of
 from fourpoint_api.resources.annotations.preconditions import Precondition
 from fourpoint_core.domain.history import Action, compare, fields_of, redo_target, undo_target
 from fourpoint_core.errors import HistoryEndError
-from fourpoint_core.store.models import Revision
+from fourpoint_core.store.models import Revision, Sample
 from fourpoint_core.store.queries import annotations, history, samples
 from fourpoint_core.store.queries.annotations import LabeledAnnotation
-from fourpoint_core.store.session import Session, Sessions, reading, unit_of_work
+from fourpoint_core.store.session import Session, Sessions, note_result, reading, unit_of_work
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def undo(sessions: Sessions, sample_id: UUID, expected: Precondition, author: UU
             undo_to=undo_target(earlier),
             redo_to=sample.revision,
         )
-        return document_of(session, sample)
+        return _saved(session, sample)
 
 
 def redo(sessions: Sessions, sample_id: UUID, expected: Precondition, author: UUID) -> Document:
@@ -100,7 +100,7 @@ def redo(sessions: Sessions, sample_id: UUID, expected: Precondition, author: UU
             undo_to=undo_target(undone),
             redo_to=redo_target(undone),
         )
-        return document_of(session, sample)
+        return _saved(session, sample)
 
 
 def restore(sessions: Sessions, sample_id: UUID, number: int, expected: Precondition, author: UUID) -> Document:
@@ -114,7 +114,12 @@ def restore(sessions: Sessions, sample_id: UUID, number: int, expected: Precondi
         if number != 0:
             history.get_revision(session, sample.id, number)
         annotations.show_revision(session, sample, number, Action.RESTORE, author, restored_from=number)
-        return document_of(session, sample)
+        return _saved(session, sample)
+
+
+def _saved(session: Session, sample: Sample) -> Document:
+    note_result(session, {"revision": sample.revision})
+    return document_of(session, sample)
 
 
 def _objects_at(session: Session, sample_id: UUID, number: int) -> dict[UUID, LabeledAnnotation]:

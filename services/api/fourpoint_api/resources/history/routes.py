@@ -7,12 +7,12 @@ from flask.views import MethodView
 
 from fourpoint_api.clients import clients
 from fourpoint_api.resources.annotations.conditions import required_condition
-from fourpoint_api.resources.annotations.operations import Document
+from fourpoint_api.resources.annotations.operations import Document, read_document
 from fourpoint_api.resources.annotations.preconditions import document_etag, render_revision
 from fourpoint_api.resources.annotations.rendering import render, render_document
 from fourpoint_api.resources.annotations.schemas import DocumentSchema
 from fourpoint_api.resources.history import operations, schemas
-from fourpoint_api.web import examples, paging
+from fourpoint_api.web import examples, idempotency, paging
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id
 from fourpoint_api.web.documented import problems
@@ -144,7 +144,10 @@ class Restoration(MethodView):
     def post(self, sample_id: UUID, number: int) -> Any:
         """Bring back the objects of a revision, 0 being none, as a save that can be undone."""
         return _answer(
-            operations.restore(clients().sessions, sample_id, number, required_condition(), current_user_id())
+            _saved_before(sample_id)
+            or operations.restore(
+                clients().sessions, sample_id, number, required_condition(), current_user_id()
+            )
         )
 
 
@@ -166,7 +169,10 @@ class Undo(MethodView):
     )
     def post(self, sample_id: UUID) -> Any:
         """Undo the last save that still stands. It is a revision of its own; nothing leaves history."""
-        return _answer(operations.undo(clients().sessions, sample_id, required_condition(), current_user_id()))
+        return _answer(
+            _saved_before(sample_id)
+            or operations.undo(clients().sessions, sample_id, required_condition(), current_user_id())
+        )
 
 
 @blueprint.route("/<uuid:sample_id>/redo")
@@ -187,7 +193,15 @@ class Redo(MethodView):
     )
     def post(self, sample_id: UUID) -> Any:
         """Redo what was undone last; after another save there is nothing to redo."""
-        return _answer(operations.redo(clients().sessions, sample_id, required_condition(), current_user_id()))
+        return _answer(
+            _saved_before(sample_id)
+            or operations.redo(clients().sessions, sample_id, required_condition(), current_user_id())
+        )
+
+
+def _saved_before(sample_id: UUID) -> Document | None:
+    """The document as it is now, where this request changed it before and its answer was lost."""
+    return None if idempotency.earlier() is None else read_document(clients().sessions, sample_id)
 
 
 def _answer(document: Document) -> Any:

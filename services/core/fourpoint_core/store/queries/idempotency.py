@@ -64,9 +64,7 @@ def take(session: Session, attempt: Attempt, fingerprint: str, patience: timedel
     if session.scalar(select(row.attempt_expires_at > func.clock_timestamp())):
         raise RequestInProgressError("A request with this Idempotency-Key is being carried out; wait for it.")
     if row.redeemed_at is not None and row.result is None:
-        raise AnswerLostError(
-            "This request was carried out, and its answer was lost on the way; read the resource to see it."
-        )
+        raise AnswerLostError("This request was carried out, and its answer was lost on the way.")
     row.attempt = attempt.id
     row.attempt_expires_at = func.clock_timestamp() + patience
     session.flush()
