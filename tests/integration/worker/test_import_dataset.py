@@ -288,6 +288,25 @@ def test_boxes_are_kept_as_prompts(scene: Scene) -> None:
     assert objects(scene) == {"a.png": []}
 
 
+def boxes_kept(scene: Scene) -> list[list[float]]:
+    with unit_of_work(scene.sessions) as session:
+        return [box.prompt["box"] for box in session.scalars(select(ImportedBox))]
+
+
+def test_boxes_that_are_imported_again_stay_once_and_are_replaced_where_that_is_asked_for(scene: Scene) -> None:
+    scene.sample(name="a.png")
+    for x, existing, said in (
+        (2, Existing.MERGE, {"boxes_kept": 1}),
+        (2, Existing.MERGE, {"boxes_unchanged": 1}),
+        (2, Existing.REPLACE, {"boxes_unchanged": 1}),
+        (4, Existing.REPLACE, {"boxes_kept": 1, "boxes_removed": 1}),
+    ):
+        data = coco({"segmentation": [], "bbox": [x, 3, 10, 20]})
+        job = bring(scene, upload_id=upload(scene, data, "i.json"), existing=existing)
+        assert {name: count for name, count in counts(job).items() if name.startswith("boxes")} == said
+        assert boxes_kept(scene) == [[x, 3, x + 10, 23]]
+
+
 def test_a_dry_run_says_what_would_be_and_does_nothing(scene: Scene) -> None:
     draw(scene, scene.sample(png("red"), name="a.png"), "cup")
     data = coco({}, {"image_id": 2}, {"image_id": 2, "category_id": 9}, images=("a.png", "b.png", "c.png"))

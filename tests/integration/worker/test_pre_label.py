@@ -15,7 +15,7 @@ from fourpoint_core.ids import LOCAL_USER_ID, new_id
 from fourpoint_core.jobs.contracts import PRE_LABEL, REVIEW_OUTLINES, SaveMode
 from fourpoint_core.jobs.payloads.outlines import PreLabel, ReviewOutlines, Verdict
 from fourpoint_core.store.models import Annotation, ImportedBox, Revision, Sample
-from fourpoint_core.store.queries import annotations, jobs, labels, leases, samples
+from fourpoint_core.store.queries import annotations, boxes, jobs, labels, leases, samples
 from fourpoint_core.store.session import unit_of_work
 from fourpoint_worker.lease_keeper import LeaseKeeper
 from fourpoint_worker.tasks import pre_label, review_outlines
@@ -145,6 +145,10 @@ def test_a_rejected_object_leaves_its_box_to_be_drawn_again(scene: Scene) -> Non
     review(scene, Verdict.CONFIRM)
     with unit_of_work(scene.sessions) as session:
         assert session.get(ImportedBox, key) is None
+        # The file that brought the box is imported again.
+        again = boxes.Box(current(scene, sample)[key].label_id, {"box": [8.0, 8.0, 33.0, 33.0]}, {})
+        brought = boxes.bring(session, sample.id, [again], boxes.Leaving.NONE, new_id())
+    assert brought == boxes.Brought(unchanged=1)
     assert not current(scene, sample)[key].unconfirmed
 
 

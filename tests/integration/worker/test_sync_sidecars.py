@@ -11,7 +11,7 @@ from tests.integration.worker.sync_scene import SyncScene, picture, xml
 from fourpoint_core.ids import LOCAL_USER_ID
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.store.models import Dataset, Label, Revision, Sample
-from fourpoint_core.store.queries import annotations, imports, relabeling, samples
+from fourpoint_core.store.queries import annotations, boxes, relabeling, samples
 from fourpoint_core.store.session import Sessions, unit_of_work
 from fourpoint_worker.syncer import sidecars, survey
 
@@ -63,7 +63,7 @@ BOXED = (
 
 def boxes_of(scene: SyncScene, name: str) -> list[tuple[str, object]]:
     with unit_of_work(scene.sessions) as session:
-        return [(label.name, box.prompt) for box, label in imports.boxes_of(session, scene.the(name).id)]
+        return [(label.name, box.prompt) for box, label in boxes.boxes_of(session, scene.the(name).id)]
 
 
 def test_boxes_without_an_outline_are_kept_as_prompts_and_once(scene: SyncScene) -> None:
@@ -76,6 +76,17 @@ def test_boxes_without_an_outline_are_kept_as_prompts_and_once(scene: SyncScene)
         assert scene.labels_of("a.png") == list(names)
         for image in ("a.png", "only.png"):
             assert boxes_of(scene, image) == [("dog", {"box": [5.0, 6.0, 21.0, 31.0]})]
+
+
+def test_a_box_that_a_sidecar_moves_takes_the_place_of_the_one_before(scene: SyncScene) -> None:
+    scene.put("a.png")
+    for left in (b"5", b"7"):
+        moved = BOXED.replace(b"<xmin>5<", b"<xmin>" + left + b"<")
+        scene.put("a.xml", xml().replace(b"</annotation>", moved + b"</annotation>"))
+        assert scene.sync()["labels_read"] == 1
+        assert boxes_of(scene, "a.png") == [("dog", {"box": [float(left), 6.0, 21.0, 31.0]})]
+    assert scene.sync() == {"unchanged": 2}
+    assert revisions(scene, "a.png") == []
 
 
 @pytest.mark.parametrize(("image", "sidecar"), [("a.JPG", "a.XML"), ("a.b.png", "a.b.xml")])

@@ -1,8 +1,7 @@
 """What an image's objects become in the dataset: a document, merged or replaced, and boxes to infer from."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from uuid import UUID, uuid5
 
 from fourpoint_core.domain.annotations import (
@@ -15,7 +14,8 @@ from fourpoint_core.domain.annotations import (
 from fourpoint_core.domain.history import Action
 from fourpoint_core.domain.transfers import Existing
 from fourpoint_core.store.models import Annotation, Sample
-from fourpoint_core.store.queries import annotations, imports
+from fourpoint_core.store.queries import annotations, boxes
+from fourpoint_core.store.queries.boxes import Box, Brought, Leaving
 from fourpoint_core.store.session import Session
 from fourpoint_worker.formats.values import FormatError, ImportedObject
 
@@ -30,7 +30,7 @@ class Saved:
     added: int = 0
     removed: int = 0
     unchanged: int = 0
-    boxes: int = 0
+    boxes: Brought = field(default_factory=Brought)
     skipped: bool = False
 
 
@@ -59,7 +59,6 @@ def save(
     current = annotations.current_rows(session, sample.id)
     wanted, unchanged = _contents(objects, label_ids, current, uuid5(job_id, str(at)))
     kept = [] if existing is Existing.REPLACE else _others(current, wanted)
-    boxes = [each for each in objects if each.contour is None and each.box is not None]
     added = len(wanted) - unchanged
     removed = len(current) - unchanged if existing is Existing.REPLACE else 0
     document = [*kept, *wanted]
@@ -67,9 +66,18 @@ def save(
     # A file that says nothing of outlines replaces none.
     if (wanted or existing is Existing.REPLACE) and not dry and (added or removed):
         annotations.replace_document(session, sample, current, document, author, Action.IMPORT)
-    if boxes and not dry:
-        imports.keep_boxes(session, list(_box_rows(boxes, label_ids, sample.id, job_id, at)))
-    return Saved(added, removed, unchanged, len(boxes))
+    leaving = Leaving.ALL if existing is Existing.REPLACE else Leaving.NONE
+    brought = boxes.bring(session, sample.id, boxes_in(objects, label_ids), leaving, job_id, dry=dry)
+    return Saved(added, removed, unchanged, brought)
+
+
+def boxes_in(objects: Sequence[ImportedObject], label_ids: Mapping[str, UUID]) -> list[Box]:
+    """The boxes without outlines."""
+    return [
+        Box(label_ids[each.label], {"box": each.box.as_list()}, asdict(each.traits))
+        for each in objects
+        if each.contour is None and each.box is not None
+    ]
 
 
 def _contents(
@@ -109,18 +117,3 @@ def _says_the_same(one: Content, other: Content) -> bool:
 def _others(current: Mapping[UUID, Annotation], wanted: Sequence[Content]) -> list[Content]:
     mine = {content.id for content in wanted}
     return [annotations.content_of(row) for key, row in current.items() if key not in mine]
-
-
-def _box_rows(
-    boxes: Sequence[ImportedObject], label_ids: Mapping[str, UUID], sample_id: UUID, job_id: UUID, at: int
-) -> Iterator[dict[str, Any]]:
-    for number, each in enumerate(boxes):
-        assert each.box is not None  # noqa: S101 - the caller has looked
-        yield {
-            "id": uuid5(job_id, f"{at} box {number}"),
-            "sample_id": sample_id,
-            "label_id": label_ids[each.label],
-            "job_id": job_id,
-            "prompt": {"box": each.box.as_list()},
-            "traits": asdict(each.traits),
-        }

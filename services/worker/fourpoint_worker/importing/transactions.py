@@ -127,7 +127,9 @@ def _count(counts: Counter[str], saved: Saved) -> None:
     counts["objects_added"] += saved.added
     counts["objects_removed"] += saved.removed
     counts["objects_unchanged"] += saved.unchanged
-    counts["boxes_kept"] += saved.boxes
+    counts["boxes_kept"] += saved.boxes.added
+    counts["boxes_removed"] += saved.boxes.removed
+    counts["boxes_unchanged"] += saved.boxes.unchanged
     counts["images_skipped"] += saved.skipped
 
 

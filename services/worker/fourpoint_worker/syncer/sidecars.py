@@ -4,7 +4,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -21,12 +21,14 @@ from fourpoint_core.domain.reconcile import (
 from fourpoint_core.errors import FourpointError
 from fourpoint_core.jobs.payloads.syncs import Phase
 from fourpoint_core.store.models import Annotation, Sample
-from fourpoint_core.store.queries import annotations, imports, labels, sync_changes, sync_items
+from fourpoint_core.store.queries import annotations, boxes, labels, sync_changes, sync_items
 from fourpoint_core.store.queries.annotations import Opening, Save
+from fourpoint_core.store.queries.boxes import Brought, Leaving
 from fourpoint_core.store.queries.sync_items import Item, Settled
 from fourpoint_core.store.session import Session, reading
 from fourpoint_worker.formats import modelarts_xml
 from fourpoint_worker.formats.values import FormatError, ImportedImage
+from fourpoint_worker.importing.saving import boxes_in
 from fourpoint_worker.syncer.context import Context
 from fourpoint_worker.syncer.images import spellings
 from fourpoint_worker.syncer.reading import read_exactly, readers
@@ -91,7 +93,6 @@ class _Slice:
     settled: list[Settled] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     known: list[dict[str, Any]] = field(default_factory=list)
-    boxes: list[dict[str, Any]] = field(default_factory=list)
 
     def leave(self, items: Iterable[Item]) -> None:
         """Of a sidecar without an image: should one come, it is looked at again."""
@@ -130,10 +131,12 @@ class _Slice:
             )
             if verdict is Verdict.READ:
                 saves[sample.id] = _save(sample, current, wanted)
-                self._keep_boxes(described, sample)
-                self._settle(one.item, Outcome.LABELS_READ, sample, _notes(described, wanted), read=True)
+                self._bring_boxes(described, sample)
+                revision = sample.revision + 1
+                self._settle(one.item, Outcome.LABELS_READ, sample, _notes(described, wanted), revision)
+            elif verdict is Verdict.SAME and self._bring_boxes(described, sample):
+                self._settle(one.item, Outcome.LABELS_READ, sample, _notes(described, wanted), sample.revision)
             elif verdict is Verdict.SAME:
-                self._keep_boxes(described, sample)
                 self._know(one.item, sample, sample.revision, None)
                 self.dropped.append(one.item.key)
             else:
@@ -142,8 +145,7 @@ class _Slice:
             annotations.settle(self.session, list(saves.values()), Action.SYNC, self.context.job.author)
 
     def write_down(self) -> None:
-        """What became of the files, for the report and for the next run; and the boxes that they hold."""
-        imports.keep_boxes(self.session, self.boxes)
+        """What became of the files, for the report and for the next run."""
         sync_items.know(self.session, self.context.dataset_id, self.known)
         sync_items.settle(self.session, self.context.job_id, self.settled)
         sync_items.drop(self.session, self.context.job_id, self.dropped)
@@ -162,25 +164,15 @@ class _Slice:
             made.append(replace(content, id=uuid5(sample.id, f"{said} {seen[said]}")))
         return made
 
-    def _keep_boxes(self, described: ImportedImage, sample: Sample) -> None:
-        """Boxes without an outline become prompts for inference; the same file makes the same ones."""
-        seen: Counter[str] = Counter()
-        for one in described.objects:
-            if one.contour is not None or one.box is None:
-                continue
-            label, _ = labels.label_named(self.session, self.context.dataset_id, one.label, one.colour)
-            said = f"box {label.id} {one.box.as_list()}"
-            seen[said] += 1
-            self.boxes.append(
-                {
-                    "id": uuid5(sample.id, f"{said} {seen[said]}"),
-                    "sample_id": sample.id,
-                    "label_id": label.id,
-                    "job_id": self.context.job_id,
-                    "prompt": {"box": one.box.as_list()},
-                    "traits": asdict(one.traits),
-                }
-            )
+    def _bring_boxes(self, described: ImportedImage, sample: Sample) -> Brought:
+        """Boxes without an outline become prompts, in the place of those that a file named before."""
+        ids = {
+            one.label: labels.label_named(self.session, self.context.dataset_id, one.label, one.colour)[0].id
+            for one in described.objects
+            if one.contour is None
+        }
+        found = boxes_in(described.objects, ids)
+        return boxes.bring(self.session, sample.id, found, Leaving.OF_SYNCS, self.context.job_id)
 
     def _has_labels(self, described: ImportedImage) -> bool:
         """Whether all labels that a file names are there: one that says the same as a document needs none."""
@@ -193,15 +185,14 @@ class _Slice:
         outcome: Outcome,
         sample: Sample | None,
         detail: dict[str, Any] | None,
+        revision: int | None = None,
         *,
-        read: bool = False,
         error: dict[str, Any] | None = None,
     ) -> None:
         sample_id = None if sample is None else sample.id
         self.settled.append(Settled(item.key, outcome, sample_id, detail))
         passing = outcome is Outcome.FAILED and error is None
         if not passing:
-            revision = sample.revision + 1 if read and sample is not None else None
             self._know(item, sample, revision, error)
 
     def _know(
@@ -236,9 +227,9 @@ def _described(text: bytes | FourpointError, sample: Sample) -> ImportedImage:
 def _notes(described: ImportedImage, wanted: Sequence[Content]) -> dict[str, Any]:
     """What a report says of a file that was read."""
     notes = [{"code": note.code, "detail": note.detail, "line": note.line} for note in described.notes]
-    boxes = sum(1 for one in described.objects if one.contour is None)
-    if boxes:
-        notes.append({"code": "boxes_kept", "detail": f"{boxes} boxes without an outline.", "line": None})
+    kept = sum(1 for one in described.objects if one.contour is None)
+    if kept:
+        notes.append({"code": "boxes_kept", "detail": f"{kept} boxes without an outline.", "line": None})
     return {"code": "labels_read", "objects": len(wanted), "notes": notes}
 
 

@@ -11,6 +11,7 @@ from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.jobs.payloads.transfers import ImportDataset
 from fourpoint_core.storage.port import validate_prefix
 from fourpoint_core.store.models import ImportedBox, ImportLine, Job, Label
+from fourpoint_core.store.queries import boxes as stored_boxes
 from fourpoint_core.store.queries import datasets, imports, jobs, samples
 from fourpoint_core.store.queries.paging import Keyset, Page
 from fourpoint_core.store.session import Session, Sessions, note_result, reading, unit_of_work
@@ -74,14 +75,14 @@ def boxes(sessions: Sessions, sample_id: UUID) -> Sequence[tuple[ImportedBox, La
     """The boxes kept for a sample. Raises NotFoundError."""
     with reading(sessions) as session:
         samples.get_sample(session, sample_id)
-        return imports.boxes_of(session, sample_id)
+        return stored_boxes.boxes_of(session, sample_id)
 
 
 def forget_box(sessions: Sessions, sample_id: UUID, box_id: UUID) -> None:
     """Remove a box. Raises NotFoundError."""
     with unit_of_work(sessions) as session:
         samples.get_sample(session, sample_id)
-        imports.forget_box(session, sample_id, box_id)
+        stored_boxes.forget_box(session, sample_id, box_id)
 
 
 def _require_path(path: str) -> None:

@@ -19,7 +19,6 @@ from fourpoint_core.store.models import (
     Dataset,
     DatasetMember,
     DirectUpload,
-    ImportedBox,
     ImportLine,
     Job,
     Label,
@@ -213,30 +212,6 @@ def list_imports(session: Session, dataset_id: UUID, after: Keyset | None, limit
     """A page of the imports of a dataset, oldest first."""
     statement = select(Job).where(Job.dataset_id == dataset_id, Job.kind == IMPORT_DATASET.name)
     return fetch_page(session, statement, Job, after, limit)
-
-
-def keep_boxes(session: Session, boxes: Sequence[dict[str, Any]]) -> None:
-    """Keep boxes as prompts; those that are there already, by their ids, stay as they are."""
-    if boxes:
-        session.execute(insert(ImportedBox).on_conflict_do_nothing(), boxes)
-
-
-def boxes_of(session: Session, sample_id: UUID) -> Sequence[tuple[ImportedBox, Label]]:
-    """The boxes kept for a sample, oldest first, with their labels."""
-    rows = session.execute(
-        select(ImportedBox, Label)
-        .join(Label, Label.id == ImportedBox.label_id)
-        .where(ImportedBox.sample_id == sample_id, Label.deleted_at.is_(None))
-        .order_by(ImportedBox.created_at, ImportedBox.id)
-    )
-    return [(box, label) for box, label in rows]
-
-
-def forget_box(session: Session, sample_id: UUID, box_id: UUID) -> None:
-    """Remove a box. Raises NotFoundError."""
-    where = (ImportedBox.id == box_id, ImportedBox.sample_id == sample_id)
-    if session.scalar(delete(ImportedBox).where(*where).returning(ImportedBox.id)) is None:
-        raise NotFoundError(f"The sample has no box {box_id}.")
 
 
 def closed_paths(session: Session, user_id: UUID) -> frozenset[str]:
