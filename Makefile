@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 JUDGES := 'pycocotools>=2.0.11,<3' 'datumaro>=1.13.12,<2' 'supervision>=0.31.2,<1' 'label-studio-converter>=0.0.59,<1'
 
 .PHONY: setup demo clean-data test test-bucket test-training test-sam test-formats test-faults test-clients test-schemathesis test-schemathesis-long
-.PHONY: test-deploy test-k8s audit clients lint types contracts openapi env-example lock lock-formats lock-training clean
+.PHONY: test-alerts metrics-table test-deploy test-k8s audit clients lint types contracts openapi env-example lock lock-formats lock-training clean
 
 setup: $(STAMP)
 
@@ -109,6 +109,10 @@ test-deploy: .venv-deploy/.installed
 	@$(BIN)/uv pip install --quiet --python .venv-deploy/bin/python -r requirements-deploy.lock
 	@touch $@
 
+# Alerts and their tests, by Prometheus' own promtool: from PATH, or out of Debian's package, without root.
+test-alerts: setup
+	@$(BIN)/python tests/observability/promtool.py
+
 # deploy/k8s, as kustomize builds it, against the schemas of Kubernetes.
 test-k8s: .venv-k8s/.installed
 	@.venv-k8s/bin/python -m pytest -q tests/k8s
@@ -148,6 +152,10 @@ clients: openapi clients/typescript/node_modules/.installed
 env-example: setup
 	@$(BIN)/python -m fourpoint_standalone.env_example deploy/env.example
 
+# The table of docs/observability.md, out of the code.
+metrics-table: setup
+	@$(BIN)/python -m fourpoint_standalone.metrics_table docs/observability.md
+
 lock: setup
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-emit-index-url pyproject.toml -o requirements.lock
 
@@ -162,4 +170,4 @@ lock-training:
 	@.venv-training/bin/python -m pip freeze --exclude-editable | sed 's/+cpu//' > requirements-training.lock
 
 clean:
-	rm -rf $(VENV) .venv-sam .venv-formats .venv-swift .venv-node .venv-training .venv-deploy .venv-k8s .venv-audit clients/typescript/node_modules .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-sam .venv-formats .venv-swift .venv-node .venv-training .venv-deploy .venv-k8s .venv-audit .venv-promtool clients/typescript/node_modules .mypy_cache .ruff_cache .hypothesis

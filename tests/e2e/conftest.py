@@ -1,6 +1,7 @@
 """The whole system as an operator starts it: separate processes, HTTP in between."""
 
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +12,32 @@ from tests.http_client import Client
 from fourpoint_standalone.stack import Stack, StackOptions, remove_data
 
 
+def two_free_ports() -> int:
+    """The first of two, side by side."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port: int = first.getsockname()[1]
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except (OSError, OverflowError):
+                continue
+            return port
+
+
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
+def metrics_port() -> int:
+    """Where inference serves its numbers; background work takes the next."""
+    return two_free_ports()
+
+
+@pytest.fixture(scope="session")
+def stack(metrics_port: int) -> Iterator[Stack]:
     """A running system with empty data."""
     directory = Path(tempfile.mkdtemp(prefix="fourpoint-e2e-"))
     directory.chmod(0o711)
-    with Stack(StackOptions(directory, api_port=0, io_processes=1)) as running:
+    environment = {"FOURPOINT_METRICS_BIND": f"127.0.0.1:{metrics_port}"}
+    with Stack(StackOptions(directory, api_port=0, io_processes=1, environment=environment)) as running:
         yield running
     remove_data(directory)
     shutil.rmtree(directory, ignore_errors=True)

@@ -569,9 +569,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read how many jobs wait and run, how long the oldest waits, and who consumes, per queue.
-         * @description Any process of the API may be asked. Times of outlines, cache hits and batches are served by the
-         *     inference processes themselves, see `FOURPOINT_METRICS_BIND`.
+         * Read what this server has answered and how fast, and of the whole service its queues and workers.
+         * @description Any process of a server answers for all of its processes; each replica is to be asked. Prometheus shows
+         *     what `FOURPOINT_METRICS_TOKEN` says, which needs no database, or an admin's token. Workers serve numbers
+         *     of their own, see `FOURPOINT_METRICS_BIND`.
          */
         get: operations["getMetrics"];
         put?: never;

@@ -39,6 +39,7 @@ from fourpoint_api.web import (
     browsers,
     cors,
     idempotency,
+    measuring,
     openapi,
     plain_json,
     problems,
@@ -84,6 +85,7 @@ def create_app(clients: Clients) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = clients.settings.max_json_bytes
     attach(app, clients)
     request_ids.install(app)
+    measuring.install(app)
     problems.install(app)
     cors.install(app, clients.settings.origins)
     rate_limits.install(app, clients.rate_limits)

@@ -1,9 +1,11 @@
 """gunicorn's settings: threads, because requests wait for jobs; no database connection is held meanwhile."""
 
 import os
+from typing import Any
 
 from fourpoint_api.gunicorn_worker import Worker
 from fourpoint_api.settings import ServerSettings
+from fourpoint_core.metrics import add_up_processes, remove_files
 
 settings = ServerSettings.from_mapping(os.environ)
 bind = settings.bind
@@ -21,3 +23,10 @@ keepalive = 15
 accesslog = None
 # Its default place is one per user, and a user may run several stacks.
 control_socket_disable = True
+# Any of its processes answers `GET /metrics` for all of them.
+_metrics = add_up_processes(settings.metrics_directory)
+
+
+def on_exit(server: Any) -> None:
+    """See gunicorn: the last of its processes ends."""
+    remove_files(_metrics)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from fourpoint_core.errors import SettingsError
-from fourpoint_core.settings import MEBIBYTE, CoreSettings, FromVariables, variable
+from fourpoint_core.settings import MEBIBYTE, CoreSettings, FromVariables, metrics_directory, variable
 
 _ORIGIN = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:]+\])(:\d{1,5})?", re.ASCII)
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
@@ -33,6 +33,12 @@ class ApiSettings(CoreSettings):
     storage_events_token: str = variable(
         "FOURPOINT_STORAGE_EVENTS_TOKEN",
         "what the bucket signs its notifications with; empty: none are taken",
+        "",
+        secret=True,
+    )
+    metrics_token: str = variable(
+        "FOURPOINT_METRICS_TOKEN",
+        "what Prometheus shows at GET /metrics in place of an admin's token; empty: admins only",
         "",
         secret=True,
     )
@@ -116,6 +122,8 @@ class ApiSettings(CoreSettings):
             raise SettingsError("FOURPOINT_SECRET_KEY is not set, or shorter than 16 characters")
         if self.storage_events_token and len(self.storage_events_token) < 16:
             raise SettingsError("FOURPOINT_STORAGE_EVENTS_TOKEN: give 16 characters or more")
+        if self.metrics_token and len(self.metrics_token) < 16:
+            raise SettingsError("FOURPOINT_METRICS_TOKEN: give 16 characters or more")
         if len({bool(value) for value in (self.oidc_issuer, self.oidc_audience, self.oidc_jwks)}) > 1:
             raise SettingsError("FOURPOINT_OIDC_ISSUER, _AUDIENCE and _JWKS: set all three, or none")
         if self.oidc_jwks.startswith("http://") and urlsplit(self.oidc_jwks).hostname not in LOOPBACK:
@@ -154,3 +162,4 @@ class ServerSettings(FromVariables):
         "where its processes show that they live; best in memory, as /dev/shm is; empty: the system's",
         "",
     )
+    metrics_directory: str = metrics_directory()

@@ -35,6 +35,15 @@ def variable(
     return field(default=default, repr=not secret, metadata=metadata)
 
 
+def metrics_directory() -> Any:
+    """The setting of servers that have several processes."""
+    return variable(
+        "FOURPOINT_METRICS_DIRECTORY",
+        "where processes of one server add up what they count; best in memory; empty: the system's directory",
+        "",
+    )
+
+
 @dataclass(frozen=True)
 class FromVariables:
     """Base of settings classes: every field is declared with `variable`."""

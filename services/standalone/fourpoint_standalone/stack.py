@@ -41,9 +41,10 @@ _PROGRAMS = {
 # What a data directory holds; `remove_data` removes this and nothing else, and only beside the lock: people
 # have other directories called logs.
 _LOCK = "fourpoint.lock"
+_METRICS = "metrics"
 DATABASE_ADDRESS = "database-url"
 _FILES = (_LOCK, "secret-key", people.ADMIN_TOKEN, DATABASE_ADDRESS)
-_DIRECTORIES = ("redis", "objects", "logs", "demo-output")
+_DIRECTORIES = ("redis", "objects", "logs", "metrics", "demo-output")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +210,9 @@ class Stack:
         for directory in (self.log_directory, self.object_directory):
             private.make_private(directory)
         _outwait_earlier(self.log_directory)
+        # What killed processes have counted is no more.
+        private.remove_tree(self.data_directory / _METRICS)
+        private.make_private(self.data_directory / _METRICS)
         processes.require_free_port(self._port, self._options.host, what="the API", option="--port")
 
     def _start_servers(self) -> None:
@@ -232,7 +236,7 @@ class Stack:
                 name: Program(
                     [sys.executable, "-m", *arguments],
                     log_file=self._log_file(name),
-                    environment=environment,
+                    environment=environment | _served_apart(name, environment),
                     # `python -m` imports from the current directory first; here is nothing to import.
                     directory=self.log_directory,
                 )
@@ -256,6 +260,7 @@ class Stack:
             "FOURPOINT_STORAGE_URL": self.object_directory.as_uri(),
             "FOURPOINT_SECRET_KEY": private.password_in(self.data_directory / "secret-key"),
             "FOURPOINT_BIND": readiness.in_url(options.host, self._port),
+            "FOURPOINT_METRICS_DIRECTORY": str(self.data_directory / _METRICS),
             "FOURPOINT_API_WORKERS": str(options.api_workers),
             "FOURPOINT_API_THREADS": str(options.api_threads),
             "FOURPOINT_INFERENCE_THREADS": str(options.inference_threads),
@@ -330,6 +335,14 @@ def _forget_workers(database_url: str) -> None:
     sessions = sessions_for(create_engine(database_url, poolclass=NullPool))
     with unit_of_work(sessions) as session:
         workers.forget_silent_workers(session, timedelta(0))
+
+
+def _served_apart(name: str, environment: Mapping[str, str]) -> dict[str, str]:
+    # Both workers serve metrics, and here they share an address: background work takes the next port.
+    host, _, port = environment.get("FOURPOINT_METRICS_BIND", "").rpartition(":")
+    if name != IO or not port.isdigit():
+        return {}
+    return {"FOURPOINT_METRICS_BIND": f"{host}:{int(port) + 1}"}
 
 
 def _end_of(log: Path) -> str:

@@ -15,6 +15,7 @@ from fourpoint_core.imaging.upright import decode_upright
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.store.digest_book import DigestBook
 from fourpoint_core.store.queries.samples import Photograph
+from fourpoint_worker.metrics import image_metrics
 from fourpoint_worker.segmenter.port import RgbImage
 
 
@@ -48,10 +49,12 @@ class ImageCache:
         """
         image = self._find(digest)
         if image is not None:
+            image_metrics().found_in("memory")
             return image
         with self._alone_on(digest):
             # Whoever had this turn before us may have made it.
             image = self._find(digest)
+            image_metrics().found_in("memory" if image is not None else "store")
             if image is None:
                 image = self._make(digest, object_key)
                 self._keep(digest, image)
@@ -63,6 +66,7 @@ class ImageCache:
         Raises as `upright`.
         """
         image = self._find(digest)
+        image_metrics().found_in("memory" if image is not None else "store")
         if image is not None:
             return _scaled(image, longest_side)
         data = self._read(digest, object_key)

@@ -16,10 +16,11 @@ from fourpoint_core.errors import SettingsError
 from fourpoint_core.imaging.memory import give_freed_memory_back
 from fourpoint_core.jobs.broker import celery_app
 from fourpoint_core.jobs.contracts import INFERENCE_QUEUES, JobKind, Queue
+from fourpoint_core.metrics import serve
 from fourpoint_core.store.digest_book import DigestBook
 from fourpoint_worker.background_lane import BackgroundLane, ClicksInHand
 from fourpoint_worker.images import ImageCache
-from fourpoint_worker.metrics import InferenceMetrics
+from fourpoint_worker.metrics import engine_metrics, outline_metrics
 from fourpoint_worker.presence import Presence, process_name
 from fourpoint_worker.process import (
     TRANSPORT,
@@ -52,7 +53,6 @@ class InferenceProcess:
         self._settings = settings
         self._sam, self._compact = sam, compact
         self._clicks = ClicksInHand()
-        self._metrics = InferenceMetrics()
         self._jobs: JobProcess | None = None
         self._lane: BackgroundLane | None = None
         self._presence: Presence | None = None
@@ -62,10 +62,10 @@ class InferenceProcess:
         clients = build_clients(self._settings)
         shared = open_shared_tier(self._settings, clients.redis, clients.store)
         try:
-            surroundings = Surroundings(self._sam, self._compact, shared, self._metrics.engine)
+            surroundings = Surroundings(self._sam, self._compact, shared, engine_metrics())
             engine = build_engine(self._settings.engine, surroundings)
             engine.warm_up()
-            self._metrics.serve(self._settings.metrics_address)
+            serve(self._settings.metrics_address)
         except SettingsError as error:
             # For whoever set it, and not for whoever wrote the code.
             logger.critical("the engine %r does not start: %s", self._settings.engine, error)
@@ -108,7 +108,7 @@ class InferenceProcess:
             DigestBook(clients.sessions, clients.store),
         )
         works = (
-            InferContourWork(clients.sessions, images, engine, self._metrics.drawn),
+            InferContourWork(clients.sessions, images, engine, outline_metrics().drawn),
             PrefetchSampleWork(clients.sessions, images, engine),
             PreLabelWork(
                 clients.sessions,
@@ -116,7 +116,7 @@ class InferenceProcess:
                 engine,
                 self._clicks.let_pass,
                 self._lane_stops,
-                self._metrics.drawn,
+                outline_metrics().drawn,
             ),
         )
         self._jobs = jobs = JobProcess(clients, ROLE, works, self._settings.stage_seconds)

@@ -5,6 +5,7 @@ Jobs run in child processes, which Celery's soft and hard time limits can end. I
 
 import os
 import sys
+from contextlib import nullcontext
 from typing import Any
 
 from celery import Celery, signals
@@ -12,6 +13,7 @@ from celery import Celery, signals
 from fourpoint_core.jobs.broker import celery_app
 from fourpoint_core.jobs.contracts import IO_QUEUES, JobKind
 from fourpoint_core.jobs.dispatch import Dispatcher
+from fourpoint_core.metrics import processes_added_up, serve
 from fourpoint_core.outbound import parse_networks
 from fourpoint_worker.periodic import Periodic
 from fourpoint_worker.postman import Postman
@@ -96,6 +98,7 @@ class IoProcess:
 
     def consumes(self, **_: Any) -> None:
         """The parent is ready: say so, and sweep."""
+        serve(self._settings.metrics_address)
         clients = build_clients(self._settings)
         dispatcher = Dispatcher(celery_app(self._settings, "fourpoint-sweep"), clients.sessions)
         sweep = Sweep(self._settings, clients.sessions, clients.redis, clients.store, dispatcher)
@@ -143,7 +146,9 @@ def main() -> None:
     """Consume and sweep until told to stop."""
     settings = WorkerSettings.from_mapping(os.environ)
     arguments = command_line("prefork", settings.io_processes, [queue.value for queue in IO_QUEUES])
-    sys.exit(create_app(settings).worker_main(arguments))
+    # The children do the jobs, and the parent answers for all of them.
+    with processes_added_up(settings.metrics_directory) if settings.metrics_address else nullcontext():
+        sys.exit(create_app(settings).worker_main(arguments))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from fourpoint_core.outbound import Endpoint, Network, resolve
 from fourpoint_core.store.queries import webhooks
 from fourpoint_core.store.queries.webhooks import Outcome, Outgoing
 from fourpoint_core.store.session import Sessions, unit_of_work
+from fourpoint_worker.metrics import webhook_metrics
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class Postman:
         pause = None if outcome.error is None else pause_after(sent.attempt)
         with unit_of_work(self._sessions) as session:
             webhooks.record(session, sent, outcome, pause)
+        webhook_metrics().calls.labels("failed" if outcome.error else "delivered").inc()
         logger.info(
             "webhook called",
             extra={

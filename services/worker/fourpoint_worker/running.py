@@ -31,6 +31,7 @@ from fourpoint_core.store.queries import leases
 from fourpoint_core.store.queries.leases import ClaimedJob
 from fourpoint_core.store.session import Session, Sessions, autocommit, unit_of_work
 from fourpoint_worker.lease_keeper import ActiveJob, LeaseKeeper
+from fourpoint_worker.metrics import job_metrics
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -79,7 +80,8 @@ class Runner:
             acting(actor),
             self._keeper.keep(claimed) as job,
         ):
-            state = self._do_and_record(work, claimed, job)
+            with job_metrics().one_try(work.kind, claimed.seconds_queued) as outcome:
+                state = outcome.state = self._do_and_record(work, claimed, job)
             if state is not None:
                 logger.info("job %s", state.value, extra={"kind": work.kind.name})
                 announce(self._redis, JobEvent(job_id, state))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from fourpoint_core.errors import SettingsError
-from fourpoint_core.settings import MEBIBYTE, CoreSettings, variable
+from fourpoint_core.settings import MEBIBYTE, CoreSettings, metrics_directory, variable
 
 
 class EmbeddingsPlace(StrEnum):
@@ -52,8 +52,9 @@ class WorkerSettings(CoreSettings):
         "FOURPOINT_EMBEDDINGS_SECONDS", "how long an embedding is kept that nobody asks for", 24 * 3600
     )
     metrics_bind: str = variable(
-        "FOURPOINT_METRICS_BIND", "host:port where an inference process serves Prometheus; empty: nowhere", ""
+        "FOURPOINT_METRICS_BIND", "host:port where a worker serves Prometheus; empty: nowhere", ""
     )
+    metrics_directory: str = metrics_directory()
 
     @property
     def metrics_address(self) -> tuple[str, int] | None:

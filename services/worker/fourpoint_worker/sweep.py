@@ -36,6 +36,7 @@ from fourpoint_core.store.queries import (
 )
 from fourpoint_core.store.queries.jobs import Message
 from fourpoint_core.store.session import Sessions, one_at_a_time, unit_of_work
+from fourpoint_worker.metrics import job_metrics
 from fourpoint_worker.removal import remove_condemned
 
 logger = logging.getLogger(__name__)
@@ -113,6 +114,7 @@ class Sweep:
         with unit_of_work(self._sessions) as session:
             settled = jobs.settle_stranded(session, _JOBS_AT_ONCE)
         for job in settled:
+            job_metrics().stranded.labels(job.queue).inc()
             logger.info("stranded job settled", extra={"job": job.id, "state": job.state})
             announce(self._redis, JobEvent(job.id, JobState(job.state)))
 
@@ -127,6 +129,7 @@ class Sweep:
             messages = self._due(queue, free)
             if messages:
                 published = self._dispatcher.dispatch(messages)
+                job_metrics().published_again.labels(queue.value).inc(published)
                 logger.info("messages published again", extra={"queue": queue.value, "published": published})
 
     def remove_abandoned_objects(self) -> None:

@@ -7,6 +7,7 @@ for an admin where it names none. So what is forgotten is closed and not open.
 What one may not see is 404, with the words for what is not there; what one may see and not do is 403.
 """
 
+import hmac
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar, cast
@@ -70,19 +71,34 @@ def public(view: View) -> View:
     return _marked(PUBLIC)(view)
 
 
+def or_shows(setting: str) -> Callable[[View], View]:
+    """A view for a program, too, that shows what this setting of the API says; nothing lets nobody in."""
+
+    def decorate(view: View) -> View:
+        view._secret = setting  # type: ignore[attr-defined]
+        return view
+
+    return decorate
+
+
 def access_to(view: Callable[..., Any], method: str, arguments: frozenset[str] | set[str]) -> Access | None:
     """What a method of a view asks of its caller; None: nothing.
 
     view: as Flask keeps it. arguments: the names in its address.
     """
-    view_class = getattr(view, "view_class", None)
-    handler = view if view_class is None else getattr(view_class, "get" if method == "HEAD" else method.lower())
-    access: Access | str | None = getattr(handler, "_access", None)
+    access: Access | str | None = getattr(_handler(view, method), "_access", None)
     if access is not None:
         return None if isinstance(access, str) else access
     if arguments.isdisjoint(_NAMED_BY):
         return _ADMIN
     return Access.of(Role.VIEWER if method in _READING else Role.LABELER)
+
+
+def _handler(view: Callable[..., Any], method: str) -> Callable[..., Any]:
+    view_class = getattr(view, "view_class", None)
+    if view_class is None:
+        return view
+    return cast(Callable[..., Any], getattr(view_class, "get" if method == "HEAD" else method.lower()))
 
 
 def _marked(access: Access | str) -> Callable[[View], View]:
@@ -100,12 +116,20 @@ def _guard() -> None:
         return
     actor = Actor(Via.API, address=request.remote_addr, request_id=request_id_var.get())
     actor_var.set(actor)
-    access = access_to(current_app.view_functions[rule.endpoint], request.method, rule.arguments)
-    if access is None:
+    view = current_app.view_functions[rule.endpoint]
+    access = access_to(view, request.method, rule.arguments)
+    if access is None or _shows_secret(view):
         return
     g.caller = clients().sign_in.caller(request.headers.get("Authorization"), request.remote_addr)
     actor_var.set(replace(actor, user_id=g.caller.user_id, token_id=g.caller.token_id))
     require(g.caller, access, _role(g.caller))
+
+
+def _shows_secret(view: Callable[..., Any]) -> bool:
+    setting = getattr(_handler(view, request.method), "_secret", None)
+    expected = getattr(clients().settings, setting) if setting else ""
+    sent = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
+    return bool(expected) and hmac.compare_digest(sent.encode(), expected.encode())
 
 
 def _forget(error: BaseException | None) -> None:

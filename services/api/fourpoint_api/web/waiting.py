@@ -14,6 +14,7 @@ from uuid import UUID
 from redis import Redis
 from redis.exceptions import RedisError
 
+from fourpoint_api.web.measuring import request_metrics
 from fourpoint_api.web.problems import TooBusyError
 from fourpoint_core.domain.jobs import JobState
 from fourpoint_core.jobs.events import CHANNEL, JobEvent
@@ -42,6 +43,7 @@ class JobNews:
         if not self._free.acquire(blocking=False):
             raise TooBusyError("Too many requests wait for jobs; poll the job instead.")
         bell = threading.Event()
+        request_metrics().waiting.inc()
         with self._lock:
             self._bells[job_id].add(bell)
             self._ensure_listener()
@@ -54,6 +56,7 @@ class JobNews:
                 self._bells[job_id].discard(bell)
                 if not self._bells[job_id]:
                     del self._bells[job_id]
+            request_metrics().waiting.dec()
             self._free.release()
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import ORMExecuteState, Session, sessionmaker
 
 from fourpoint_core.errors import DatabaseUnavailableError
 from fourpoint_core.settings import CoreSettings
-from fourpoint_core.store import authorship, liveness
+from fourpoint_core.store import authorship, liveness, pool_use
 
 __all__ = [
     "MAX_QUEUED",
@@ -66,6 +66,7 @@ def connect(settings: CoreSettings) -> Sessions:
     )
     # A restarted PostgreSQL must cost the next request a reconnect, not an error.
     liveness.watch(engine)
+    pool_use.watch(engine, 2 * settings.database_pool_size)
     return sessions_for(engine)
 
 

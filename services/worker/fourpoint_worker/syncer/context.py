@@ -11,6 +11,7 @@ from fourpoint_core.store.digest_book import unread_digest
 from fourpoint_core.store.queries import leases, syncs
 from fourpoint_core.store.session import Session, Sessions, unit_of_work
 from fourpoint_worker.lease_keeper import ActiveJob
+from fourpoint_worker.metrics import sync_metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class Context:
             yield session
             run = syncs.advance(session, self.job_id, phase, cursor, counts)
             leases.report_progress(session, self.job.lease, {"phase": phase.value, **run.counts})
+        done = (counts or {}).get("listed" if phase is Phase.LISTING else "done", 0)
+        sync_metrics().objects.labels(phase.value).inc(done)
 
     def digest_of(self, key: str, etag: str, size: int) -> str:
         """What stands for the bytes of an object that nobody has read."""

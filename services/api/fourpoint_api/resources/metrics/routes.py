@@ -7,10 +7,9 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from fourpoint_api.clients import clients
 from fourpoint_api.resources.metrics import operations
 from fourpoint_api.web.arguments import Blueprint
-from fourpoint_api.web.auth import signed_in
+from fourpoint_api.web.auth import or_shows, signed_in
 from fourpoint_api.web.documented import problems
 from fourpoint_core.domain.access import Scope
-from fourpoint_core.errors import DatabaseUnavailableError
 
 blueprint = Blueprint("metrics", __name__, description="Numbers for Prometheus")
 _EXAMPLE = 'fourpoint_jobs_queued{queue="click"} 0.0\n'
@@ -18,9 +17,10 @@ _EXAMPLE = 'fourpoint_jobs_queued{queue="click"} 0.0\n'
 
 @blueprint.route("/metrics")
 class Metrics(MethodView):
-    """Queues and workers, in numbers."""
+    """Requests, queues and workers, in numbers."""
 
     @signed_in(Scope.ADMIN)
+    @or_shows("metrics_token")
     @blueprint.doc(
         operationId="getMetrics",
         responses={
@@ -30,11 +30,13 @@ class Metrics(MethodView):
             }
         },
     )
-    @problems(blueprint, DatabaseUnavailableError)
+    @problems(blueprint)
     def get(self) -> Response:
-        """Read how many jobs wait and run, how long the oldest waits, and who consumes, per queue.
+        """Read what this server has answered and how fast, and of the whole service its queues and workers.
 
-        Any process of the API may be asked. Times of outlines, cache hits and batches are served by the
-        inference processes themselves, see `FOURPOINT_METRICS_BIND`.
+        Any process of a server answers for all of its processes; each replica is to be asked. Prometheus shows
+        what `FOURPOINT_METRICS_TOKEN` says, which needs no database, or an admin's token. Workers serve numbers
+        of their own, see `FOURPOINT_METRICS_BIND`.
         """
-        return Response(operations.exposition(clients().sessions), content_type=CONTENT_TYPE_LATEST)
+        body = operations.exposition(clients().sessions, clients().redis, clients().store)
+        return Response(body, content_type=CONTENT_TYPE_LATEST)
