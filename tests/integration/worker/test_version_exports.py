@@ -8,12 +8,22 @@ from uuid import UUID
 import pytest
 from redis import Redis
 from sqlalchemy import func, select, update
-from tests.integration.worker.exports import RING, contents, draw, export, keys_below, kitchen, read, work
+from tests.integration.worker.exports import (
+    RING,
+    contents,
+    draw,
+    export,
+    keys_below,
+    kitchen,
+    queue,
+    read,
+    work,
+)
 from tests.integration.worker.scenes import Scene
 from tests.integration.worker.version_jobs import publish, queue_publication
 
 from fourpoint_core.domain.filters import SampleFilter, Status
-from fourpoint_core.domain.transfers import FormatName
+from fourpoint_core.domain.transfers import ExportOrder, FormatName
 from fourpoint_core.errors import StorageUnavailableError
 from fourpoint_core.jobs.broker import celery_app
 from fourpoint_core.jobs.dispatch import Dispatcher
@@ -133,13 +143,18 @@ class Failing:
         return getattr(self._store, name)
 
 
+def break_off(scene: Scene, job_id: UUID) -> None:
+    """A try after which some of the files are there."""
+    broken = ExportDatasetWork(scene.sessions, Failing(scene.store, 4), "file:///bucket", 7)  # type: ignore[arg-type]
+    assert scene.run(job_id, broken).state == "queued"
+
+
 def test_a_try_that_breaks_off_is_gone_over_by_the_next_and_nothing_of_it_is_swept_away(
     scene: Scene, folder: str, core_settings: CoreSettings, redis: Redis
 ) -> None:
     kitchen(scene)
     job_id = publish_with_files(scene)
-    broken = ExportDatasetWork(scene.sessions, Failing(scene.store, 3), "file:///bucket", 7)  # type: ignore[arg-type]
-    assert scene.run(job_id, broken).state == "queued"
+    break_off(scene, job_id)
     assert not any(key.endswith(".manifest") for key in keys_below(scene, "out/"))
     with unit_of_work(scene.sessions) as session:
         session.execute(update(Job).where(Job.id == job_id).values(run_after=None))
@@ -162,3 +177,32 @@ def test_a_name_that_a_deleted_version_had_gets_a_folder_of_its_own(scene: Scene
     assert Path(later.prefix).name.startswith("V001-")
     assert contents(scene, earlier) == before
     assert len(contents(scene, later)["annotations/shelf/a.xml"]) > len(before["annotations/shelf/a.xml"])
+
+
+def test_what_a_broken_publication_left_never_mixes_with_another_version_of_its_name(
+    scene: Scene, folder: str
+) -> None:
+    kitchen(scene)
+    break_off(scene, publish_with_files(scene, "V001"))
+    left = keys_below(scene, f"{folder}V001/")
+    assert left
+    with unit_of_work(scene.sessions) as session:
+        session.execute(update(Version).values(name="gone"))
+    later = written(scene, publish_with_files(scene, "V001"))
+    assert Path(later.prefix).name.startswith("V001-")
+    assert len(contents(scene, later)) == later.files
+    assert keys_below(scene, f"{folder}V001/") == left
+
+
+def test_files_that_were_removed_and_are_written_anew_in_vain_are_not_taken_for_whole(scene: Scene) -> None:
+    kitchen(scene)
+    job_id = publish_with_files(scene)
+    made = written(scene, job_id)
+    for path in contents(scene, made):
+        scene.store.delete(made.prefix + path)
+    order = ExportOrder.from_json(made.order)
+    again = queue(scene, order)
+    break_off(scene, again)
+    with unit_of_work(scene.sessions) as session:
+        session.execute(update(Job).where(Job.id == again).values(run_after=None))
+    assert len(contents(scene, written(scene, again))) == made.files

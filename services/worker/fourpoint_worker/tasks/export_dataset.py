@@ -5,7 +5,9 @@ the try; the next try begins anew from a fresh snapshot. An export of the same c
 same way is not made again.
 
 A version that is published goes to the folder of its name, whichever try it is: what it holds never changes, so
-that every try writes the same bytes, and the manifest, which is last, says that they are all there.
+that every try writes the same bytes, and the manifest, which is last, says that they are all there. Before
+anything else it marks the folder as its own, so that no other version of that name ever mixes with what a try
+has left that broke off for good.
 """
 
 import hashlib
@@ -91,13 +93,15 @@ class ExportDatasetWork:
             content = _content(source, order)
             with unit_of_work(self._sessions) as session:
                 same = exports.find_same(session, request, content)
-            gone = same is not None and not self._store.exists(same.object_key or same.prefix + REPORT_FILE)
+            gone = same is not None and not self._is_whole(same)
             if same is not None and not gone:
                 return Made(request, content, same.prefix, same.id)
             made = Made(request, content, prefix, None if same is None else same.id, gone)
             if order.published_as is None:
                 with unit_of_work(self._sessions) as session:
                     exports.begin_attempt(session, job.lease, prefix)
+            else:
+                self._claim(prefix, order)
             if order.split is not None:
                 splitting.deal(order.split, source, notes)
             return self._write(source, order, progress, made, notes)
@@ -138,20 +142,33 @@ class ExportDatasetWork:
         if order.published_as is None:
             return f"{order.output_path}{name}-{job.lease.job_id}-{job.lease.number}/"
         folder = f"{order.output_path}{name}-{dataset.id}/annotation/{order.published_as}"
-        if self._version_at(f"{folder}/") in (None, str(order.wanted.version)):
+        said = self._said_at(f"{folder}/")
+        if said is None or said.get("version") == str(order.wanted.version):
             return f"{folder}/"
-        # Another version of this name was published, written and deleted; its files are somebody's.
+        # A deleted version of this name has left files there, complete or not; or they are somebody's.
         return f"{folder}-{order.wanted.version}/"
 
-    def _version_at(self, prefix: str) -> str | None:
-        """The version whose files lie there, all of them; None: nobody's. Foreign files are of no version."""
+    def _said_at(self, prefix: str) -> dict[str, Any] | None:
+        """What the report below a prefix says; nothing where it is somebody's, None where there is none."""
         try:
             said = json.loads(self._store.read(prefix + REPORT_FILE))
         except ObjectMissingError:
             return None
         except (ValueError, RecursionError):
-            return ""
-        return str(said.get("version")) if isinstance(said, dict) else ""
+            return {}
+        return said if isinstance(said, dict) else {}
+
+    def _is_whole(self, export: Export) -> bool:
+        """Whether the files of an export are still there, and not being written anew."""
+        if export.object_key is not None:
+            return self._store.exists(export.object_key)
+        said = self._said_at(export.prefix)
+        return said is not None and not said.get("unfinished")
+
+    def _claim(self, prefix: str, order: ExportOrder) -> None:
+        """Say whose a folder is; the report takes the place of this at the end."""
+        said = json.dumps({"version": str(order.wanted.version), "unfinished": True}) + "\n"
+        self._store.put(prefix + REPORT_FILE, said.encode(), content_type="application/json")
 
     def _load(
         self,
