@@ -321,6 +321,22 @@ def test_a_dry_run_says_what_would_be_and_does_nothing(scene: Scene) -> None:
     assert said[0] == said[1] == [("image_format_unsupported", 25, "c.png")]
 
 
+def test_a_dry_run_counts_what_a_file_says_twice_as_a_real_run_does(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slices, "SLICE", 1)
+    scene.sample(png("red"), name="known.png")
+    names = ("known.png", "a.png", "deep/a.png", "b.png")
+    said = coco({}, {"image_id": 2}, {"image_id": 3}, {"image_id": 4}, images=names)
+    files = {"1.json": said, "2.json": said, "images/b.png": png("blue"), "images/a.png": png("blue")}
+    archive = zipped({**files, "images/deep/a.png": png("green")})
+    runs = [bring(scene, upload_id=upload(scene, archive), dry_run=dry) for dry in (True, False)]
+    assert counts(runs[0]) == counts(runs[1])
+    assert counts(runs[1])["objects_unchanged"] > 0
+    dry, wet = ([(line.code, line.name) for line in lines(scene, job)] for job in runs)
+    assert dry == wet
+
+
 def test_images_may_be_left_where_they_are(scene: Scene) -> None:
     archive = zipped({"i.json": coco({}), "images/a.png": png()})
     job = bring(scene, upload_id=upload(scene, archive), with_images=False)

@@ -13,11 +13,12 @@ from fourpoint_core.domain.annotations import (
 )
 from fourpoint_core.domain.history import Action
 from fourpoint_core.domain.transfers import Existing
-from fourpoint_core.store.models import Annotation, Sample
+from fourpoint_core.store.models import Sample
 from fourpoint_core.store.queries import annotations, boxes
 from fourpoint_core.store.queries.boxes import Box, Brought, Leaving
 from fourpoint_core.store.session import Session
 from fourpoint_worker.formats.values import FormatError, ImportedObject
+from fourpoint_worker.importing.foresight import Foresight
 
 # What makes an object of a file the same as one that is there.
 _SAID = ("label_id", "contour", "score", *TRAITS)
@@ -43,20 +44,24 @@ def save(
     job_id: UUID,
     at: int,
     author: UUID,
-    *,
-    dry: bool,
+    foreseen: Foresight | None,
 ) -> Saved:
-    """Bring the objects into the sample's document; `sample` is locked by the caller, unless `dry`.
+    """Bring the objects into the sample's document; `sample` is locked by the caller.
+
+    foreseen: of a dry run, which locks and saves nothing; None of a real one.
 
     label_ids: of every label of the objects. job_id, at: the import, and the place of the
     image in it. The same objects brought in again change nothing, and the same
     import always makes the same ids. Raises InvalidInputError where the document would become too large.
     """
-    if existing is Existing.SKIP and sample.annotation_count:
+    rows = annotations.current_rows(session, sample.id)
+    current: Mapping[UUID, Content] = {key: annotations.content_of(row) for key, row in rows.items()}
+    if foreseen is not None:
+        current = foreseen.document(sample.id) or current
+    if existing is Existing.SKIP and current:
         return Saved(skipped=True)
     if len(objects) > MAX_ANNOTATIONS:
         raise FormatError("document_too_large", f"An image takes at most {MAX_ANNOTATIONS} objects.")
-    current = annotations.current_rows(session, sample.id)
     wanted, unchanged = _contents(objects, label_ids, current, uuid5(job_id, str(at)))
     kept = [] if existing is Existing.REPLACE else _others(current, wanted)
     added = len(wanted) - unchanged
@@ -64,10 +69,15 @@ def save(
     document = [*kept, *wanted]
     check_document_size(len(document), sum(content.vertex_count for content in document))
     # A file that says nothing of outlines replaces none.
-    if (wanted or existing is Existing.REPLACE) and not dry and (added or removed):
-        annotations.replace_document(session, sample, current, document, author, Action.IMPORT)
+    if (wanted or existing is Existing.REPLACE) and (added or removed):
+        if foreseen is None:
+            annotations.replace_document(session, sample, rows, document, author, Action.IMPORT)
+        else:
+            foreseen.keep(sample.id, document)
     leaving = Leaving.ALL if existing is Existing.REPLACE else Leaving.NONE
-    brought = boxes.bring(session, sample.id, boxes_in(objects, label_ids), leaving, job_id, dry=dry)
+    brought = boxes.bring(
+        session, sample.id, boxes_in(objects, label_ids), leaving, job_id, dry=foreseen is not None
+    )
     return Saved(added, removed, unchanged, brought)
 
 
@@ -83,11 +93,11 @@ def boxes_in(objects: Sequence[ImportedObject], label_ids: Mapping[str, UUID]) -
 def _contents(
     objects: Sequence[ImportedObject],
     label_ids: Mapping[str, UUID],
-    current: Mapping[UUID, Annotation],
+    current: Mapping[UUID, Content],
     origin: UUID,
 ) -> tuple[list[Content], int]:
     """The objects with outlines; those that are there already as they are there. And how many these are."""
-    free = {key: annotations.content_of(row) for key, row in current.items()}
+    free = dict(current)
     found: list[Content] = []
     unchanged = 0
     for number, each in enumerate(objects):
@@ -114,6 +124,6 @@ def _says_the_same(one: Content, other: Content) -> bool:
     return all(getattr(one, name) == getattr(other, name) for name in _SAID)
 
 
-def _others(current: Mapping[UUID, Annotation], wanted: Sequence[Content]) -> list[Content]:
+def _others(current: Mapping[UUID, Content], wanted: Sequence[Content]) -> list[Content]:
     mine = {content.id for content in wanted}
-    return [annotations.content_of(row) for key, row in current.items() if key not in mine]
+    return [content for key, content in current.items() if key not in mine]

@@ -57,6 +57,10 @@ class Slice:
         """Whether it is time for a transaction."""
         return len(self.images) >= SLICE or len(self.lines) >= SLICE_LINES
 
+    def successor(self, *, dry_run: bool) -> "Slice":
+        """What comes behind it; a dry run remembers the images that it would have added."""
+        return Slice(rows=self.rows, digests=self.digests) if dry_run else Slice()
+
 
 class Lines:
     """Numbers what an import has to say, as far as it is kept."""

@@ -138,7 +138,7 @@ class ImageStorage:
 
     def _promised_key(self, wanted: str, current: Slice) -> str:
         if self._dry_run:
-            return wanted
+            return next(key for key in numbered(wanted) if key not in current.rows and not self._is_taken(key))
         key = next(key for key in numbered(wanted) if key not in current.promised and self._may_have(key))
         current.promised.append(key)
         return key

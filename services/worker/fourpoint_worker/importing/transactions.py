@@ -10,6 +10,7 @@ from fourpoint_core.store.queries import datasets, imports, jobs, leases
 from fourpoint_core.store.queries.imports import WantedLabel
 from fourpoint_core.store.session import Session, Sessions, unit_of_work
 from fourpoint_worker.formats.values import Note, Refusal
+from fourpoint_worker.importing.foresight import Foresight
 from fourpoint_worker.importing.saving import Saved, save
 from fourpoint_worker.importing.slices import Lines, Slice, TakenImage
 from fourpoint_worker.lease_keeper import ActiveJob
@@ -26,7 +27,10 @@ class Transactions:
         job: ActiveJob,
         lines: Lines,
         position: int,
+        foreseen: Foresight | None,
     ):
+        """foreseen: of a dry run, which saves nothing else."""
+        self._foreseen = foreseen
         self.position = position
         self._sessions = sessions
         self._dataset = dataset
@@ -35,7 +39,7 @@ class Transactions:
         self._job_id = job.lease.job_id
         self._lines = lines
         # Labels that a dry run has counted as new.
-        self._foreseen: set[str] = set()
+        self._foreseen_labels: set[str] = set()
 
     def commit(self, current: Slice, at: int) -> None:
         """Make the slice true, all of it, and say that the job has come to `at`."""
@@ -73,8 +77,8 @@ class Transactions:
                 wanted.setdefault(each.label, WantedLabel(each.label, each.colour))
         if self._order.dry_run:
             there = imports.label_ids(session, self._dataset.id, wanted)
-            fresh = wanted.keys() - there.keys() - self._foreseen
-            self._foreseen |= fresh
+            fresh = wanted.keys() - there.keys() - self._foreseen_labels
+            self._foreseen_labels |= fresh
             current.counts["labels_added"] += len(fresh)
             return {name: uuid5(self._job_id, name) for name in wanted} | there
         found, made = imports.ensure_labels(session, self._dataset.id, list(wanted.values()))
@@ -114,7 +118,7 @@ class Transactions:
                 self._job_id,
                 taken.at,
                 self._job.author,
-                dry=self._order.dry_run,
+                self._foreseen,
             )
         except InvalidInputError as error:
             code, detail = error.errors[0].code, error.detail

@@ -24,9 +24,9 @@ from fourpoint_core.storage import ObjectStore
 from fourpoint_core.storage.addresses import address_of
 from fourpoint_core.storage.staging import staged_key
 from fourpoint_core.store.models import Dataset
-from fourpoint_core.store.queries import datasets, imports, jobs, uploads
+from fourpoint_core.store.queries import datasets, imports, jobs, leases, uploads
 from fourpoint_core.store.queries.imports import WantedLabel
-from fourpoint_core.store.session import Session, Sessions, reading
+from fourpoint_core.store.session import Session, Sessions, reading, unit_of_work
 from fourpoint_worker.formats.catalogue import FORMATS
 from fourpoint_worker.formats.values import (
     FileTree,
@@ -38,6 +38,7 @@ from fourpoint_worker.formats.values import (
     Note,
     Refusal,
 )
+from fourpoint_worker.importing.foresight import Foresight, foresight
 from fourpoint_worker.importing.matching import Matcher, read_bounded
 from fourpoint_worker.importing.slices import Lines, Slice, TakenImage
 from fourpoint_worker.importing.storing import ImageStorage, require_size
@@ -71,10 +72,15 @@ class ImportDatasetWork:
             dataset = datasets.get_dataset(session, payload.dataset_id)
             closed = imports.closed_paths(session, job.author)
             progress = jobs.get_job(session, job.lease.job_id).progress or {}
+        if payload.order.dry_run and progress:
+            # What it foresaw went with the try before.
+            progress = self._begin_anew(job)
         bucket = Bucket(self._store, address_of(self._storage_url), closed)
         try:
-            with self._tree(payload.order, payload.dataset_id, bucket) as tree:
-                run = _Run(self, payload, dataset, tree, job, progress)
+            with self._tree(payload.order, payload.dataset_id, bucket) as tree, foresight() as foreseen:
+                run = _Run(
+                    self, payload, dataset, tree, job, progress, foreseen if payload.order.dry_run else None
+                )
                 run.go()
         except FormatError as error:
             raise InvalidInputError.at("/source", error.code, str(error)) from None
@@ -88,6 +94,12 @@ class ImportDatasetWork:
             "counts": counts,
             "lines": imports.count_lines(session, job.lease.job_id),
         }
+
+    def _begin_anew(self, job: ActiveJob) -> dict[str, int]:
+        with unit_of_work(self._sessions) as session:
+            leases.report_progress(session, job.lease, {})
+            imports.forget_lines(session, job.lease.job_id)
+        return {}
 
     @contextmanager
     def _tree(self, order: ImportOrder, dataset_id: UUID, bucket: Bucket) -> Iterator[Any]:
@@ -139,6 +151,7 @@ class _Run:
         tree: FileTree,
         job: ActiveJob,
         progress: dict[str, int],
+        foreseen: Foresight | None,
     ):
         self._order = order = payload.order
         self._tree = tree
@@ -146,7 +159,7 @@ class _Run:
         sessions = work._sessions
         self._lines = Lines(job.lease.job_id, int(progress.get("lines", 0)))
         position = int(progress.get("position", 0))
-        self._transactions = Transactions(sessions, dataset, order, job, self._lines, position)
+        self._transactions = Transactions(sessions, dataset, order, job, self._lines, position, foreseen)
         self._matcher = Matcher(sessions, dataset, tree, tree.key_of)  # type: ignore[attr-defined]
         self._images = ImageStorage(
             sessions,
@@ -178,7 +191,7 @@ class _Run:
                 self._lines.refused(current, Refusal(_place(found), code, error.detail, None, name))
             if current.is_full:
                 self._transactions.commit(current, at)
-                current = Slice()
+                current = current.successor(dry_run=self._order.dry_run)
         self._transactions.commit(current, at)
 
     def _everything(self) -> Iterator[Found]:

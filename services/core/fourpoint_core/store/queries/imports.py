@@ -174,6 +174,11 @@ def add_lines(session: Session, lines: Sequence[dict[str, Any]]) -> None:
         session.execute(insert(ImportLine), lines)
 
 
+def forget_lines(session: Session, job_id: UUID) -> None:
+    """Take back what an import has said."""
+    session.execute(delete(ImportLine).where(ImportLine.job_id == job_id))
+
+
 def count_lines(session: Session, job_id: UUID) -> dict[str, dict[str, int]]:
     """How often each code was said, by outcome."""
     statement = (
