@@ -22,39 +22,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
 import cv2
 import numpy as np
 import numpy.typing as npt
+from benchmarks.support.baselines import BASELINES, Baseline
+from benchmarks.support.overlays import overlay
 from PIL import Image
 
-from fourpoint_core.domain.geometry import Contour, Part, validate_contour
+from fourpoint_core.domain.geometry import Contour, validate_contour
 from fourpoint_core.domain.prompts import ROLES, ExtremePoints, Prompt
 from fourpoint_core.errors import FourpointError, InvalidInputError
 from fourpoint_core.imaging.upright import decode_upright
-from fourpoint_worker.segmenter.click_prior import arcs_through, expected_extremes
 from fourpoint_worker.segmenter.compact.settings import CompactSettings
-from fourpoint_worker.segmenter.crops import crop_around
 from fourpoint_worker.segmenter.engines import Surroundings, build_engine
 from fourpoint_worker.segmenter.outline import draw_outline
 from fourpoint_worker.segmenter.port import Decoded, Engine, RgbImage
 from fourpoint_worker.segmenter.rasters import fill_rings
 
 Mask = npt.NDArray[np.bool_]
-Baseline = Callable[[RgbImage, Prompt], Mask]
 
 # Objects of one photo follow each other; more photos than these are never in memory.
 _IMAGES_KEPT = 4
-_GRABCUT_CELLS = 160
 # By the shorter side of the object's box, in pixels.
 SIZES = {"short side < 64": (0, 64), "64 to 192": (64, 192), "192 and more": (192, float("inf"))}
-_GREEN, _RED, _WHITE = (60, 220, 60), (255, 60, 60), (255, 255, 255)
-_OVERLAY_SIDE = 480
-
-# Clicks on photos that come with scikit-image: coffee is CC0, astronaut (NASA) in the public domain.
-PHOTOGRAPHS = {
-    "coffee": {"top": (287, 16), "bottom": (258, 387), "left": (75, 217), "right": (481, 211)},
-    "astronaut": {"top": (238, 15), "bottom": (221, 188), "left": (155, 87), "right": (301, 87)},
-}
 
 
 @dataclass(frozen=True)
@@ -88,9 +80,6 @@ def main(arguments: list[str] | None = None) -> int:
     engines = [build_engine(name, surroundings) for name in options.engine]
     for engine in engines:
         engine.warm_up()
-    if options.photographs:
-        draw_photographs(engines[0], options.photographs)
-        return 0
     rows = [row for row in read_objects(options.objects, options.limit) if _wanted(row, options.domains)]
     root = options.images or options.objects.parent
     slip = Slip(options.jitter, options.jitter_share)
@@ -123,7 +112,7 @@ def read_objects(path: Path, limit: int | None) -> Iterator[dict[str, Any]]:
         yield {"number": number, **json.loads(line)}
 
 
-def measure(engine: Engine, root: Path, row: dict[str, Any], slip: Slip, overlay: Path | None) -> Measure:
+def measure(engine: Engine, root: Path, row: dict[str, Any], slip: Slip, pictures: Path | None) -> Measure:
     """Outline one object and compare; one that cannot be read or outlined counts as IoU 0."""
     domain = str(row.get("domain", "all"))
     start = time.perf_counter()
@@ -137,9 +126,9 @@ def measure(engine: Engine, root: Path, row: dict[str, Any], slip: Slip, overlay
     milliseconds = _since(start)
     drawn = rasterise(outline.contour, truth.shape)
     iou = overlap(drawn, truth)
-    if overlay is not None:
+    if pictures is not None:
         name = f"{row['number']:05d}-{domain}-{iou:.2f}.png"
-        save_overlay(overlay / name, image, prompt, outline.contour, truth)
+        save_picture(pictures / name, overlay(image, prompt, outline.contour, truth))
     return Measure(
         domain,
         iou,
@@ -237,59 +226,6 @@ def is_valid(contour: Contour, shape: tuple[int, ...]) -> bool:
     return True
 
 
-def box_baseline(image: RgbImage, prompt: Prompt) -> Mask:
-    """The whole box between the clicks."""
-    box = prompt.box
-    # The clicks are in the middles of the outermost pixels; the box ends at those pixels' far sides.
-    x0, y0, x1, y1 = box.x0 - 0.5, box.y0 - 0.5, box.x1 + 0.5, box.y1 + 0.5
-    return fill_rings([[(x0, y0), (x1, y0), (x1, y1), (x0, y1)]], *image.shape[:2])
-
-
-def ellipse_baseline(image: RgbImage, prompt: Prompt) -> Mask:
-    """Four quarter ellipses through the clicks."""
-    return fill_rings([arcs_through(expected_extremes(prompt))], *image.shape[:2])
-
-
-def grabcut_baseline(image: RgbImage, prompt: Prompt) -> Mask:
-    """OpenCV's GrabCut from the box, five iterations, on a crop like the engine's; the usual first choice.
-
-    Where it collapses to nothing, as it often does on little background, the ellipse arcs stand in.
-    """
-    crop = crop_around(image, prompt.box, 0.25, _GRABCUT_CELLS, 0.5)
-    x0, y0 = crop.to_cells((prompt.box.x0, prompt.box.y0))
-    x1, y1 = crop.to_cells((prompt.box.x1, prompt.box.y1))
-    label = np.full(crop.shape, cv2.GC_BGD, np.uint8)
-    label[max(0, int(y0)) : int(y1) + 1, max(0, int(x0)) : int(x1) + 1] = cv2.GC_PR_FGD
-    inside = label == cv2.GC_PR_FGD
-    if not inside.all():
-        cv2.setRNGSeed(0)
-        models = np.zeros((2, 1, 65))
-        # With a mask to start from, OpenCV does not read the rectangle.
-        cv2.grabCut(crop.rgb, label, (0, 0, 1, 1), models[0], models[1], 5, cv2.GC_INIT_WITH_MASK)
-        inside = np.isin(label, (cv2.GC_FGD, cv2.GC_PR_FGD))
-    if not inside.any():
-        return ellipse_baseline(image, prompt)
-    return _to_image(inside, crop.origin_xy, crop.pixels_per_cell, image.shape)
-
-
-def _to_image(
-    inside: Mask, origin: tuple[float, float], scale: tuple[float, float], shape: tuple[int, ...]
-) -> Mask:
-    height, width = shape[:2]
-    column = np.floor((np.arange(width) + 0.5 - origin[0]) / scale[0]).astype(int)
-    row = np.floor((np.arange(height) + 0.5 - origin[1]) / scale[1]).astype(int)
-    framed = np.pad(inside, 1)
-    rows, columns = inside.shape
-    return framed[np.ix_(np.clip(row + 1, 0, rows + 1), np.clip(column + 1, 0, columns + 1))]
-
-
-BASELINES: dict[str, Baseline] = {
-    "box": box_baseline,
-    "ellipse arcs": ellipse_baseline,
-    "GrabCut from the box": grabcut_baseline,
-}
-
-
 def summary(measures: list[Measure]) -> dict[str, Any]:
     """Figures over all objects and per domain, and the problems met."""
     domains = sorted({one.domain for one in measures})
@@ -358,44 +294,10 @@ def _line(name: str, figure: dict[str, Any]) -> str:
     )
 
 
-def draw_photographs(engine: Engine, folder: Path) -> None:
-    """Outlines over scikit-image's sample photos, for the documentation."""
-    from skimage import data  # noqa: PLC0415 - only this flag needs the samples
-
-    for name, clicks in PHOTOGRAPHS.items():
-        image = np.asarray(getattr(data, name)())
-        prompt = prompt_of(dict(clicks), Slip(), image.shape)
-        outline = draw_outline(engine, Decoded(image), prompt, lambda stage: None)
-        save_overlay(folder / f"contours-{name}.png", image, prompt, outline.contour)
-
-
-def save_overlay(
-    path: Path, image: RgbImage, prompt: Prompt, contour: Contour, truth: Mask | None = None
-) -> None:
-    """The contour in green with its vertices, the clicks in red, the true border in white."""
-    crop = crop_around(image, prompt.box, 0.15, _OVERLAY_SIDE, 1 / 8)
-    canvas = crop.rgb.copy()
-
-    def cells(vertices: Iterable[tuple[float, float]]) -> npt.NDArray[np.int32]:
-        return np.round((np.array([crop.to_cells(vertex) for vertex in vertices]) - 0.5) * 16).astype(np.int32)
-
-    for part in true_parts(truth) if truth is not None else ():
-        cv2.polylines(canvas, [cells(part.outer)], True, _WHITE, 1, cv2.LINE_AA, shift=4)
-    for ring in (ring for part in contour.parts for ring in part.rings()):
-        cv2.polylines(canvas, [cells(ring)], True, _GREEN, 2, cv2.LINE_AA, shift=4)
-        for x, y in cells(ring).tolist():
-            cv2.circle(canvas, (x, y), 4 * 16, _GREEN, -1, cv2.LINE_AA, shift=4)
-    for x, y in cells(expected_extremes(prompt).as_tuple()).tolist():
-        cv2.circle(canvas, (x, y), 6 * 16, _WHITE, -1, cv2.LINE_AA, shift=4)
-        cv2.circle(canvas, (x, y), 4 * 16, _RED, -1, cv2.LINE_AA, shift=4)
+def save_picture(path: Path, picture: RgbImage) -> None:
+    """As PNG, in a folder that is made where it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(canvas).save(path, optimize=True)
-
-
-def true_parts(truth: Mask) -> list[Part]:
-    """The border of a mask, through the middles of its outermost pixels, for drawing only."""
-    found, _ = cv2.findContours(truth.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    return [Part(tuple((float(x) + 0.5, float(y) + 0.5) for x, y in ring[:, 0])) for ring in found]
+    Image.fromarray(picture).save(path, optimize=True)
 
 
 def _since(start: float) -> float:
@@ -404,7 +306,7 @@ def _since(start: float) -> float:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("objects", type=Path, nargs="?", help="JSON lines, one object each")
+    parser.add_argument("objects", type=Path, help="JSON lines, one object each")
     parser.add_argument("--engine", nargs="+", default=["weight-free"], help="one or more, measured in turns")
     parser.add_argument("--domains", nargs="*", default=[], help="only objects of these")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
@@ -414,13 +316,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--baselines", action="store_true", help="measure the usual baselines as well")
     parser.add_argument("--images", type=Path, help="folder of the paths in the file, if not the file's own")
     parser.add_argument("--overlay", type=Path, help="folder for one picture per object")
-    parser.add_argument(
-        "--photographs", type=Path, help="only draw the documentation's pictures, into this folder"
-    )
-    options = parser.parse_args(arguments)
-    if options.objects is None and options.photographs is None:
-        parser.error("give OBJECTS.jsonl, or --photographs DIR")
-    return options
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,9 @@ from fourpoint_core.domain.prompts import ExtremePoints, Prompt
 from fourpoint_core.errors import NoOutlineError, SettingsError
 from fourpoint_worker.segmenter.compact.engine import CompactEngine
 from fourpoint_worker.segmenter.compact.looking import look, mirrored
+from fourpoint_worker.segmenter.compact.refinement import Refinement, refined
 from fourpoint_worker.segmenter.compact.settings import SHIPPED_MODEL, CompactSettings
+from fourpoint_worker.segmenter.crops import crop_around
 from fourpoint_worker.segmenter.engines import Surroundings, build_engine
 from fourpoint_worker.segmenter.outline import draw_outline
 from fourpoint_worker.segmenter.port import Decoded, Engine, Outline, RgbImage
@@ -62,7 +64,7 @@ def test_a_long_object_is_seen_with_more_cells_across(tmp_path: Path) -> None:
 
     def found(stretch: float) -> float:
         file = reddish_model(tmp_path / f"{stretch}.onnx", replace(RULE, stretch=stretch))
-        engine = CompactEngine(CompactSettings(model=str(file)))
+        engine = CompactEngine(CompactSettings(model=str(file), refined=False))
         return overlap_with(drawn(engine, painted(mask, noise=0), clicks_on(mask)).contour, mask)
 
     assert found(2.0) > found(1.0)
@@ -151,13 +153,41 @@ def test_a_mirror_shows_what_the_mirrored_photo_would() -> None:
         assert np.allclose(value, there[name], atol=0.02), name
 
 
-def test_the_digest_is_the_files(engine: Engine, model: Path) -> None:
-    assert engine.model_digest == hashlib.sha256(model.read_bytes()).hexdigest()
+def test_the_digest_names_the_file_and_what_is_made_of_its_answers(engine: Engine, model: Path) -> None:
+    plain = CompactEngine(CompactSettings(model=str(model), refined=False))
+    shipped = build_engine("compact")
+    assert plain.model_digest == hashlib.sha256(model.read_bytes()).hexdigest()
+    assert len({plain.model_digest, engine.model_digest, shipped.model_digest}) == 3
+
+
+def test_the_cut_finds_an_edge_that_lies_between_the_cells_of_the_network(model: Path) -> None:
+    """Seven pixels to a cell of the network: its own outline passes over the teeth of the comb's rim."""
+    mask = disc(700, 900, (450, 350), 300)
+    mask[:, ::24] &= disc(700, 900, (450, 350), 270)[:, ::24]
+    mask[:, 1::24] &= disc(700, 900, (450, 350), 270)[:, 1::24]
+
+    def found(refined: bool) -> float:
+        engine = CompactEngine(CompactSettings(model=str(model), refined=refined))
+        return overlap_with(drawn(engine, painted(mask, noise=0), clicks_on(mask)).contour, mask)
+
+    assert found(True) > found(False)
+
+
+def test_a_cut_that_shrinks_to_nothing_is_not_believed() -> None:
+    """On a grey wall a network that is hardly sure: no border at all would be the cheapest."""
+    wall = np.full((160, 200, 3), 128, np.uint8)
+    mask = disc(160, 200, (100, 80), 60)
+    seen = crop_around(wall, Box(0, 0, 200, 160), 0, 200, 1)
+    odds = np.where(mask, 0.02, -0.02).astype(np.float32)
+    found = refined(wall, clicks_on(mask), seen, odds, Refinement()).probability > 0.5
+    assert 0.15 < found.mean() < 0.6
 
 
 def test_stages_are_timed_apart(engine: Engine) -> None:
     mask = crescent()
-    assert {"crop", "network", "polygon"} <= drawn(engine, painted(mask), clicks_on(mask)).milliseconds.keys()
+    assert {"crop", "network", "cut", "polygon"} <= drawn(
+        engine, painted(mask), clicks_on(mask)
+    ).milliseconds.keys()
 
 
 def test_threads_that_share_the_engine_get_their_own_answers(engine: Engine) -> None:

@@ -19,11 +19,12 @@ from fourpoint_worker.segmenter.click_prior import (
     suggested_shape,
 )
 from fourpoint_worker.segmenter.click_window import clip_window, object_size
-from fourpoint_worker.segmenter.colour_mixtures import ColourMixture, fit_mixture
 from fourpoint_worker.segmenter.corrections import Pull, correction_odds
 from fourpoint_worker.segmenter.crops import Crop, crop_around
 from fourpoint_worker.segmenter.graph_cut import contrast_edges, min_cut
+from fourpoint_worker.segmenter.object_colours import ColourFit, ObjectColours, lab_of, learn_colours
 from fourpoint_worker.segmenter.port import Checkpoint, Decoded, Picture, RgbImage, SoftMask, Urgency
+from fourpoint_worker.segmenter.soft_border import sigmoid, soft_border
 
 FloatGrid = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.bool_]
@@ -121,20 +122,6 @@ class _Scene:
         return np.where(self.certain == 0, log_odds, self.certain).astype(np.float32)
 
 
-@dataclass(frozen=True)
-class _Colours:
-    """Mixtures of the object's colours and of the background's."""
-
-    on: ColourMixture
-    off: ColourMixture
-
-    def log_odds(self, lab: FloatGrid, cap: float) -> FloatGrid:
-        """Of every cell's colour, clipped to +-cap: (rows, columns, 3) to (rows, columns)."""
-        flat = lab.reshape(-1, 3)
-        odds = self.on.log_density(flat) - self.off.log_density(flat)
-        return np.asarray(np.clip(odds, -cap, cap).reshape(lab.shape[:2]), np.float32)
-
-
 class WeightFreeEngine:
     """Segments by colour and shape alone; holds no state, so threads may share one."""
 
@@ -169,30 +156,24 @@ class WeightFreeEngine:
         scene = self._look(image, prompt, p.cells)
         log_odds = scene.decided(self._weigh(scene, prompt, first, last))
         inside = self._cut(scene, log_odds, p.smoothness)
-        return SoftMask(self._softened(inside, scene.crop), scene.crop.origin_xy, scene.crop.pixels_per_cell)
-
-    def _softened(self, inside: Labels, crop: Crop) -> FloatGrid:
-        """Probabilities whose half-way line runs smoothly along the cut, between the cells."""
-        p = self._parameters
-        distance = np.clip(signed_distance(inside), -4, 4)
-        smooth = cv2.GaussianBlur(distance, (0, 0), p.softness)
-        return _sigmoid(smooth + p.outward_pixels / max(crop.pixels_per_cell))
+        outward = p.outward_pixels / max(scene.crop.pixels_per_cell)
+        probability = soft_border(inside, p.softness, outward)
+        return SoftMask(probability, scene.crop.origin_xy, scene.crop.pixels_per_cell)
 
     def _look(self, image: RgbImage, prompt: Prompt, cells: int) -> _Scene:
         height, width = image.shape[:2]
         window = clip_window(prompt, width, height)
         crop = crop_around(image, window, self._parameters.margin, cells, self._parameters.finest)
-        lab = np.asarray(cv2.cvtColor(crop.rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)
-        return _Scene(crop, lab, suggested_shape(prompt, crop), _certain(crop, window, prompt))
+        return _Scene(crop, lab_of(crop.rgb), suggested_shape(prompt, crop), _certain(crop, window, prompt))
 
     def _learn_colours(
         self, scene: _Scene, prompt: Prompt, checkpoint: Checkpoint
-    ) -> tuple[_Colours, _Colours]:
+    ) -> tuple[ObjectColours, ObjectColours]:
         """Colours under the arcs, and colours under the last of the cuts that start from them."""
         how = self._parameters.learning
         reach = how.prior_reach * object_size(prompt.box) / max(scene.crop.pixels_per_cell)
         prior = how.prior_cap * np.clip(signed_distance(scene.arcs) / reach, -1, 1)
-        belief = np.where(np.isneginf(scene.certain), 0, _sigmoid(how.first_trust * prior))
+        belief = np.where(np.isneginf(scene.certain), 0, sigmoid(how.first_trust * prior))
         colours = first = self._fit_colours(scene.lab, belief)
         for number in range(1, how.rounds):
             checkpoint(f"colours {number}")
@@ -200,19 +181,12 @@ class WeightFreeEngine:
             colours = self._fit_colours(scene.lab, self._cut(scene, odds, how.smoothness).astype(np.float32))
         return first, colours
 
-    def _fit_colours(self, lab: FloatGrid, belief: FloatGrid) -> _Colours:
+    def _fit_colours(self, lab: FloatGrid, belief: FloatGrid) -> ObjectColours:
         how = self._parameters.learning
-        colours = lab.reshape(-1, 3)
-        some = slice(None, None, max(1, len(colours) // how.samples))
-        share = belief.reshape(-1)[some].astype(np.float32)
+        fit = ColourFit(how.components, how.steps, how.colour_floor, how.samples)
+        return learn_colours(lab, belief, fit)
 
-        def fit(weights: FloatGrid) -> ColourMixture:
-            # A trace of every colour keeps a mixture defined when nothing is believed to be its own.
-            return fit_mixture(colours[some], weights + 1e-4, how.components, how.steps, how.colour_floor)
-
-        return _Colours(on=fit(share), off=fit(1 - share))
-
-    def _weigh(self, scene: _Scene, prompt: Prompt, first: _Colours, last: _Colours) -> FloatGrid:
+    def _weigh(self, scene: _Scene, prompt: Prompt, first: ObjectColours, last: ObjectColours) -> FloatGrid:
         weights = self._parameters.evidence
         odds = last.log_odds(scene.lab, 6.0)
         return np.asarray(
@@ -256,7 +230,3 @@ def _mark(certain: FloatGrid, crop: Crop, vertices: tuple[Vertex, ...], verdict:
         cell = crop.cell_at(vertex)
         if cell is not None:
             certain[cell] = verdict
-
-
-def _sigmoid(log_odds: FloatGrid) -> FloatGrid:
-    return np.asarray(1 / (1 + np.exp(-log_odds)), np.float32)

@@ -34,7 +34,7 @@ class ReadySchema(Schema):
 _READY = {
     "status": "ready",
     "checks": {"database": "ok", "broker": "ok", "storage": "ok", "workers": "ok"},
-    "engines": ["weight-free"],
+    "engines": ["compact"],
 }
 
 

@@ -1,13 +1,15 @@
-"""The engine `compact`: a small network sees where the object is, and points to correct have the last word.
+"""The engine `compact`: a small network sees where the object is, and a minimum cut where exactly it ends.
 
-The network and its file: model_file.py. How it is trained: the package fourpoint_training.
+The network and its file: model_file.py. How it is trained: the package fourpoint_training. The cut:
+refinement.py.
 """
 
+import hashlib
 import time
 from collections.abc import Callable
+from dataclasses import astuple, replace
 from typing import TypeVar
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -15,9 +17,12 @@ from fourpoint_core.domain.geometry import Box
 from fourpoint_core.domain.prompts import Prompt
 from fourpoint_worker.segmenter.compact.looking import View, look, mirrored
 from fourpoint_worker.segmenter.compact.model_file import ModelFile
+from fourpoint_worker.segmenter.compact.refinement import CODE_VERSION, Refinement, refined
 from fourpoint_worker.segmenter.compact.settings import CompactSettings
 from fourpoint_worker.segmenter.corrections import Pull, correction_odds
-from fourpoint_worker.segmenter.port import Checkpoint, Decoded, Picture, SoftMask, Urgency
+from fourpoint_worker.segmenter.object_colours import lab_of
+from fourpoint_worker.segmenter.port import Checkpoint, Decoded, Picture, RgbImage, SoftMask, Urgency
+from fourpoint_worker.segmenter.soft_border import sigmoid
 
 FloatGrid = npt.NDArray[np.float32]
 T = TypeVar("T")
@@ -35,7 +40,8 @@ class CompactEngine:
         """Load the file. Raises SettingsError where it is not one."""
         self._model = ModelFile(settings.model_path, settings.threads)
         self._mirrored = settings.mirrored
-        self.model_digest = self._model.digest
+        self._refinement = Refinement() if settings.refined else None
+        self.model_digest = self._digest()
 
     def warm_up(self) -> None:
         """Ask once about a grey square, in the shapes that clicks and corrections have."""
@@ -59,14 +65,16 @@ class CompactEngine:
         view, crop_ms = _timed(lambda: look(image, prompt, self._model.rule))
         checkpoint("network")
         odds, network_ms = _timed(lambda: self._ask(view))
-        checkpoint("corrections")
-        odds = np.clip(odds, -_SUREST, _SUREST) + self._corrections(view, prompt)
-        return SoftMask(
-            np.asarray(1 / (1 + np.exp(-odds)), np.float32),
-            view.crop.origin_xy,
-            view.crop.pixels_per_cell,
-            milliseconds={"crop": crop_ms, "network": network_ms},
-        )
+        odds = np.clip(odds, -_SUREST, _SUREST)
+        checkpoint("cut")
+        soft, cut_ms = _timed(lambda: self._refined(image, prompt, view, odds))
+        return replace(soft, milliseconds={"crop": crop_ms, "network": network_ms, "cut": cut_ms})
+
+    def _refined(self, image: RgbImage, prompt: Prompt, view: View, odds: FloatGrid) -> SoftMask:
+        if self._refinement is not None and (odds > 0).any():
+            return refined(image, prompt, view.crop, odds, self._refinement)
+        probability = sigmoid(odds + self._corrections(view, prompt))
+        return SoftMask(probability, view.crop.origin_xy, view.crop.pixels_per_cell)
 
     def _ask(self, view: View) -> FloatGrid:
         if not self._mirrored:
@@ -76,11 +84,16 @@ class CompactEngine:
         straight, swapped = self._model.logits(both)
         return np.asarray((straight + swapped[:, ::-1]) / 2, np.float32)
 
+    def _digest(self) -> str:
+        if self._refinement is None:
+            return self._model.digest
+        said = repr((self._model.digest, CODE_VERSION, astuple(self._refinement)))
+        return hashlib.sha256(said.encode()).hexdigest()
+
     def _corrections(self, view: View, prompt: Prompt) -> FloatGrid:
         if not prompt.include and not prompt.exclude:
             return np.zeros(view.crop.shape, np.float32)
-        lab = np.asarray(cv2.cvtColor(view.crop.rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)
-        return correction_odds(view.crop, lab, prompt, Pull())
+        return correction_odds(view.crop, lab_of(view.crop.rgb), prompt, Pull())
 
 
 def _timed(work: Callable[[], T]) -> tuple[T, float]:

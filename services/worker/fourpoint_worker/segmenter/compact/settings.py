@@ -19,6 +19,11 @@ class CompactSettings(FromVariables):
     mirrored: bool = variable(
         "FOURPOINT_COMPACT_MIRRORED", "ask the network twice, once in a mirror: better and half as fast", True
     )
+    refined: bool = variable(
+        "FOURPOINT_COMPACT_REFINED",
+        "move the outline to the picture's edges with a minimum cut",
+        True,
+    )
 
     @property
     def model_path(self) -> Path:
