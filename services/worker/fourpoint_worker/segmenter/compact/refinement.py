@@ -26,6 +26,9 @@ FloatGrid = npt.NDArray[np.float32]
 # Part of the engine's digest: raise it whenever the same parameters begin to answer differently.
 CODE_VERSION = 1
 
+# A person's correction outvotes the network at its surest, and the colours and the shape that agree with it.
+_PULL = Pull(strength=16.0)
+
 
 @dataclass(frozen=True)
 class Refinement:
@@ -67,7 +70,7 @@ def refined(image: RgbImage, prompt: Prompt, seen: Crop, odds: FloatGrid, how: R
     colours = learn_colours(lab, sigmoid(prior), how.fit).log_odds(lab, how.colour_cap)
     total = prior + how.colour * cv2.GaussianBlur(colours, (0, 0), how.patch_cells)
     total += how.shape * shape_odds(crop, prompt, ShapeWeights())
-    total += correction_odds(crop, lab, prompt, Pull())
+    total += correction_odds(crop, lab, prompt, _PULL)
     inside = min_cut(np.asarray(total, np.float32), contrast_edges(lab, how.smoothness, how.border_floor))
     if inside.sum() < how.collapse * (prior > 0).sum():
         # A border around next to nothing is the cheapest one where all looks alike; the network knew better.
