@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import count
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from tests.factories import make_token
 from fourpoint_api.app import create_app
 from fourpoint_api.clients import Clients, build_clients
 from fourpoint_api.settings import ApiSettings
+from fourpoint_core.imaging.decoder import Decoder
 from fourpoint_core.settings import CoreSettings
 from fourpoint_core.storage import ObjectStore, open_store
 from fourpoint_core.store import migrate
@@ -146,11 +147,19 @@ def redis(redis_url: str) -> Iterator[Redis]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def decoder() -> Iterator[Decoder]:
+    """What decodes images; one for all tests, because each takes a moment to start."""
+    made = Decoder(1, 2**30, 60)
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def api_clients(api_settings: ApiSettings) -> Iterator[Clients]:
+def api_clients(api_settings: ApiSettings, decoder: Decoder) -> Iterator[Clients]:
     """What a process of the API holds open."""
     made = build_clients(api_settings)
-    yield made
+    yield replace(made, decoder=decoder)
     made.close()
 
 

@@ -10,6 +10,7 @@ from fourpoint_api.settings import ApiSettings
 from fourpoint_api.web.rate_limits import RateLimits
 from fourpoint_api.web.signing_in import SignIn
 from fourpoint_api.web.waiting import JobNews
+from fourpoint_core.imaging.decoder import Decoder
 from fourpoint_core.jobs.broker import celery_app
 from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.storage import ObjectStore, open_store
@@ -30,12 +31,14 @@ class Clients:
     news: JobNews
     sign_in: SignIn
     rate_limits: RateLimits
+    decoder: Decoder
 
     def close(self) -> None:
         """Give every connection back."""
         self.news.close()
         self.redis.close()
         self.rate_limits.close()
+        self.decoder.close()
         self.sessions.kw["bind"].dispose()
 
 
@@ -53,6 +56,7 @@ def build_clients(settings: ApiSettings) -> Clients:
         news=JobNews(redis, settings.max_waiters),
         sign_in=SignIn(settings, sessions),
         rate_limits=RateLimits(settings),
+        decoder=Decoder.by(settings),
     )
 
 

@@ -176,6 +176,17 @@ class CoreSettings(FromVariables):
     max_image_pixels: int = variable(
         "FOURPOINT_MAX_IMAGE_PIXELS", "images that decode to more are refused", 100_000_000
     )
+    decoders: int = variable(
+        "FOURPOINT_DECODERS", "processes beside each of the API and of io that decode images for it", 1
+    )
+    decoder_bytes: int = variable(
+        "FOURPOINT_DECODER_BYTES",
+        "memory that one of them may take; 20 bytes for each of FOURPOINT_MAX_IMAGE_PIXELS do for all images",
+        2560 * MEBIBYTE,
+    )
+    decoder_seconds: float = variable(
+        "FOURPOINT_DECODER_SECONDS", "an image that takes longer is refused", 20.0
+    )
     log_level: str = variable("FOURPOINT_LOG_LEVEL", "DEBUG, INFO, WARNING or ERROR", "INFO")
     database_pool_size: int = variable("FOURPOINT_DATABASE_POOL", "connections a process keeps", 10)
 

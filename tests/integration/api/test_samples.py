@@ -12,6 +12,7 @@ from tests.fakes import FailingStore
 from werkzeug.test import TestResponse
 
 from fourpoint_api.resources.samples import operations
+from fourpoint_core.imaging.decoder import Decoder
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.store.models import Dataset, Sample
 from fourpoint_core.store.session import Sessions
@@ -276,7 +277,7 @@ def test_a_thumbnail_comes_in_three_sizes(client: FlaskClient, sample: Sample, s
 
 def test_a_thumbnail_is_made_once(client: FlaskClient, sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
     first = client.get(f"/v1/samples/{sample.id}/thumbnail")
-    monkeypatch.setattr(operations, "thumbnail_jpeg", lambda *_: pytest.fail("made again"))
+    monkeypatch.setattr(Decoder, "thumbnail", lambda *_: pytest.fail("made again"))
     again = client.get(f"/v1/samples/{sample.id}/thumbnail")
     assert (again.data, again.headers["ETag"]) == (first.data, first.headers["ETag"])
 
@@ -297,9 +298,11 @@ def test_who_has_the_thumbnail_is_told_so(client: FlaskClient, sample: Sample) -
 
 
 def test_a_thumbnail_that_cannot_be_kept_is_shown_all_the_same(
-    object_store: ObjectStore, sample: Sample, sessions: Sessions
+    object_store: ObjectStore, sample: Sample, sessions: Sessions, decoder: Decoder
 ) -> None:
-    assert operations.thumbnail(sessions, FailingStore(object_store, 1), sample, 128).startswith(b"\xff\xd8")
+    assert operations.thumbnail(sessions, FailingStore(object_store, 1), decoder, sample, 128).startswith(
+        b"\xff\xd8"
+    )
 
 
 def test_a_thumbnail_looks_like_its_image(client: FlaskClient, sample: Sample) -> None:

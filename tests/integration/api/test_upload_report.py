@@ -2,15 +2,20 @@
 
 import base64
 import io
+import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from PIL import Image
 from tests.factories import DAMAGED_PALETTES, bomb_png, image_bytes, make_sample, padded_png, sideways_jpeg
+from tests.integration.api.checked_client import CheckedClient
 from tests.integration.api.inventory import Inventory
 
-from fourpoint_api.resources.samples import uploads
+from fourpoint_api.app import create_app
+from fourpoint_api.clients import Clients
+from fourpoint_core.imaging.decoder import Decoder
 from fourpoint_core.imaging.inspect import ImageFacts
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.store.models import Dataset, Sample
@@ -112,11 +117,40 @@ def test_a_file_of_which_no_thumbnail_can_be_made_is_told_beside_the_good_ones(
     client: FlaskClient, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever the look at the file has missed."""
-    monkeypatch.setattr(uploads, "inspect_image", lambda data, limit: ImageFacts("image/png", 4, 4))
+    monkeypatch.setattr(Decoder, "facts", lambda *_: ImageFacts("image/png", 4, 4))
     found = report(client, dataset, ("bad.png", image_bytes()[:-40]), ("good.png", image_bytes()))
     bad, good = found["files"]
     assert (bad["error"]["code"], bad["error"]["pointer"]) == ("image_damaged", "/files/0")
     assert (good["error"], found["acceptable"]) == (None, False)
+
+
+# Dies of a segmentation fault over one image, and of others knows the first thing that comes to its mind.
+_BUGGY = """
+import ctypes, sys
+from fourpoint_core.imaging import decoding_child, inspect
+
+def buggy(data, max_pixels):
+    return ctypes.string_at(0) if data == b"segfault" else inspect.ImageFacts("image/png", 4, 4)
+
+inspect.inspect_image = buggy
+decoding_child.main(sys.argv[1:])
+"""
+
+
+def test_a_file_that_crashes_the_decoder_is_told_beside_the_good_ones(
+    api_clients: Clients, admin_token: str, dataset: Dataset
+) -> None:
+    buggy = Decoder(1, 2**30, 60, (sys.executable, "-c", _BUGGY))
+    client = CheckedClient(create_app(replace(api_clients, decoder=buggy)), admin_token)
+    sent = [("a.png", image_bytes()), ("bad.png", b"segfault"), ("b.png", image_bytes())]
+    found = report(client, dataset, *sent)
+    refused = [file["error"] and file["error"]["code"] for file in found["files"]]
+    assert refused == [None, "image_damaged", None]
+    assert "could not be decoded" in found["files"][1]["error"]["detail"]
+    form = {"files": [(io.BytesIO(data), name) for name, data in sent]}
+    answer = client.post(f"/v1/datasets/{dataset.id}/samples", data=form)
+    assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (422, "/files/1")
+    buggy.close()
 
 
 def test_files_that_are_too_much_together_are_still_described(client: FlaskClient, dataset: Dataset) -> None:

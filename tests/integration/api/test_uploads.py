@@ -187,7 +187,10 @@ def test_the_same_bytes_under_two_names_keep_their_order(
 ) -> None:
     data = image_bytes()
     files = [uploads.UploadedFile(name, data) for name in ("b.png", "a.png", "b.png")]
-    rows = uploads.upload(sessions, object_store, api_clients.settings, dataset.id, files, dataset.created_by)
+    held = api_clients
+    rows = uploads.upload(
+        sessions, object_store, held.decoder, held.settings, dataset.id, files, dataset.created_by
+    )
     assert [row.sample.name for row in rows] == ["b.png", "a.png", "b-2.png"]
 
 

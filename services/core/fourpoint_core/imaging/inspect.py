@@ -30,6 +30,22 @@ class ImageFacts:
     height: int
 
 
+@dataclass(frozen=True, slots=True)
+class Header:
+    """width, height: as stored, in pixels; is_sideways: whether upright they are the other way round."""
+
+    media_type: str
+    width: int
+    height: int
+    is_sideways: bool
+
+
+def header_of(data: bytes) -> Header:
+    """What the beginning of a file says. Raises UnsupportedImageError or DamagedImageError."""
+    image = open_image(data)
+    return Header(MEDIA_TYPES[image.format or ""], *image.size, orientation(image) in SIDEWAYS)
+
+
 def inspect_image(data: bytes, max_pixels: int) -> ImageFacts:
     """Identify an image and make sure that all of it can be decoded.
 

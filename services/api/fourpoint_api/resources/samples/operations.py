@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fourpoint_core.domain.filters import SampleFilter, Sort, Status
 from fourpoint_core.errors import ObjectMissingError, StorageUnavailableError
-from fourpoint_core.imaging.upright import thumbnail_jpeg
+from fourpoint_core.imaging.decoder import Decoder
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.storage.derived import thumbnail_key
 from fourpoint_core.store.digest_book import DigestBook
@@ -102,7 +102,7 @@ def release(sessions: Sessions, sample_id: UUID, user_id: UUID) -> None:
         sample_leases.release(session, sample_id, user_id)
 
 
-def thumbnail(sessions: Sessions, store: ObjectStore, sample: Sample, size: int) -> bytes:
+def thumbnail(sessions: Sessions, store: ObjectStore, decoder: Decoder, sample: Sample, size: int) -> bytes:
     """JPEG whose longest side is at most `size` pixels; made once per image content, and kept.
 
     Raises ObjectMissingError when the image is gone from the store.
@@ -114,7 +114,7 @@ def thumbnail(sessions: Sessions, store: ObjectStore, sample: Sample, size: int)
         data = store.read(sample.object_key)
         # A picture of other bytes must not be kept under the digest of these.
         DigestBook(sessions, store).check(sample.digest, sample.object_key, data)
-        made = thumbnail_jpeg(data, size)
+        made = decoder.thumbnail(data, size)
     # A picture that cannot be kept can still be shown.
     with suppress(StorageUnavailableError):
         store.put(key, made, content_type="image/jpeg")

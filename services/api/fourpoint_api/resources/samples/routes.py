@@ -128,7 +128,7 @@ class Samples(MethodView):
         files = _read_files()
         held = clients()
         if query["validate_only"]:
-            found = uploads.report(held.sessions, held.store, held.settings, dataset_id, files)
+            found = uploads.report(held.sessions, held.store, held.decoder, held.settings, dataset_id, files)
             return Response(upload_rendering.report_json(found, held.settings), mimetype="application/json")
         before = idempotency.begin_with_files([x.name for x in files], [x.data for x in files])
         if before is not None:
@@ -138,7 +138,7 @@ class Samples(MethodView):
             stored = uploads.stored_before(held.sessions, earlier)
         else:
             stored = uploads.upload(
-                held.sessions, held.store, held.settings, dataset_id, files, current_user_id()
+                held.sessions, held.store, held.decoder, held.settings, dataset_id, files, current_user_id()
             )
         items = [
             {**render(item.sample), **upload_rendering.about(item, file.name)}
@@ -272,8 +272,9 @@ class SampleThumbnail(MethodView):
     @problems(blueprint, NotFoundError, ObjectMissingError, InvalidInputError, StorageUnavailableError)
     def get(self, query: dict[str, Any], sample_id: UUID) -> Response:
         """Read a thumbnail: upright, whatever the camera's orientation."""
-        sample = operations.read(clients().sessions, sample_id)
-        data = operations.thumbnail(clients().sessions, clients().store, sample, query["size"])
+        held = clients()
+        sample = operations.read(held.sessions, sample_id)
+        data = operations.thumbnail(held.sessions, held.store, held.decoder, sample, query["size"])
         return immutable_bytes(data, f"{sample.digest}-{query['size']}", "image/jpeg")
 
 

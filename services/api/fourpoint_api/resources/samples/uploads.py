@@ -28,8 +28,8 @@ from fourpoint_core.errors import (
     UploadRefusedError,
 )
 from fourpoint_core.ids import new_id
-from fourpoint_core.imaging.inspect import ImageFacts, inspect_image
-from fourpoint_core.imaging.upright import thumbnail_jpeg
+from fourpoint_core.imaging.decoder import Decoder
+from fourpoint_core.imaging.inspect import ImageFacts
 from fourpoint_core.storage import ObjectExistsError, ObjectStore
 from fourpoint_core.store.models import Dataset, Sample
 from fourpoint_core.store.queries import audit, datasets, samples
@@ -103,6 +103,7 @@ class _Placed:
 def upload(
     sessions: Sessions,
     store: ObjectStore,
+    decoder: Decoder,
     settings: ApiSettings,
     dataset_id: UUID,
     files: Sequence[UploadedFile],
@@ -114,7 +115,7 @@ def upload(
     """
     with unit_of_work(sessions) as session:
         dataset = datasets.get_dataset(session, dataset_id)
-    checked = _check(files, settings)
+    checked = _check(files, decoder, settings)
     with unit_of_work(sessions) as session:
         known = direct_uploads.duplicates(session, dataset_id, {item.digest for item in checked})
 
@@ -140,6 +141,7 @@ def stored_before(sessions: Sessions, result: dict[str, Any]) -> list[Stored]:
 def report(
     sessions: Sessions,
     store: ObjectStore,
+    decoder: Decoder,
     settings: ApiSettings,
     dataset_id: UUID,
     files: Sequence[UploadedFile],
@@ -148,7 +150,7 @@ def report(
     _check_count(len(files))
     with unit_of_work(sessions) as session:
         dataset = datasets.get_dataset(session, dataset_id)
-    found = [examine(index, file, settings) for index, file in enumerate(files)]
+    found = [examine(index, file, decoder, settings) for index, file in enumerate(files)]
     digests = {checked.digest for checked in found if isinstance(checked, Checked)}
     with unit_of_work(sessions) as session:
         known = direct_uploads.duplicates(session, dataset_id, digests)
@@ -159,7 +161,7 @@ def report(
             reports.append(FileReport(file.name, len(file.data), checked[1]))
             continue
         try:
-            preview = thumbnail_jpeg(file.data, PREVIEW_SIZE)
+            preview = decoder.thumbnail(file.data, PREVIEW_SIZE)
         except DamagedImageError as error:
             refusal = _refusal(len(reports), file, error)
             reports.append(FileReport(file.name, len(file.data), refusal))
@@ -198,7 +200,7 @@ def store_checked(
 
 
 def examine(
-    index: int, file: UploadedFile, settings: ApiSettings
+    index: int, file: UploadedFile, decoder: Decoder, settings: ApiSettings
 ) -> Checked | tuple[FourpointError, FieldError]:
     """The file, or why it is refused. index: its place in the request."""
     try:
@@ -206,7 +208,7 @@ def examine(
             raise FileTooLargeError(
                 f"The file has {len(file.data):,} bytes; the limit is {settings.max_file_bytes:,}."
             )
-        facts = inspect_image(file.data, settings.max_image_pixels)
+        facts = decoder.facts(file.data, settings.max_image_pixels)
     except FourpointError as error:
         return error, _refusal(index, file, error)
     digest = digest_of(file.data)
@@ -227,14 +229,14 @@ def require_all(found: Sequence[Checked | tuple[FourpointError, FieldError]]) ->
     return [item for item in found if isinstance(item, Checked)]
 
 
-def _check(files: Sequence[UploadedFile], settings: ApiSettings) -> list[Checked]:
+def _check(files: Sequence[UploadedFile], decoder: Decoder, settings: ApiSettings) -> list[Checked]:
     _check_count(len(files))
     total = sum(len(file.data) for file in files)
     if total > settings.max_batch_bytes:
         raise BatchTooLargeError(
             f"The files have {total:,} bytes in all; send at most {settings.max_batch_bytes:,} at once."
         )
-    return require_all([examine(index, file, settings) for index, file in enumerate(files)])
+    return require_all([examine(index, file, decoder, settings) for index, file in enumerate(files)])
 
 
 def _check_count(count: int) -> None:

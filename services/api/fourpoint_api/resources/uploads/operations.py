@@ -27,6 +27,7 @@ from fourpoint_core.errors import (
     StorageUnavailableError,
 )
 from fourpoint_core.ids import new_id
+from fourpoint_core.imaging.decoder import Decoder
 from fourpoint_core.imaging.inspect import SUFFIXES
 from fourpoint_core.settings import MEBIBYTE
 from fourpoint_core.storage import ObjectStore, SignedPut
@@ -100,6 +101,7 @@ def receive(store: ObjectStore, upload: DirectUpload, index: int, data: BinaryIO
 def register(
     sessions: Sessions,
     store: ObjectStore,
+    decoder: Decoder,
     settings: ApiSettings,
     dataset_id: UUID,
     upload_id: UUID,
@@ -115,7 +117,7 @@ def register(
     if upload.sample_ids is not None:
         return uploads.stored_before(sessions, {"samples": upload.sample_ids})
     try:
-        stored = _store(sessions, store, settings, dataset, upload, author)
+        stored = _store(sessions, store, decoder, settings, dataset, upload, author)
     except FourpointError:
         # Somebody may have registered it meanwhile, and removed the files from under our hands.
         upload = read(sessions, dataset_id, upload_id)
@@ -129,12 +131,13 @@ def register(
 def _store(
     sessions: Sessions,
     store: ObjectStore,
+    decoder: Decoder,
     settings: ApiSettings,
     dataset: Dataset,
     upload: DirectUpload,
     author: UUID,
 ) -> list[Stored]:
-    found = [_examine(store, settings, upload, index) for index in range(len(upload.files))]
+    found = [_examine(store, decoder, settings, upload, index) for index in range(len(upload.files))]
     checked = uploads.require_all(found)
     with unit_of_work(sessions) as session:
         known = queries.duplicates(session, dataset.id, {item.digest for item in checked})
@@ -172,13 +175,15 @@ def _too_large(file: SlotRequest, settings: ApiSettings) -> str:
     return f"The file has {file.size:,} bytes; the limit is {_limit(file, settings):,}."
 
 
-def _examine(store: ObjectStore, settings: ApiSettings, upload: DirectUpload, index: int) -> Checked | Refusal:
+def _examine(
+    store: ObjectStore, decoder: Decoder, settings: ApiSettings, upload: DirectUpload, index: int
+) -> Checked | Refusal:
     name, key = upload.files[index]["name"], staged_key(upload.id, index)
     try:
         data = _read(store, key, upload.files[index]["size_bytes"])
     except (ObjectMissingError, InvalidInputError) as error:
         return error, FieldError(f"/files/{index}", error.code, f"{name}: {error.detail}")
-    found = uploads.examine(index, UploadedFile(name, data), settings)
+    found = uploads.examine(index, UploadedFile(name, data), decoder, settings)
     if not isinstance(found, Checked):
         return found
     # The bytes are read again when they are stored: all files together may be more than memory holds.

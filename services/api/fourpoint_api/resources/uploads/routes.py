@@ -124,7 +124,7 @@ class Registration(MethodView):
         """
         held = clients()
         stored = operations.register(
-            held.sessions, held.store, held.settings, dataset_id, upload_id, current_user_id()
+            held.sessions, held.store, held.decoder, held.settings, dataset_id, upload_id, current_user_id()
         )
         names = [file["name"] for file in operations.read(held.sessions, dataset_id, upload_id).files]
         items = [
