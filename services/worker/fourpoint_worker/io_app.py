@@ -10,6 +10,7 @@ from typing import Any
 
 from celery import Celery, signals
 
+from fourpoint_core.imaging.decoder import Decoder
 from fourpoint_core.jobs.broker import celery_app
 from fourpoint_core.jobs.contracts import IO_QUEUES, JobKind
 from fourpoint_core.jobs.dispatch import Dispatcher
@@ -89,6 +90,7 @@ class IoProcess:
                 self._settings.storage_url,
                 self._settings.max_import_bytes,
                 self._settings.max_image_pixels,
+                Decoder.by(self._settings),
             ),
             ReviewOutlinesWork(clients.sessions),
         )

@@ -11,6 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from redis import Redis
 from tests.factories import HEIGHT, WIDTH, image_bytes
+from tests.integration.worker.scenes import DECODER
 
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.store.models import Dataset, Sample
@@ -66,7 +67,7 @@ def imported(
         asked = {"format": "coco", "upload_id": upload(client, base, data), **body}
         answer = client.post(f"{base}/imports", json=asked)
         assert answer.status_code == 202
-        work = ImportDatasetWork(sessions, object_store, "file:///bucket", 2**30, 10**8)
+        work = ImportDatasetWork(sessions, object_store, "file:///bucket", 2**30, 10**8, DECODER)
         Runner(sessions, redis, LeaseKeeper(sessions, 30, 60), 30, "worker").run(work, UUID(answer.json["id"]))
         found: dict[str, Any] = client.get(f"{base}/imports/{answer.json['id']}").json
         return found

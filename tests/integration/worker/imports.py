@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
-from tests.integration.worker.scenes import Scene
+from tests.integration.worker.scenes import DECODER, Scene
 
 from fourpoint_core.domain.transfers import FormatName, ImportOrder
 from fourpoint_core.ids import LOCAL_USER_ID, new_id
@@ -27,7 +27,7 @@ def another(scene: Scene) -> Scene:
 
 def work(scene: Scene, max_bytes: int = 2**30) -> ImportDatasetWork:
     """What runs imports."""
-    return ImportDatasetWork(scene.sessions, scene.store, "file:///bucket", max_bytes, 10**8)
+    return ImportDatasetWork(scene.sessions, scene.store, "file:///bucket", max_bytes, 10**8, DECODER)
 
 
 def queue(scene: Scene, format_name: str = "coco", **how: Any) -> UUID:

@@ -13,6 +13,7 @@ from redis import Redis
 
 from fourpoint_core.domain.prompts import ExtremePoints, Prompt
 from fourpoint_core.ids import LOCAL_USER_ID, new_id
+from fourpoint_core.imaging.decoder import Decoder
 from fourpoint_core.jobs.contracts import INFER_CONTOUR, InferContour, JobKind, Payload, SaveMode
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.store.digest_book import DigestBook
@@ -26,6 +27,8 @@ from fourpoint_worker.segmenter.port import Checkpoint, Picture, SoftMask, Urgen
 from fourpoint_worker.tasks.infer_contour import InferContourWork
 
 SIDE = 40
+# Starts when a test has an image decoded, and ends with the tests.
+DECODER = Decoder(1, 2**30, 60)
 PROMPT = Prompt(points=ExtremePoints(top=(20, 10), bottom=(20, 30), left=(10, 20), right=(30, 20)))
 
 

@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 from sqlalchemy import update
 from tests.integration.worker import exports, imports
-from tests.integration.worker.scenes import Scene, png
+from tests.integration.worker.scenes import DECODER, Scene, png
 from tests.integration.worker.sync_scene import (
     LIMITS,
     SyncScene,
@@ -135,7 +135,7 @@ def an_import(scene: SyncScene) -> Trial:
     expected = outcome(calm, imports.bring(calm, path="files/all.zip"))
     return Trial(
         imports.queue(scene, path="files/all.zip"),
-        lambda store: ImportDatasetWork(scene.sessions, store, ADDRESS, 2**30, 10**8),
+        lambda store: ImportDatasetWork(scene.sessions, store, ADDRESS, 2**30, 10**8, DECODER),
         lambda job: outcome(scene, job),
         expected,
     )
@@ -349,7 +349,7 @@ def test_a_folder_that_changes_while_it_is_imported_is_complete_the_next_time(
     data = scene.store.read(gone)
 
     def bring(store: ObjectStore) -> Job:
-        work = ImportDatasetWork(scene.sessions, store, ADDRESS, 2**30, 10**8)
+        work = ImportDatasetWork(scene.sessions, store, ADDRESS, 2**30, 10**8, DECODER)
         job = scene.run(imports.queue(scene, path=place), work)
         assert job.state == "succeeded", job.error
         return job

@@ -521,6 +521,7 @@ from fourpoint_core.store.session import connect
 from fourpoint_worker.lease_keeper import LeaseKeeper
 from fourpoint_worker.running import Runner
 from fourpoint_worker.importing import slices
+from fourpoint_core.imaging.decoder import Decoder
 from fourpoint_worker.tasks import import_dataset
 
 settings = CoreSettings(database_url=sys.argv[1], redis_url=sys.argv[2], storage_url=sys.argv[3])
@@ -548,7 +549,8 @@ class Dying:
         return put
 
 keeper = LeaseKeeper(sessions, 1.0, stage_seconds=60)
-work = import_dataset.ImportDatasetWork(sessions, Dying(), "file:///bucket", 2**30, 10**8)
+decoder = Decoder(1, 2**30, 60)
+work = import_dataset.ImportDatasetWork(sessions, Dying(), "file:///bucket", 2**30, 10**8, decoder)
 Runner(sessions, Redis.from_url(sys.argv[2]), keeper, 1.0, "doomed").run(work, UUID(sys.argv[4]))
 """
 

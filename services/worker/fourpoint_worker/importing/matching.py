@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any, BinaryIO
 
 from fourpoint_core.errors import FourpointError
-from fourpoint_core.imaging import inspect
+from fourpoint_core.imaging.decoder import Decoder
 from fourpoint_core.store.models import Dataset, Sample
 from fourpoint_core.store.queries import imports
 from fourpoint_core.store.session import Sessions, reading
@@ -30,12 +30,13 @@ class Place:
 class Matcher:
     """Finds images, of which files know names and paths; asks the database once for each."""
 
-    def __init__(self, sessions: Sessions, dataset: Dataset, tree: FileTree, bucket_key: Any):
+    def __init__(self, sessions: Sessions, dataset: Dataset, tree: FileTree, bucket_key: Any, decoder: Decoder):
         """bucket_key: the key of a path of the tree, None where it has none."""
         self._sessions = sessions
         self._dataset = dataset
         self._tree = tree
         self._bucket_key = bucket_key
+        self._decoder = decoder
         self._sizes: OrderedDict[tuple[str, ...], tuple[int, int] | None] = OrderedDict()
 
     def size_of(self, places: Sequence[str]) -> tuple[int, int] | None:
@@ -67,10 +68,15 @@ class Matcher:
             return (sample.width, sample.height)
         try:
             with self._tree.open(path) as stream:
-                return header_size(stream)
+                return self._header_size(stream)
         except (FormatError, FourpointError):
             # It is looked at again, and refused, when it is to be stored.
             return None
+
+    def _header_size(self, stream: BinaryIO) -> tuple[int, int]:
+        """Width and height, upright. Raises FourpointError where the beginning of the file does not tell."""
+        found = self._decoder.header(stream.read(_HEADER_BYTES))
+        return (found.height, found.width) if found.is_sideways else (found.width, found.height)
 
     def _path(self, places: Sequence[str]) -> str | None:
         return next((place for place in places if self._tree.has(place)), None)
@@ -94,17 +100,6 @@ def numbered(key: str) -> Iterator[str]:
     stem, dot, suffix = key.rpartition(".")
     for number in count(2):
         yield f"{stem}-{number}{dot}{suffix}"
-
-
-def header_size(stream: BinaryIO) -> tuple[int, int] | None:
-    """Width and height of an image, upright; None where its beginning does not tell."""
-    data = stream.read(_HEADER_BYTES)
-    try:
-        image = inspect.open_image(data)
-    except FourpointError:
-        return None
-    width, height = image.size
-    return (height, width) if inspect.orientation(image) >= 5 else (width, height)
 
 
 def read_bounded(tree: FileTree, path: str, limit: int) -> bytes:

@@ -7,7 +7,8 @@ from typing import Any
 from uuid import uuid5
 
 from fourpoint_core.errors import FourpointError, InvalidInputError, ObjectMissingError
-from fourpoint_core.imaging.inspect import ImageFacts, inspect_image
+from fourpoint_core.imaging.decoder import Decoder
+from fourpoint_core.imaging.inspect import ImageFacts
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.storage.port import validate_key
 from fourpoint_core.store.models import Dataset, Sample
@@ -33,6 +34,7 @@ class ImageStorage:
         tree: Any,
         job: ActiveJob,
         max_pixels: int,
+        decoder: Decoder,
         *,
         with_images: bool,
         dry_run: bool,
@@ -45,6 +47,7 @@ class ImageStorage:
         self._job_id = job.lease.job_id
         self._author = job.author
         self._max_pixels = max_pixels
+        self._decoder = decoder
         self._with_images = with_images
         self._dry_run = dry_run
 
@@ -78,7 +81,7 @@ class ImageStorage:
                 taken.image.line,
             )
         try:
-            facts = inspect_image(data, self._max_pixels)
+            facts = self._decoder.facts(data, self._max_pixels)
         except FourpointError as error:
             raise FormatError(error.code, error.detail, taken.image.line) from None
         # Before anything is stored: what is refused leaves no file behind.

@@ -18,6 +18,7 @@ from uuid import UUID
 from fourpoint_core.domain.labels import clean_label_name
 from fourpoint_core.domain.transfers import ImportOrder
 from fourpoint_core.errors import FourpointError, InvalidInputError, StorageUnavailableError
+from fourpoint_core.imaging.decoder import Decoder
 from fourpoint_core.jobs.contracts import IMPORT_DATASET
 from fourpoint_core.jobs.payloads.transfers import ImportDataset
 from fourpoint_core.storage import ObjectStore
@@ -56,7 +57,13 @@ class ImportDatasetWork:
     kind = IMPORT_DATASET
 
     def __init__(
-        self, sessions: Sessions, store: ObjectStore, storage_url: str, max_bytes: int, max_pixels: int
+        self,
+        sessions: Sessions,
+        store: ObjectStore,
+        storage_url: str,
+        max_bytes: int,
+        max_pixels: int,
+        decoder: Decoder,
     ):
         """max_bytes: of an archive, or of one file of annotations. max_pixels: of an image."""
         self._sessions = sessions
@@ -64,6 +71,7 @@ class ImportDatasetWork:
         self._storage_url = storage_url
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
+        self._decoder = decoder
 
     def do(self, payload: ImportDataset, job: ActiveJob) -> None:
         """Take in what the files say; each slice is final."""
@@ -160,7 +168,7 @@ class _Run:
         self._lines = Lines(job.lease.job_id, int(progress.get("lines", 0)))
         position = int(progress.get("position", 0))
         self._transactions = Transactions(sessions, dataset, order, job, self._lines, position, foreseen)
-        self._matcher = Matcher(sessions, dataset, tree, tree.key_of)  # type: ignore[attr-defined]
+        self._matcher = Matcher(sessions, dataset, tree, tree.key_of, work._decoder)  # type: ignore[attr-defined]
         self._images = ImageStorage(
             sessions,
             work._store,
@@ -168,6 +176,7 @@ class _Run:
             tree,
             job,
             work._max_pixels,
+            work._decoder,
             with_images=order.with_images,
             dry_run=order.dry_run,
         )
