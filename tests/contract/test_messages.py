@@ -34,6 +34,7 @@ from fourpoint_core.jobs.contracts import (
     SaveMode,
 )
 from fourpoint_core.jobs.payloads.outlines import PreLabel, ReviewOutlines, Verdict
+from fourpoint_core.jobs.payloads.pictures import Form, OutlinePicture
 from fourpoint_core.jobs.payloads.syncs import SyncDataset
 from fourpoint_core.jobs.payloads.transfers import ExportDataset, ImportDataset
 from fourpoint_core.jobs.payloads.versions import PublishVersion, SwitchVersion
@@ -44,6 +45,7 @@ from fourpoint_worker.tasks.export_dataset import ExportDatasetWork
 from fourpoint_worker.tasks.import_dataset import ImportDatasetWork
 from fourpoint_worker.tasks.infer_contour import InferContourWork
 from fourpoint_worker.tasks.merge_label import MergeLabelWork
+from fourpoint_worker.tasks.outline_picture import OutlinePictureWork
 from fourpoint_worker.tasks.pre_label import PreLabelWork
 from fourpoint_worker.tasks.prefetch_sample import PrefetchSampleWork
 from fourpoint_worker.tasks.publish_version import PublishVersionWork
@@ -57,6 +59,7 @@ WORKS = {
     work.kind.name: work
     for work in (
         InferContourWork,
+        OutlinePictureWork,
         PrefetchSampleWork,
         PurgeDatasetWork,
         MergeLabelWork,
@@ -107,6 +110,8 @@ PAYLOADS: list[Payload] = [
         label_name="cat",
         redraws=True,
     ),
+    OutlinePicture("00" * 32, 640, 480, Form.RING, Prompt(points=CLICKS)),
+    OutlinePicture("00" * 32, 640, 480, Form.BRUSH, None, (0, 1, 255)),
     PrefetchSample(new_id()),
     PrefetchSample(new_id(), (new_id(), new_id())),
     PreLabel(new_id(), Selection(filter=EVERY_CONDITION, until=NOON), edited=True),

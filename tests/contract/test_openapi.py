@@ -23,6 +23,7 @@ from fourpoint_api.web import openapi
 COMMITTED = Path(__file__).parents[2] / "openapi" / "openapi.json"
 CONTRACT = contract()
 PROBLEM = "application/problem+json"
+WITHOUT_DATABASE = {"getHealth", "getReadiness", "getLabelStudioHealth", "getLabelStudioBackend"}
 METHODS = {"get", "post", "put", "patch", "delete"}
 OPERATIONS = {
     operation["operationId"]: operation
@@ -43,7 +44,9 @@ def contents(operation: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, An
 
 def validator(schema: dict[str, Any]) -> Draft202012Validator:
     registry: Registry[Any] = Registry().with_resource("urn:c", DRAFT202012.create_resource(CONTRACT))
-    return Draft202012Validator({"$ref": "urn:c" + schema["$ref"]}, registry=registry)
+    # What another tool's protocol says has no name in the contract.
+    named = {"$ref": "urn:c" + schema["$ref"]} if "$ref" in schema else schema
+    return Draft202012Validator(named, registry=registry)
 
 
 def test_the_committed_contract_is_what_the_code_says() -> None:
@@ -106,7 +109,7 @@ def test_what_takes_a_body_says_how_it_refuses_one(name: str) -> None:
     assert {"413", "415", "422"} <= OPERATIONS[name]["responses"].keys()
 
 
-@pytest.mark.parametrize("name", [n for n in OPERATIONS if n not in {"getHealth", "getReadiness"}])
+@pytest.mark.parametrize("name", [n for n in OPERATIONS if n not in WITHOUT_DATABASE])
 def test_what_needs_the_database_says_that_it_may_be_away(name: str) -> None:
     assert "database_unavailable" in json.dumps(OPERATIONS[name]["responses"]["503"])
 
@@ -164,6 +167,8 @@ def test_an_unknown_field_is_an_error_in_every_object() -> None:
     requests = {n: s for n, s in CONTRACT["components"]["schemas"].items() if s.get("type") == "object"}
     # What an object store tells is the object store's to form.
     requests.pop("StorageEvent")
+    # So are the bodies of Label Studio and CVAT, whose next release may add to them.
+    requests = {n: s for n, s in requests.items() if not n.startswith(("LabelStudio", "Cvat"))}
     assert [name for name, schema in requests.items() if schema.get("additionalProperties") is not False] == []
 
 

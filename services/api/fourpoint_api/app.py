@@ -8,6 +8,7 @@ from fourpoint_api.clients import Clients, attach
 from fourpoint_api.resources.annotations.routes import blueprint as annotations
 from fourpoint_api.resources.audit.routes import blueprint as audit
 from fourpoint_api.resources.contours.routes import blueprint as contours
+from fourpoint_api.resources.cvat.routes import blueprint as cvat
 from fourpoint_api.resources.datasets.routes import blueprint as datasets
 from fourpoint_api.resources.drafts.routes import blueprint as drafts
 from fourpoint_api.resources.exports.routes import blueprint as exports
@@ -16,6 +17,7 @@ from fourpoint_api.resources.health.routes import blueprint as health
 from fourpoint_api.resources.history.routes import blueprint as history
 from fourpoint_api.resources.imports.routes import blueprint as imports
 from fourpoint_api.resources.jobs.routes import blueprint as jobs
+from fourpoint_api.resources.label_studio.routes import blueprint as label_studio
 from fourpoint_api.resources.labels.routes import blueprint as labels
 from fourpoint_api.resources.me.routes import blueprint as me
 from fourpoint_api.resources.members.routes import blueprint as members
@@ -76,6 +78,8 @@ BLUEPRINTS = (
     members,
     webhooks,
     audit,
+    label_studio,
+    cvat,
 )
 
 

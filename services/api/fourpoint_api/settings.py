@@ -9,6 +9,7 @@ from fourpoint_core.errors import SettingsError
 from fourpoint_core.settings import MEBIBYTE, CoreSettings, FromVariables, metrics_directory, variable
 
 _ORIGIN = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:]+\])(:\d{1,5})?", re.ASCII)
+_BASE = re.compile(_ORIGIN.pattern + r"(/[\w./-]*)?", re.ASCII)
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -50,6 +51,21 @@ class ApiSettings(CoreSettings):
     max_wait_seconds: float = variable("FOURPOINT_MAX_WAIT_SECONDS", "longest `Prefer: wait`", 30.0)
     max_waiters: int = variable(
         "FOURPOINT_MAX_WAITERS", "requests of one process that may wait for jobs at once", 24
+    )
+
+    max_picture_bytes: int = variable(
+        "FOURPOINT_MAX_PICTURE_BYTES", "size limit of an image that Label Studio or CVAT gives", 32 * MEBIBYTE
+    )
+    label_studio_url: str = variable(
+        "FOURPOINT_LABEL_STUDIO_URL",
+        "the Label Studio whose own images (/data/...) are fetched, as https://label.example.org; empty: none",
+        "",
+    )
+    label_studio_token: str = variable(
+        "FOURPOINT_LABEL_STUDIO_TOKEN",
+        "token with which they are fetched: a personal access token of Label Studio, or a legacy one",
+        "",
+        secret=True,
     )
 
     cors_origins: str = variable(
@@ -134,6 +150,8 @@ class ApiSettings(CoreSettings):
                 raise SettingsError(
                     f"FOURPOINT_CORS_ORIGINS: {origin!r} is no origin; write https://host or https://host:port"
                 )
+        if self.label_studio_url and not _BASE.fullmatch(self.label_studio_url):
+            raise SettingsError("FOURPOINT_LABEL_STUDIO_URL: write https://host or https://host:port/path")
         if bool(self.oidc_admin_claim) != bool(self.oidc_admin_value):
             raise SettingsError("FOURPOINT_OIDC_ADMIN_CLAIM and _ADMIN_VALUE: set both, or none")
 

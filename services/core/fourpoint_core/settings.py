@@ -170,6 +170,11 @@ class CoreSettings(FromVariables):
     export_days: float = variable(
         "FOURPOINT_EXPORT_DAYS", "how long the archive of an export can be downloaded", 7.0
     )
+    picture_hours: float = variable(
+        "FOURPOINT_PICTURE_HOURS",
+        "how long images that Label Studio and CVAT sent for an outline lie in the bucket",
+        24.0,
+    )
     max_import_bytes: int = variable(
         "FOURPOINT_MAX_IMPORT_BYTES", "archives and manifests that are imported may be so large", 5 * GIBIBYTE
     )

@@ -38,10 +38,11 @@ from fourpoint_worker.segmenter.sam.settings import SamSettings
 from fourpoint_worker.settings import WorkerSettings
 from fourpoint_worker.shared_embeddings import open_shared_tier
 from fourpoint_worker.tasks.infer_contour import InferContourWork
+from fourpoint_worker.tasks.outline_picture import OutlinePictureWork
 from fourpoint_worker.tasks.pre_label import PreLabelWork
 from fourpoint_worker.tasks.prefetch_sample import PrefetchSampleWork
 
-KINDS = (InferContourWork.kind, PrefetchSampleWork.kind, PreLabelWork.kind)
+KINDS = (InferContourWork.kind, OutlinePictureWork.kind, PrefetchSampleWork.kind, PreLabelWork.kind)
 ROLE = "inference"
 logger = logging.getLogger(__name__)
 
@@ -109,6 +110,7 @@ class InferenceProcess:
         )
         works = (
             InferContourWork(clients.sessions, images, engine, outline_metrics().drawn),
+            OutlinePictureWork(images, engine, outline_metrics().drawn),
             PrefetchSampleWork(clients.sessions, images, engine),
             PreLabelWork(
                 clients.sessions,

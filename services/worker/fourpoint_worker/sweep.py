@@ -4,8 +4,9 @@ Any number of processes may sweep; an advisory lock lets one do it at a time.
 """
 
 import logging
+import time
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -17,7 +18,7 @@ from fourpoint_core.jobs.contracts import Queue
 from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.jobs.events import JobEvent, announce
 from fourpoint_core.settings import CoreSettings
-from fourpoint_core.storage import ObjectStore
+from fourpoint_core.storage import ObjectStore, pictures
 from fourpoint_core.storage.removal import remove_objects
 from fourpoint_core.storage.staging import staged_keys
 from fourpoint_core.store.queries import (
@@ -60,6 +61,8 @@ _VERSIONS_AT_ONCE = 20
 _PINS_AT_ONCE = 10_000
 # Whoever began to write in time may go on for a while.
 _UPLOAD_GRACE = timedelta(minutes=10)
+# Finding them takes a listing, and none of them is in anybody's way.
+_PICTURES_SECONDS = 600.0
 
 
 class Sweep:
@@ -78,6 +81,7 @@ class Sweep:
         self._redis = redis
         self._store = store
         self._dispatcher = dispatcher
+        self._look_at_pictures_at = 0.0
 
     def run(self) -> None:
         """Do a round, unless somebody else is at it. Raises DatabaseUnavailableError."""
@@ -93,6 +97,7 @@ class Sweep:
             self.remove_dead_uploads,
             self.remove_unfinished_exports,
             self.remove_old_exports,
+            self.remove_old_pictures,
             self.empty_trash,
             self.forget_versions,
             self.forget_answers,
@@ -183,6 +188,16 @@ class Sweep:
                 self._store.delete(export.object_key)
         with unit_of_work(self._sessions) as session:
             exports.forget(session, [export.id for export in old])
+
+    def remove_old_pictures(self) -> None:
+        """Now and then, remove images of other tools that have not been asked about for long."""
+        if time.monotonic() < self._look_at_pictures_at:
+            return
+        self._look_at_pictures_at = time.monotonic() + _PICTURES_SECONDS
+        long_ago = datetime.now(UTC) - timedelta(hours=self._settings.picture_hours)
+        for found in self._store.list(f"{pictures.FOLDER}/"):
+            if found.last_modified < long_ago:
+                self._store.delete(found.key)
 
     def empty_trash(self) -> None:
         """Remove for good what has lain in the trash for longer than it may; objects stay in the bucket."""

@@ -28,6 +28,8 @@ OPERATIONS = {
     if method in METHODS
 }
 PUBLIC, SIGNED_IN, MANAGER, ADMIN = "public", "signed in", "manager", "admin"
+# Any token that may label; no dataset is named.
+LABELING = "labeling"
 VIEWER, LABELER, OWNER = "viewer", "labeler", "owner"
 # What each operation asks of its caller. `signed in` and `manager` name no dataset: any token does, or one of
 # the scope `manage`; `leave` is for members, with a token of that scope.
@@ -156,6 +158,14 @@ NEEDS = {
     "listWebhookDeliveries": OWNER,
     "getWebhookDelivery": OWNER,
     "redeliverWebhookDelivery": OWNER,
+    "getLabelStudioHealth": PUBLIC,
+    "getLabelStudioBackend": PUBLIC,
+    "setUpLabelStudioProject": LABELING,
+    "predictForLabelStudio": LABELING,
+    "noticeForLabelStudio": LABELING,
+    "listCvatFunctions": LABELING,
+    "getCvatFunction": LABELING,
+    "invokeCvatFunction": LABELING,
 }
 # Who may, of those who are members of the dataset; and everybody who may where no dataset is named.
 MEMBERS = ("viewer", "labeler", "owner", "owner with a token to read", "admin")
@@ -166,6 +176,7 @@ ALLOWED = {
     LEAVE: {"viewer", "labeler", "owner", "admin"},
     SIGNED_IN: {*MEMBERS, "stranger"},
     MANAGER: {"stranger", "viewer", "labeler", "owner", "admin"},
+    LABELING: {"stranger", "viewer", "labeler", "owner", "admin"},
     ADMIN: {"admin"},
 }
 IN_DATASET = {VIEWER, LABELER, OWNER, LEAVE}

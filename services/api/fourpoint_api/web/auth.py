@@ -25,6 +25,7 @@ from fourpoint_core.store.session import reading
 
 View = TypeVar("View", bound=Callable[..., Any])
 PUBLIC = "public"
+INTEGRATIONS = "/integrations/"
 # Arguments of addresses, from the outermost in; a role in what the first of them names decides.
 _NAMED_BY = {
     "dataset_id": members.Kind.DATASET,
@@ -120,7 +121,7 @@ def _guard() -> None:
     access = access_to(view, request.method, rule.arguments)
     if access is None or _shows_secret(view):
         return
-    g.caller = clients().sign_in.caller(request.headers.get("Authorization"), request.remote_addr)
+    g.caller = clients().sign_in.caller(_authorization(), request.remote_addr)
     actor_var.set(replace(actor, user_id=g.caller.user_id, token_id=g.caller.token_id))
     require(g.caller, access, _role(g.caller))
 
@@ -130,6 +131,18 @@ def _shows_secret(view: Callable[..., Any]) -> bool:
     expected = getattr(clients().settings, setting) if setting else ""
     sent = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
     return bool(expected) and hmac.compare_digest(sent.encode(), expected.encode())
+
+
+def _authorization() -> str | None:
+    """What says who the caller is: a token, which tools that know passwords only send as one.
+
+    For those tools alone: a browser sends a password that it has been told by itself, whoever's page asks.
+    """
+    if request.path.startswith(INTEGRATIONS):
+        said = request.authorization
+        if said is not None and said.type == "basic" and said.password:
+            return f"Bearer {said.password}"
+    return request.headers.get("Authorization")
 
 
 def _forget(error: BaseException | None) -> None:

@@ -161,3 +161,59 @@ JOB: dict[str, Any] = {
     "deadline_at": "2026-01-01T12:02:00+00:00",
     "cancel_requested": False,
 }
+_LABEL_CONFIG = (
+    '<View><Image name="image" value="$image"/><KeyPointLabels name="click" toName="image" smart="true">'
+    '<Label value="cat"/></KeyPointLabels><PolygonLabels name="outline" toName="image"><Label value="cat"/>'
+    "</PolygonLabels></View>"
+)
+LABEL_STUDIO_SETUP = {"project": "12.1700000000", "schema": _LABEL_CONFIG}
+LABEL_STUDIO_PREDICT = {
+    "tasks": [{"id": 4, "data": {"image": "/data/upload/12/cat.jpg"}}],
+    "project": "12.1700000000",
+    "label_config": _LABEL_CONFIG,
+    "params": {
+        "context": {
+            "result": [
+                {
+                    "type": "keypointlabels",
+                    "from_name": "click",
+                    "to_name": "image",
+                    "is_positive": True,
+                    "value": {"x": x, "y": y, "width": 0.3, "keypointlabels": ["cat"]},
+                }
+                for x, y in ((50, 10), (48, 90), (20, 55), (80, 50))
+            ]
+        }
+    },
+}
+LABEL_STUDIO_PREDICTIONS = {
+    "results": [
+        {
+            "model_version": "fourpoint",
+            "score": 0.93,
+            "result": [
+                {
+                    "id": "a1b2c3d4e5",
+                    "from_name": "outline",
+                    "to_name": "image",
+                    "type": "polygonlabels",
+                    "original_width": 640,
+                    "original_height": 480,
+                    "image_rotation": 0,
+                    "score": 0.93,
+                    "value": {
+                        "points": [[50.0, 10.0], [80.0, 50.0], [48.0, 90.0], [20.0, 55.0]],
+                        "closed": True,
+                        "polygonlabels": ["cat"],
+                    },
+                }
+            ],
+        }
+    ]
+}
+CVAT_INVOCATION = {
+    "image": "/9j/4AAQSkZJRgABAQAAAQABAAD/2Q==",
+    "pos_points": [[320, 48], [307, 432], [128, 264], [512, 240]],
+    "neg_points": [],
+    "obj_bbox": None,
+}

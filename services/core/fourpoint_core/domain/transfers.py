@@ -11,7 +11,13 @@ from fourpoint_core.domain.filters import SampleFilter
 from fourpoint_core.errors import InvalidInputError
 
 # Below these lie the service's own objects; nobody's data goes there, and none is read from there.
-RESERVED_FOLDERS = ("derived/", ".fourpoint-uploads/", ".fourpoint-exports/", ".fourpoint-tmp/")
+RESERVED_FOLDERS = (
+    "derived/",
+    ".fourpoint-uploads/",
+    ".fourpoint-exports/",
+    ".fourpoint-pictures/",
+    ".fourpoint-tmp/",
+)
 USAGES = ("train", "val", "test")
 
 

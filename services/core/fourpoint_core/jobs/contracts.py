@@ -13,6 +13,7 @@ from fourpoint_core.domain.deletion import Selection, selection_from_json, selec
 from fourpoint_core.domain.labels import DeletionPolicy
 from fourpoint_core.domain.prompts import Prompt, prompt_from_json, prompt_to_json
 from fourpoint_core.jobs.payloads.outlines import PreLabel, ReviewOutlines
+from fourpoint_core.jobs.payloads.pictures import OutlinePicture
 from fourpoint_core.jobs.payloads.syncs import SyncDataset
 from fourpoint_core.jobs.payloads.transfers import ExportDataset, ImportDataset
 from fourpoint_core.jobs.payloads.versions import PublishVersion, SwitchVersion
@@ -247,6 +248,7 @@ class JobKind:
     queue: Queue
     payload: (
         type[InferContour]
+        | type[OutlinePicture]
         | type[PrefetchSample]
         | type[PurgeDataset]
         | type[MergeLabel]
@@ -272,6 +274,8 @@ class JobKind:
 
 
 INFER_CONTOUR = JobKind("infer_contour", Queue.CLICK, InferContour, 5, 120, None)
+# Whoever asked has gone by then; the next click brings the image again.
+OUTLINE_PICTURE = JobKind("outline_picture", Queue.CLICK, OutlinePicture, 5, 120, None)
 PREFETCH_SAMPLE = JobKind("prefetch_sample", Queue.PREFETCH, PrefetchSample, 1, 60, None)
 PURGE_DATASET = JobKind("purge_dataset", Queue.IO, PurgeDataset, 20, 24 * 3600, 600)
 MERGE_LABEL = JobKind("merge_label", Queue.IO, MergeLabel, 20, 24 * 3600, 600)
@@ -293,6 +297,7 @@ KINDS: dict[str, JobKind] = {
     kind.name: kind
     for kind in (
         INFER_CONTOUR,
+        OUTLINE_PICTURE,
         PREFETCH_SAMPLE,
         PURGE_DATASET,
         MERGE_LABEL,

@@ -4,6 +4,7 @@ The bits: 32 for the number of values, 5 for the width of a value, 4 x 4 for the
 of one repeated value or of several, each with its length. Source: Label Studio's converter (thi.ng/rle-pack).
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from fourpoint_worker.formats.values import FormatError
 
 _CHANNELS = 4
 _PAINTED = 128
+# As Label Studio itself writes them.
+_LENGTH_BITS = (3, 4, 8, 16)
 
 
 def decoded(values: Any, width: int, height: int, line: int | None) -> Runs:
@@ -71,3 +74,44 @@ def _alpha(bits: _Bits, pixels: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
                     alpha[place // _CHANNELS] = value & 0xFF
         at = end
     return alpha
+
+
+class _BitWriter:
+    def __init__(self) -> None:
+        self._value = 0
+        self._count = 0
+        self._bytes: list[int] = []
+
+    def put(self, value: int, bits: int) -> None:
+        """Append a number of so many bits."""
+        self._value = self._value << bits | value
+        self._count += bits
+        while self._count >= 8:
+            self._count -= 8
+            self._bytes.append(self._value >> self._count)
+            self._value &= (1 << self._count) - 1
+
+    def bytes(self) -> list[int]:
+        """All of it, filled up with zeros."""
+        return self._bytes + ([self._value << (8 - self._count)] if self._count else [])
+
+
+def encoded(counts: Iterable[int]) -> list[int]:
+    """Counts of pixels that are not painted and that are, by turns, row by row; the inverse of `decoded`."""
+    lengths = list(counts)
+    out = _BitWriter()
+    out.put(sum(lengths) * _CHANNELS, 32)
+    out.put(8 - 1, 5)
+    for bits in _LENGTH_BITS:
+        out.put(bits - 1, 4)
+    for place, pixels in enumerate(lengths):
+        left = pixels * _CHANNELS
+        while left:
+            length = min(left, 1 << _LENGTH_BITS[-1])
+            size = next(i for i, bits in enumerate(_LENGTH_BITS) if length <= 1 << bits)
+            out.put(1, 1)
+            out.put(size, 2)
+            out.put(length - 1, _LENGTH_BITS[size])
+            out.put(255 * (place % 2), 8)
+            left -= length
+    return out.bytes()

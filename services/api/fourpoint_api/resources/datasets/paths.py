@@ -4,12 +4,12 @@ import re
 
 from fourpoint_api.resources.samples.names import MAX_NAME_BYTES
 from fourpoint_core.errors import InvalidInputError
-from fourpoint_core.storage import derived, staging
+from fourpoint_core.storage import derived, pictures, staging
 from fourpoint_core.storage.local_files import MAX_SEGMENT_BYTES, RESERVED
 from fourpoint_core.storage.port import MAX_KEY_BYTES, validate_prefix
 
 # Where the service keeps what is its own.
-OWN_FOLDERS = {derived.FOLDER, staging.FOLDER, RESERVED}
+OWN_FOLDERS = {derived.FOLDER, staging.FOLDER, pictures.FOLDER, RESERVED}
 MAX_PREFIX_BYTES = MAX_KEY_BYTES - MAX_NAME_BYTES
 _ADDRESS = re.compile(r"(?:obs|s3|s3a)://([^/]*)/?(.*)", re.DOTALL)
 

@@ -1,0 +1,1 @@
+"""CVAT's protocol of serverless functions."""

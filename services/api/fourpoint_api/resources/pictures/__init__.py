@@ -1,0 +1,1 @@
+"""Images that other tools send for an outline."""

@@ -1,0 +1,58 @@
+"""Holds a request of another tool until its outline is there: such tools know no jobs."""
+
+import contextlib
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from flask import Response
+
+from fourpoint_api.clients import clients
+from fourpoint_api.resources.jobs.operations import cancel, read
+from fourpoint_api.resources.pictures import operations
+from fourpoint_api.resources.pictures.operations import Picture, Question
+from fourpoint_api.web.auth import current_user_id
+from fourpoint_api.web.hanging_up import client_has_hung_up
+from fourpoint_api.web.problems import TooBusyError, problem_response
+from fourpoint_api.web.waiting import wait_until_final
+from fourpoint_core.domain.jobs import JobState
+from fourpoint_core.errors import JobStateError, NotFoundError
+from fourpoint_core.ids import new_id
+from fourpoint_core.logs import request_id_var
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """outline: in the form that was asked for, see Form. score: how well it meets the clicks, 0 to 1."""
+
+    outline: list[Any]
+    score: float
+
+
+def ask(picture: Picture, question: Question) -> Drawn | Response:
+    """The outline, or the answer that says why there is none.
+
+    Raises InvalidInputError, QueueFullError, or TooBusyError where it is not there in time.
+    """
+    job_id = new_id()
+    seconds = clients().settings.max_wait_seconds
+    with clients().news.listen(job_id) as bell:
+        message = operations.queue(
+            clients().sessions,
+            picture,
+            question,
+            job_id=job_id,
+            author=current_user_id(),
+            request_id=request_id_var.get(),
+            deadline_seconds=seconds,
+        )
+        clients().dispatcher.dispatch([message])
+        job = wait_until_final(bell, seconds, partial(read, clients().sessions, job_id), client_has_hung_up)
+    if job.state == JobState.SUCCEEDED.value and job.result is not None:
+        return Drawn(job.result["outline"], job.result["score"])
+    if JobState(job.state).is_final and job.error is not None:
+        error = job.error
+        return problem_response(error["code"], error["title"], error["detail"], error["errors"])
+    with contextlib.suppress(JobStateError, NotFoundError):
+        cancel(clients().sessions, clients().redis, job_id)
+    raise TooBusyError("No worker has drawn the outline in time; ask again.")
