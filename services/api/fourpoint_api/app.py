@@ -1,5 +1,6 @@
 """The application factory, and the contract that its routes make."""
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
@@ -83,6 +84,14 @@ BLUEPRINTS = (
 )
 
 
+class _Application(Flask):
+    """Flask, without views or hooks that are coroutines."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """See Flask, which looks at each of two dozen functions for every request."""
+        return func
+
+
 def create_app(clients: Clients) -> Flask:
     """The WSGI application over the given clients."""
     app = _flask()
@@ -107,7 +116,7 @@ def contract() -> dict[str, Any]:
 
 
 def _flask() -> Flask:
-    app = Flask("fourpoint_api", static_folder=None)
+    app = _Application("fourpoint_api", static_folder=None)
     app.json = plain_json.PlainJson(app)
     return app
 

@@ -51,22 +51,30 @@ def asked(request: Callable[[], Any], status: int = 200) -> list[str]:
     return [statement.split()[0] for statement in seen]
 
 
-# The role; the sample, locked; what the save refers to; what is there; and one statement that writes it all.
+# The role; the sample, locked; the label; whether there is room; and one statement that writes it all.
 
 
-def test_an_object_is_added_by_five_statements(labeler: Person, sample: Sample, label: Label) -> None:
+@pytest.mark.parametrize("before", [0, 11])
+def test_an_object_is_added_by_five_statements_whatever_is_there(
+    before: int, labeler: Person, sample: Sample, label: Label
+) -> None:
+    items = [item(label) for _ in range(before)]
+    labeler.put(address(sample), json={"annotations": items}, headers={"If-Match": "*"})
     seen = asked(lambda: labeler.post(address(sample), json=item(label)), 201)
     assert seen == ["SELECT"] * 4 + ["WITH"]
 
 
-def test_a_document_is_replaced_by_five_statements_however_many_objects_it_has(
+# The role; the sample, locked; what is there, with its labels; and one statement that writes it all.
+
+
+def test_a_document_is_replaced_by_four_statements_however_many_objects_it_has(
     labeler: Person, sample: Sample, label: Label
 ) -> None:
     items = [item(label) for _ in range(20)]
     labeler.put(address(sample), json={"annotations": items}, headers={"If-Match": "*"})
     changed = [{**one, "contour": SMALL} for one in items[:19]] + [item(label)]
     seen = asked(lambda: labeler.put(address(sample), json={"annotations": changed}, headers={"If-Match": "*"}))
-    assert seen == ["SELECT"] * 4 + ["WITH"]
+    assert seen == ["SELECT"] * 3 + ["WITH"]
 
 
 def test_an_object_is_changed_by_five_statements(labeler: Person, sample: Sample, label: Label) -> None:

@@ -1,6 +1,7 @@
 """Marshmallow fields: geometry in flat loops instead of objects, and booleans and times that are some."""
 
 import math
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,8 @@ from marshmallow import ValidationError, fields
 from fourpoint_core.domain.geometry import MAX_VERTICES
 
 _WRITTEN = {"true": True, "false": False}
+_NUMBERS = {int, float}
+_LARGEST = sys.float_info.max
 
 
 def _vertex_problem(value: Any) -> str | None:
@@ -25,6 +28,22 @@ def _is_coordinate(value: Any) -> bool:
         return math.isfinite(value)
     except OverflowError:
         return False
+
+
+def _plain_vertices(value: list[Any]) -> list[list[float]] | None:
+    """The points, where all are such; None where one is not, and a slower look finds out which and why."""
+    found = []
+    for item in value:
+        if type(item) is not list or len(item) != 2:
+            return None
+        x, y = item
+        # The exact types: true is an int to `isinstance`. NaN compares as false with everything.
+        if not (type(x) in _NUMBERS and type(y) in _NUMBERS):
+            return None
+        if not (-_LARGEST <= x <= _LARGEST and -_LARGEST <= y <= _LARGEST):
+            return None
+        found.append([float(x), float(y)])
+    return found
 
 
 class Flag(fields.Boolean):
@@ -80,6 +99,9 @@ class Vertices(fields.Field[list[list[float]]]):
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> list[list[float]]:
         if not isinstance(value, list) or not self.minimum <= len(value) <= self.maximum:
             raise ValidationError(f"Give a list of {self._how_many()} points, each [x, y].")
+        found = _plain_vertices(value)
+        if found is not None:
+            return found
         problems = {index: [text] for index, item in enumerate(value) if (text := _vertex_problem(item))}
         if problems:
             raise ValidationError(problems)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from fourpoint_core.domain.geometry import MAX_VERTICES, Contour, contour_to_json
+from fourpoint_core.domain.geometry import Contour, contour_to_json
 from fourpoint_core.errors import InvalidInputError
 
 MAX_ANNOTATIONS = 5000
@@ -179,11 +179,6 @@ def check_document_size(annotations: int, vertices: int, pointer: str = "/annota
             f"The objects of an image have at most {MAX_DOCUMENT_VERTICES} vertices in all; "
             f"these have {vertices}: simplify the largest.",
         )
-
-
-def surely_fit(annotations: int) -> bool:
-    """Whether a document takes so many objects however large they are, so that nobody need count vertices."""
-    return annotations <= MAX_ANNOTATIONS and annotations * MAX_VERTICES <= MAX_DOCUMENT_VERTICES
 
 
 def _leaves(value: Any, depth: int = 0) -> Iterator[tuple[int, Any]]:

@@ -125,7 +125,7 @@ def _differing(before: Any, after: Any) -> tuple[str, ...]:
 
 def _say_the_same(column: str, one: Any, other: Any) -> bool:
     # In Python true equals 1; to whoever reads attributes they are not the same.
-    return one == other and (column != "attributes" or _text(one) == _text(other))
+    return one == other and (column != "attributes" or not one or _text(one) == _text(other))
 
 
 def _text(attributes: dict[str, Any]) -> str:

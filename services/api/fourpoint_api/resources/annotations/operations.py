@@ -19,6 +19,7 @@ from fourpoint_core.store.queries.annotations import LabeledAnnotation
 from fourpoint_core.store.session import Session, Sessions, note_result, unit_of_work
 
 MAX_ERRORS_TOLD = 100
+_NONE_HELD: Mapping[UUID, Label] = {}
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
@@ -112,8 +113,8 @@ def add(
     """
     wanted = wanted.cleaned()
     with unit_of_work(sessions) as session:
-        sample = samples.get_sample(session, sample_id, lock=True)
-        known = _look_up(session, sample, [wanted])
+        sample = samples.lock_document(session, sample_id)
+        known = _look_up(session, sample, [wanted], _named(session, sample, [wanted]))
         new = _new_annotation(known, wanted)
         saved = annotations.add_annotation(
             session,
@@ -156,19 +157,26 @@ def replace_all(
     cleaned = _each(wanted, lambda item, pointer: item.cleaned(pointer))
     _require_distinct(cleaned)
     with unit_of_work(sessions) as session:
-        sample = samples.get_sample(session, sample_id, lock=True)
-        shown = annotations.current_annotations(session, sample.id)
+        sample = samples.lock_document(session, sample_id)
+        named = _named(session, sample, cleaned)
+        shown, held = annotations.hold_annotations(session, sample.id)
         current = {item.row.annotation_id: item.row for item in shown}
         try:
-            known = _look_up(session, sample, cleaned, current.values())
+            known = _look_up(session, sample, cleaned, named, current.values(), held)
             contents = _each(cleaned, lambda item, _: _content(known, item, current))
         except InvalidInputError:
             # What somebody else has removed meanwhile is no mistake of the request.
             expected.require(session, sample)
             raise
-        if not annotations.is_document(current, contents):
-            expected.require(session, sample)
-        saved = annotations.replace_document(session, sample, current, contents, author, held=known.held)
+        saved = annotations.replace_document(
+            session,
+            sample,
+            current,
+            contents,
+            author,
+            check=lambda: expected.require(session, sample),
+            held=known.held,
+        )
         if saved is None or saved.has_draft:
             drafts.discard_draft(session, sample.id, author)
         if saved is None:
@@ -195,10 +203,10 @@ def change(
     """
     wanted = replace(wanted.cleaned(), id=annotation_id)
     with unit_of_work(sessions) as session:
-        sample = samples.get_sample(session, sample_id, lock=True)
+        sample = samples.lock_document(session, sample_id)
         found = annotations.current_annotation(session, sample.id, annotation_id)
         expected.require(session, sample)
-        known = _look_up(session, sample, [wanted], [found.row])
+        known = _look_up(session, sample, [wanted], _named(session, sample, [wanted]), [found.row])
         content = _content(known, wanted, {annotation_id: found.row})
         contour = _edited(session, sample, found.row, edit)
         if contour is not None:
@@ -214,7 +222,7 @@ def remove(
 ) -> Sample:
     """Take an object out of the document. Raises NotFoundError or StaleDocumentError."""
     with unit_of_work(sessions) as session:
-        sample = samples.get_sample(session, sample_id, lock=True)
+        sample = samples.lock_document(session, sample_id)
         expected.require(session, sample)
         annotations.remove_annotation(session, sample, annotation_id, author)
         drafts.take_from_draft(session, sample.id, author, annotation_id)
@@ -227,7 +235,7 @@ def remove_all(sessions: Sessions, sample_id: UUID, expected: Precondition, auth
     Raises NotFoundError or StaleDocumentError.
     """
     with unit_of_work(sessions) as session:
-        sample = samples.get_sample(session, sample_id, lock=True)
+        sample = samples.lock_document(session, sample_id)
         if sample.annotation_count:
             expected.require(session, sample)
         current = annotations.current_rows(session, sample.id)
@@ -268,17 +276,23 @@ def _require_distinct(wanted: Sequence[AnnotationRequest]) -> None:
             seen.add(item.id)
 
 
+def _named(session: Session, sample: Sample, wanted: Sequence[AnnotationRequest]) -> Mapping[str, UUID]:
+    """The labels that are named, made if need be: by name."""
+    names = [item.label_name for item in wanted if item.label_name is not None]
+    return labels.labels_named(session, sample.dataset_id, names)
+
+
 def _look_up(
     session: Session,
     sample: Sample,
     wanted: Sequence[AnnotationRequest],
+    by_name: Mapping[str, UUID],
     current: Collection[Annotation] = (),
+    held: Mapping[UUID, Label] = _NONE_HELD,
 ) -> _Known:
-    names = [item.label_name for item in wanted if item.label_name is not None]
-    by_name = labels.labels_named(session, sample.dataset_id, names)
     in_use = {row.label_id for row in current}
     others = {item.label_id for item in wanted if item.label_id is not None} - in_use
-    held = labels.hold_labels(session, sample.dataset_id, others)
+    held = {**held, **labels.hold_labels(session, sample.dataset_id, others)}
     contour_ids = {item.contour_id for item in wanted if item.contour_id is not None}
     contours = annotations.get_contours(session, sample.id, contour_ids)
     return _Known(sample, by_name, in_use | held.keys(), held, contours)
@@ -286,7 +300,8 @@ def _look_up(
 
 def _new_annotation(known: _Known, wanted: AnnotationRequest) -> NewAnnotation:
     recorded = _recorded(known, wanted)
-    contour = _contour(known.sample, wanted, recorded)
+    given = None if wanted.contour is None else contour_from_json(wanted.contour)
+    contour = _valid_contour(known.sample, given, recorded)
     if contour is None:
         raise InvalidInputError.at("/contour", "required", "Give contour, contour_id, or both.")
     label_id = _label_id(known, wanted)
@@ -315,13 +330,11 @@ def _with_shape(known: _Known, wanted: AnnotationRequest, content: Content) -> C
         recorded = None
     if recorded is not None:
         content = content.with_provenance(annotations.provenance_of(recorded))
-    same = wanted.contour is not None and _opened(wanted.contour) == content.contour
-    contour = None if same else _contour(known.sample, wanted, recorded)
+    given = None if wanted.contour is None else contour_from_json(wanted.contour)
+    if given is not None and contour_to_json(given) == content.contour:
+        return content
+    contour = _valid_contour(known.sample, given, recorded)
     return content if contour is None else content.with_contour(contour)
-
-
-def _opened(contour: dict[str, Any]) -> dict[str, Any]:
-    return contour_to_json(contour_from_json(contour))
 
 
 def _recorded(known: _Known, wanted: AnnotationRequest) -> InferredContour | None:
@@ -335,16 +348,15 @@ def _recorded(known: _Known, wanted: AnnotationRequest) -> InferredContour | Non
     return recorded
 
 
-def _contour(sample: Sample, wanted: AnnotationRequest, recorded: InferredContour | None) -> Contour | None:
+def _valid_contour(sample: Sample, given: Contour | None, recorded: InferredContour | None) -> Contour | None:
     """The outline that was given, or else the inferred one; None where there is neither."""
-    if wanted.contour is None:
+    if given is None:
         return None if recorded is None else contour_from_json(recorded.contour)
-    contour = contour_from_json(wanted.contour)
     try:
-        validate_contour(contour, sample.width, sample.height)
+        validate_contour(given, sample.width, sample.height)
     except InvalidInputError as error:
         raise InvalidInputError(error.detail, [item.below("/contour") for item in error.errors]) from error
-    return contour
+    return given
 
 
 def _label_id(known: _Known, wanted: AnnotationRequest) -> UUID | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Table, Uuid, any_, bindparam, func, or_, select
+from sqlalchemy import Table, Uuid, any_, bindparam, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
@@ -19,7 +19,6 @@ from fourpoint_core.domain.annotations import (
     NewAnnotation,
     Provenance,
     check_document_size,
-    surely_fit,
 )
 from fourpoint_core.domain.history import FIELD_OF_COLUMN, Action, compare
 from fourpoint_core.errors import FrameChangedError, IdTakenError, LabelDeletedError, NotFoundError
@@ -58,6 +57,19 @@ def current_annotations(session: Session, sample_id: UUID) -> Sequence[LabeledAn
     """The objects of the current document, in painting order."""
     rows = session.execute(_CURRENT, {"sample_id": sample_id})
     return [LabeledAnnotation(row, label) for row, label in rows]
+
+
+def hold_annotations(
+    session: Session, sample_id: UUID
+) -> tuple[Sequence[LabeledAnnotation], Mapping[UUID, Label]]:
+    """As `current_annotations`; and their labels, kept from being deleted until the transaction ends.
+
+    Labels that were deleted already are not among the latter. The sample is locked by the caller, who makes
+    new labels before: see the order of locks in `labels`.
+    """
+    rows = session.execute(_CURRENT_HELD, {"sample_id": sample_id})
+    shown = painting_order(LabeledAnnotation(row, label) for row, label in rows)
+    return shown, {item.label.id: item.label for item in shown if item.label.deleted_at is None}
 
 
 def annotations_at(session: Session, sample_id: UUID, revision: int) -> Sequence[LabeledAnnotation]:
@@ -110,14 +122,15 @@ def add_annotation(
     Raises IdTakenError when the id names something else, or named something that was deleted;
     LabelDeletedError; InvalidInputError when the document is full; or what `check` raises.
     """
-    versions = _versions(session, sample, new.id)
-    if _is_repetition(versions, new):
+    room = {"sample_id": sample.id, "annotation_id": new.id}
+    vertices, is_known = session.connection().execute(_ROOM, room).one()
+    if is_known and _is_repetition(_versions(session, sample, new.id), new):
         return None
     check()
-    if versions:
+    if is_known:
         raise IdTakenError(f"The annotation id {new.id} is taken on this sample; use a new id.")
     content = new.content
-    _check_room(session, sample, content.vertex_count)
+    check_document_size(sample.annotation_count + 1, vertices + content.vertex_count)
     return settle(session, [Save(sample, opened=[Opening(content)])], Action.ADD, author, held)[sample.id]
 
 
@@ -142,11 +155,6 @@ def remove_annotation(session: Session, sample: Sample, annotation_id: UUID, aut
     settle(session, [Save(sample, [found.row])], Action.DELETE, author)
 
 
-def is_document(current: Mapping[UUID, Annotation], wanted: Sequence[Content]) -> bool:
-    """Whether the current rows say just that."""
-    return compare(current, {content.id: content for content in wanted}).is_empty
-
-
 def replace_document(
     session: Session,
     sample: Sample,
@@ -154,17 +162,20 @@ def replace_document(
     wanted: Sequence[Content],
     author: UUID,
     action: Action = Action.REPLACE,
+    *,
+    check: Callable[[], None] = lambda: None,
     held: Mapping[UUID, Label] = _NONE_HELD,
 ) -> Saved | None:
     """Make `wanted` the document, in place of `current`; `sample` is locked by the caller.
 
-    Returns None where it already is. held: as for `settle`. Raises LabelDeletedError, or InvalidInputError
-    when it is too large.
+    Returns None where it already is, and asks no `check` then, as `add_annotation`. held: as for `settle`.
+    Raises LabelDeletedError, InvalidInputError when it is too large, or what `check` raises.
     """
     by_id = {content.id: content for content in wanted}
     difference = compare(current, by_id)
     if difference.is_empty:
         return None
+    check()
     check_document_size(len(by_id), sum(content.vertex_count for content in wanted))
     save = Save(
         sample,
@@ -364,17 +375,8 @@ def _origin(session: Session, sample_id: UUID, revision: int) -> int:
     return revision if copy_of is None else copy_of
 
 
-def _check_room(session: Session, sample: Sample, vertex_count: int) -> None:
-    """Refuse one object more, of so many vertices, where the document is full. Raises InvalidInputError."""
-    count = sample.annotation_count + 1
-    if not surely_fit(count):
-        check_document_size(count, vertex_count + _vertices(session, sample))
-
-
 def _vertices(session: Session, sample: Sample) -> int:
-    statement = select(func.coalesce(func.sum(Annotation.vertex_count), 0))
-    where = (Annotation.sample_id == sample.id, Annotation.valid_to.is_(None))
-    return session.scalar(statement.where(*where)) or 0
+    return session.connection().scalar(_VERTICES, {"sample_id": sample.id}) or 0
 
 
 def _living_labels(session: Session, saves: Sequence[Save], held: Mapping[UUID, Label]) -> dict[UUID, Label]:
@@ -409,6 +411,18 @@ _WITH_LABELS = (
     .execution_options(populate_existing=True)
 )
 _CURRENT = _WITH_LABELS.where(Annotation.sample_id == bindparam("sample_id"), Annotation.valid_to.is_(None))
+# By label: that is the order in which they are locked, here and in `labels.hold_labels`.
+_CURRENT_HELD = _CURRENT.order_by(None).order_by(Label.id).with_for_update(of=Label, read=True)
+_VERTICES = select(func.coalesce(func.sum(Annotation.vertex_count), 0)).where(
+    Annotation.sample_id == bindparam("sample_id"), Annotation.valid_to.is_(None)
+)
+# Whether one object more may be added: how many vertices there are, and whether its id was ever in use.
+_ROOM = select(
+    _VERTICES.scalar_subquery(),
+    exists().where(
+        Annotation.sample_id == bindparam("sample_id"), Annotation.annotation_id == bindparam("annotation_id")
+    ),
+)
 _VERSIONS = (
     select(Annotation)
     .where(

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
 from fourpoint_core.errors import NotFoundError
 from fourpoint_core.store.models import KEPT, Dataset, Sample, UploadIntent
@@ -21,6 +21,17 @@ def get_sample(session: Session, sample_id: UUID, *, lock: bool = False, share: 
     """
     statement = _LOCKED if lock else _SHARED if share else _FOUND
     sample: Sample | None = session.scalar(statement, {"sample_id": sample_id})
+    if sample is None:
+        raise _no_sample(sample_id)
+    return sample
+
+
+def lock_document(session: Session, sample_id: UUID) -> Sample:
+    """Hold a sample against other saves. Raises NotFoundError.
+
+    Of the row only what a save asks for is read: see `_OF_DOCUMENTS`; to ask for more is an error.
+    """
+    sample: Sample | None = session.scalar(_LOCKED_DOCUMENT, {"sample_id": sample_id})
     if sample is None:
         raise _no_sample(sample_id)
     return sample
@@ -136,4 +147,14 @@ _FOUND = (
     .execution_options(populate_existing=True)
 )
 _LOCKED = _FOUND.with_for_update(of=Sample, key_share=True)
+# Two dozen columns more would be a quarter of the time that a save takes to read what it is about.
+_OF_DOCUMENTS = (
+    Sample.id,
+    Sample.dataset_id,
+    Sample.width,
+    Sample.height,
+    Sample.revision,
+    Sample.annotation_count,
+)
+_LOCKED_DOCUMENT = _LOCKED.options(load_only(*_OF_DOCUMENTS, raiseload=True))
 _SHARED = _FOUND.with_for_update(of=Sample, read=True)
