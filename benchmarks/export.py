@@ -28,6 +28,7 @@ from uuid import UUID
 
 import psycopg2
 from benchmarks.support.many_samples import Drawn, directory_for, seeded
+from benchmarks.support.memory import peak_megabytes
 from benchmarks.support.servers import database, psycopg2_address
 from redis import Redis
 from rich.console import Console
@@ -131,7 +132,7 @@ def _answer(task: Callable[..., int], arguments: tuple[Any, ...], answers: Any) 
         answers.put(f"{task.__name__}: {error!r}")
         return
     used = resource.getrusage(resource.RUSAGE_SELF)
-    answers.put((time.perf_counter() - began, _cpu(used) - _cpu(before), used.ru_maxrss / 1024, written))
+    answers.put((time.perf_counter() - began, _cpu(used) - _cpu(before), peak_megabytes(), written))
 
 
 def _cpu(used: resource.struct_rusage) -> float:

@@ -26,6 +26,7 @@ from uuid import UUID
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from benchmarks.support.memory import peak_megabytes
 from benchmarks.support.replayed_bucket import Recording, ReplayedStore, replaying
 from PIL import Image
 from redis import Redis
@@ -119,7 +120,7 @@ def measured(
     seconds = time.perf_counter() - began
     after = resource.getrusage(resource.RUSAGE_SELF)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    answers.put((seconds, cpu, after.ru_maxrss / 1024, found))
+    answers.put((seconds, cpu, peak_megabytes(), found))
 
 
 def run(
