@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 JUDGES := 'pycocotools>=2.0.11,<3' 'datumaro>=1.13.12,<2' 'supervision>=0.31.2,<1' 'label-studio-converter>=0.0.59,<1'
 
 .PHONY: setup demo clean-data test test-bucket test-training test-sam test-formats test-faults test-clients test-schemathesis test-schemathesis-long
-.PHONY: test-alerts metrics-table test-deploy test-k8s audit clients lint types contracts openapi env-example lock lock-formats lock-training clean
+.PHONY: test-alerts metrics-table test-deploy test-k8s audit clients lint types contracts openapi env-example lock lock-formats lock-clients lock-training clean
 
 setup: $(STAMP)
 
@@ -80,8 +80,14 @@ test-training: .venv-training/.installed
 test-faults: setup
 	@$(BIN)/python -m pytest -q -s tests/faults
 
+# What writes the Python client's types and calls.
+.venv-clients/.installed: requirements-clients.lock | setup
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-clients
+	@$(BIN)/uv pip install --quiet --python .venv-clients/bin/python -r requirements-clients.lock
+	@touch $@
+
 # Clients in their own languages, against a running system.
-test-clients: setup clients/typescript/node_modules/.installed
+test-clients: setup clients/typescript/node_modules/.installed .venv-clients/.installed
 	@$(BIN)/python -m pytest -q tests/clients
 
 # Requests made from the contract, against a whole system: some two minutes, always the same ones.
@@ -145,8 +151,9 @@ contracts: setup
 openapi: setup
 	@$(BIN)/python -m fourpoint_api.contract openapi/openapi.json
 
-# The types of the TypeScript client, written from the contract; `make test-clients` fails where they differ.
-clients: openapi clients/typescript/node_modules/.installed
+# The generated parts of both clients, written from the contract; `make test-clients` fails where they differ.
+clients: openapi clients/typescript/node_modules/.installed .venv-clients/.installed
+	@.venv-clients/bin/python clients/python/tools/generate.py openapi/openapi.json clients/python/fourpoint_client
 	@cd clients/typescript && PATH="$(CURDIR)/.venv-node/bin:$$PATH" npm run --silent generate
 
 env-example: setup
@@ -163,6 +170,10 @@ lock-formats: setup
 	@echo '# Judges of exports, in an environment of their own, `.venv-formats`. Installed by `make test-formats`.' > requirements-formats.lock
 	@printf '%s\n' $(JUDGES) | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header - >> requirements-formats.lock
 
+lock-clients:
+	@echo '# What writes the Python client, in an environment of its own, `.venv-clients`. Installed by `make clients`.' > requirements-clients.lock
+	@printf '%s\n' 'datamodel-code-generator>=0.30,<1' 'ruff>=0.9,<1' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header - >> requirements-clients.lock
+
 # What a new environment of the training takes; of torch, whichever build the machine has.
 lock-training:
 	@rm -rf .venv-training && $(PYTHON) -m venv .venv-training
@@ -170,4 +181,4 @@ lock-training:
 	@.venv-training/bin/python -m pip freeze --exclude-editable | sed 's/+cpu//' > requirements-training.lock
 
 clean:
-	rm -rf $(VENV) .venv-sam .venv-formats .venv-swift .venv-node .venv-training .venv-deploy .venv-k8s .venv-audit .venv-promtool clients/typescript/node_modules .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-sam .venv-formats .venv-swift .venv-node .venv-training .venv-deploy .venv-k8s .venv-audit .venv-clients .venv-promtool clients/typescript/node_modules .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,230 @@
+"""What the clients do, without the sending: generators that yield requests and pauses and get the answers.
+
+One copy serves both: `Client` and `AsyncClient` only carry the steps out.
+"""
+
+import uuid
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Generic, TypeVar, cast
+
+import httpx
+
+from fourpoint_client import calls
+from fourpoint_client.models import Document, DocumentItem, Inference, Job, Upload, UploadedSample
+from fourpoint_client.problems import problem_of, problem_of_job
+from fourpoint_client.requests import Call, Item, ListCall, Result
+
+MEBIBYTE = 2**20
+# The limits of the service for one upload, where its operator has set no others.
+BATCH_BYTES = 8 * MEBIBYTE
+BATCH_FILES = 1000
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp"})
+
+# Less than proxies wait for an answer.
+_WAIT = "wait=25"
+_POLL_SECONDS = 1.0
+_KEY = "Idempotency-Key"
+# What has one effect however often it comes: a DELETE sent again would find nothing, and a PATCH may add up.
+_REPEATABLE = frozenset({"GET", "PUT"})
+_PASSING = frozenset({429, 502, 503, 504})
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Wait so many seconds."""
+
+    seconds: float
+
+
+Step = Call[Any] | Pause
+Answer = httpx.Response | httpx.TransportError | None
+Returned = TypeVar("Returned")
+Flow = Generator[Step, Answer, Returned]
+
+
+@dataclass(frozen=True)
+class Retrying:
+    """How often a request is sent at most, and the seconds in between, which double each time."""
+
+    attempts: int = 5
+    first_pause: float = 0.2
+    longest_pause: float = 5.0
+
+
+@dataclass(frozen=True)
+class OpenDocument:
+    """The annotations of a sample as they were read, and the tag of that state."""
+
+    sample_id: str
+    etag: str
+    document: Document
+
+
+@dataclass(frozen=True)
+class Page(Generic[Item]):
+    """Some of a list, and the call for what follows; None after the last."""
+
+    items: Sequence[Item]
+    following: ListCall[Any, Item] | None
+
+
+def send(call: Call[Any], retrying: Retrying) -> Flow[httpx.Response]:
+    """Send until it is answered. Raises ProblemError, or httpx.TransportError after the last attempt."""
+    call = _named(call)
+    is_repeatable = call.method in _REPEATABLE or call.headers.get(_KEY) is not None
+    left = retrying.attempts if is_repeatable else 1
+    pause = retrying.first_pause
+    while True:
+        answer = yield call
+        left -= 1
+        if isinstance(answer, httpx.Response) and not (left and _passes(answer)):
+            if answer.is_error:
+                raise problem_of(answer)
+            return answer
+        if isinstance(answer, httpx.TransportError) and not left:
+            raise answer
+        asked_for = _asked_for(answer)
+        yield Pause(pause if asked_for is None else asked_for)
+        pause = min(2 * pause, retrying.longest_pause)
+
+
+def result(call: Call[Result], retrying: Retrying) -> Flow[Result]:
+    """The body of an answer, as the contract types it."""
+    return cast(Result, body_of((yield from send(call, retrying))))
+
+
+def body_of(response: httpx.Response) -> object:
+    """JSON as Python has it, nothing as None, all else as bytes."""
+    if not response.content:
+        return None
+    is_json = response.headers.get("Content-Type", "").startswith("application/json")
+    return response.json() if is_json else response.content
+
+
+def page(call: ListCall[Any, Item], retrying: Retrying) -> Flow[Page[Item]]:
+    """One page of a list. What is counted is counted with the first page only."""
+    body = cast(dict[str, Any], (yield from result(call, retrying)))
+    cursor = body["next_cursor"]
+    query = {**call.query, "cursor": cursor, "count": None}
+    return Page(body["items"], replace(call, query=query) if cursor else None)
+
+
+def wait(job: Job | str, retrying: Retrying) -> Flow[Job]:
+    """The job when it has succeeded, however long it takes. Raises ProblemError when it does not."""
+    job_id = job if isinstance(job, str) else job["id"]
+    while True:
+        response = yield from send(calls.get_job(job_id, prefer=_WAIT), retrying)
+        now = cast(Job, response.json())
+        if now["state"] == "succeeded":
+            return now
+        if now["state"] in {"failed", "cancelled"}:
+            raise problem_of_job(now)
+        if "Preference-Applied" not in response.headers:
+            yield Pause(_POLL_SECONDS)
+
+
+def click(
+    sample_id: str, top: Point, bottom: Point, left: Point, right: Point, wait_seconds: int, retrying: Retrying
+) -> Flow[Inference]:
+    """The outline between four extreme points, in pixels, however long it takes."""
+    call = calls.infer_contour(
+        sample_id,
+        {"points": {"top": top, "bottom": bottom, "left": left, "right": right}},
+        prefer=f"wait={wait_seconds}",
+    )
+    response = yield from send(call, retrying)
+    if response.status_code == httpx.codes.OK:
+        return cast(Inference, response.json())
+    job = yield from wait(cast(Job, response.json()), retrying)
+    return cast(Inference, job["result"])
+
+
+def open_document(sample_id: str, retrying: Retrying) -> Flow[OpenDocument]:
+    """The annotations of a sample."""
+    return _opened(sample_id, (yield from send(calls.get_annotations(sample_id), retrying)))
+
+
+def save(opened: OpenDocument, items: Sequence[DocumentItem], retrying: Retrying) -> Flow[OpenDocument]:
+    """Replace the annotations. Raises StaleError when somebody else has saved since."""
+    call = calls.replace_annotations(opened.sample_id, {"annotations": list(items)}, if_match=opened.etag)
+    return _opened(opened.sample_id, (yield from send(call, retrying)))
+
+
+def upload(dataset_id: str, batch: Sequence[Path], retrying: Retrying) -> Flow[list[UploadedSample]]:
+    """Store one batch of images, all or none."""
+    files = [(path.name, path.read_bytes()) for path in batch]
+    stored = cast(Upload, (yield from result(calls.upload_samples(dataset_id, files), retrying)))
+    return list(stored["items"])
+
+
+def images_in(files: Path | Iterable[Path]) -> list[Path]:
+    """The images of a folder by name, or the files themselves."""
+    if not isinstance(files, Path):
+        return list(files)
+    if files.is_file():
+        return [files]
+    return sorted(path for path in files.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+
+
+def batches(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """Files in groups that one request may carry; one that is too large alone is for the service to refuse."""
+    batch: list[Path] = []
+    size = 0
+    for path in paths:
+        more = path.stat().st_size
+        if batch and (size + more > BATCH_BYTES or len(batch) == BATCH_FILES):
+            yield batch
+            batch, size = [], 0
+        batch.append(path)
+        size += more
+    if batch:
+        yield batch
+
+
+def request_of(call: Call[Any]) -> dict[str, Any]:
+    """What httpx is told of a call."""
+    content: dict[str, Any] = {}
+    if call.json is not None:
+        content["json"] = call.json
+    if call.files is not None:
+        content["files"] = [("files", file) for file in call.files]
+    if call.content is not None:
+        content["content"] = call.content
+    return {
+        "method": call.method,
+        "url": call.path,
+        "params": {name: _plain(value) for name, value in call.query.items() if value is not None},
+        "headers": {name: value for name, value in call.headers.items() if value is not None},
+        **content,
+    }
+
+
+def _plain(value: object) -> Any:
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+
+
+def _named(call: Call[Any]) -> Call[Any]:
+    if call.method != "POST" or call.headers.get(_KEY) is not None:
+        return call
+    headers: Mapping[str, str | None] = {**call.headers, _KEY: str(uuid.uuid4())}
+    return replace(call, headers=headers)
+
+
+def _passes(answer: httpx.Response) -> bool:
+    # Of 409, only a request of the same key that is still carried out.
+    return answer.status_code in _PASSING or (answer.status_code == 409 and "Retry-After" in answer.headers)
+
+
+def _asked_for(answer: Answer) -> float | None:
+    try:
+        return float(answer.headers["Retry-After"]) if isinstance(answer, httpx.Response) else None
+    except (KeyError, ValueError):
+        return None
+
+
+def _opened(sample_id: str, response: httpx.Response) -> OpenDocument:
+    return OpenDocument(sample_id, response.headers["ETag"], cast(Document, response.json()))
