@@ -110,7 +110,9 @@ class Invocations(MethodView):
         function = operations.function_named(request.headers.get(_NAME))
         question = operations.question(function, body["pos_points"], body["neg_points"], body["obj_bbox"])
         held = clients()
-        picture = pictures.keep(held.store, held.settings, operations.frame(body["image"]), "/image")
+        picture = pictures.keep(
+            held.store, held.decoder, held.settings, operations.frame(body["image"]), "/image"
+        )
         drawn = asking.ask(picture, question)
         if isinstance(drawn, Response):
             return drawn

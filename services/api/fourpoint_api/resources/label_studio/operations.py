@@ -13,6 +13,7 @@ from fourpoint_api.resources.pictures.fetching import Fetcher
 from fourpoint_api.resources.pictures.operations import Picture, Question
 from fourpoint_api.settings import ApiSettings
 from fourpoint_core.errors import InvalidInputError
+from fourpoint_core.imaging.decoder import Decoder
 from fourpoint_core.jobs.payloads.pictures import Form
 from fourpoint_core.outbound import parse_networks
 from fourpoint_core.storage import ObjectStore
@@ -34,6 +35,7 @@ class Click:
 def read(
     redis: Redis,
     store: ObjectStore,
+    decoder: Decoder,
     settings: ApiSettings,
     data: dict[str, Any],
     config_text: str | None,
@@ -48,9 +50,11 @@ def read(
         settings.label_studio_token,
         settings.max_picture_bytes,
     )
-    picture = pictures.keep_from(
-        redis, address, lambda: pictures.keep(store, settings, fetcher.fetch(address, pointer), pointer)
-    )
+
+    def make() -> Picture:
+        return pictures.keep(store, decoder, settings, fetcher.fetch(address, pointer), pointer)
+
+    picture = pictures.keep_from(redis, address, make)
     asked = regions.asked(drawn, picture)
     control = config.control_for(asked.to_name, asked.label)
     if control is None:

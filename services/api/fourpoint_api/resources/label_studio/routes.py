@@ -107,7 +107,13 @@ class Predict(MethodView):
             return {"results": []}
         held = clients()
         click = operations.read(
-            held.redis, held.store, held.settings, body["tasks"][0]["data"], body["label_config"], drawn
+            held.redis,
+            held.store,
+            held.decoder,
+            held.settings,
+            body["tasks"][0]["data"],
+            body["label_config"],
+            drawn,
         )
         if click.question is None:
             return {"results": [operations.nothing_yet()]}

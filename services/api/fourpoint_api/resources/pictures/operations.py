@@ -25,7 +25,7 @@ from fourpoint_core.errors import (
     TooManyPixelsError,
     UnsupportedImageError,
 )
-from fourpoint_core.imaging.inspect import inspect_image
+from fourpoint_core.imaging.decoder import Decoder
 from fourpoint_core.jobs.contracts import OUTLINE_PICTURE
 from fourpoint_core.jobs.payloads.pictures import Form, OutlinePicture
 from fourpoint_core.storage import ObjectStore
@@ -47,14 +47,14 @@ class Picture:
     height: int
 
 
-def keep(store: ObjectStore, settings: ApiSettings, data: bytes, pointer: str) -> Picture:
+def keep(store: ObjectStore, decoder: Decoder, settings: ApiSettings, data: bytes, pointer: str) -> Picture:
     """Put an image where workers find it. pointer: where the request has it. Raises InvalidInputError."""
     if len(data) > settings.max_picture_bytes:
         raise InvalidInputError.at(
             pointer, "image_too_large", f"The image has more than {settings.max_picture_bytes:,} bytes."
         )
     try:
-        facts = inspect_image(data, settings.max_image_pixels)
+        facts = decoder.facts(data, settings.max_image_pixels)
     except (UnsupportedImageError, DamagedImageError, TooManyPixelsError) as error:
         raise InvalidInputError.at(pointer, error.code, error.detail) from error
     digest = hashlib.sha256(data).hexdigest()
