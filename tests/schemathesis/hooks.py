@@ -7,6 +7,7 @@ links have, are left alone; so is what was generated to break the schema.
 """
 
 import atexit
+import base64
 import json
 import os
 import re
@@ -63,6 +64,11 @@ _VICTIMS: dict[str, Callable[[], dict[str, str]]] = {
     "deleteImportedBox": lambda: {"sample_id": _world.kept["sample_id"], "box_id": _world.box()},
     "registerUpload": lambda: {**_place(), "upload_id": _world.upload(written=True)["id"]},
 }
+_CVAT_FUNCTION = "fourpoint-polygon"
+_CVAT_FRAME = {
+    "image": base64.b64encode(photo()).decode(),
+    "pos_points": [[60, 20], [60, 100], [20, 60], [100, 60]],
+}
 # Of these, one at a time.
 _ALTERNATIVES = (
     ("points", "box"),
@@ -93,8 +99,13 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         case.body = _sensible(case.body)
         if isinstance(case.body, dict):
             _complete(name, case.body)
+        if name == "invokeCvatFunction" and _is_meant_to_pass(case) and _mostly():
+            case.headers["X-Nuclio-Function-Name"] = _CVAT_FUNCTION
+            case.body = _CVAT_FRAME
     elif name == "uploadSamples" and _is_meant_to_pass(case) and _mostly():
         case.body = {**case.body, "files": [photo()]}
+    elif name == "getCvatFunction" and _mostly():
+        case.path_parameters = {"name": _CVAT_FUNCTION}
     elif name == "downloadExport" and _is_meant_to_pass(case) and _mostly():
         case.path_parameters = {"token": _world.download_token}
     elif name == "writeFile" and _is_meant_to_pass(case) and _mostly():

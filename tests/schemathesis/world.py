@@ -46,6 +46,7 @@ class World:
         self.scratch = ""
         self._kept_name = f"{uuid4()}.png"
         self._seeds = count(1)
+        self._imports = 0
         self._seed()
 
     def etag(self, path: str) -> str | None:
@@ -120,11 +121,14 @@ class World:
     def imported(self) -> str:
         """An import, after which the kept image has boxes that wait for an outline."""
         dataset_id = self.kept["dataset_id"]
+        # Others than those before: a box that has its outline is not kept again.
+        self._imports += 1
+        shift = self._imports / 100
         document = {
             "images": [{"id": 1, "file_name": self._kept_name, "width": 120, "height": 120}],
             "categories": [{"id": 1, "name": "disc"}],
             "annotations": [
-                {"id": 1 + index, "image_id": 1, "category_id": 1, "bbox": [20, 20, 40 + index, 80]}
+                {"id": 1 + index, "image_id": 1, "category_id": 1, "bbox": [20 + shift, 20, 40 + index, 80]}
                 for index in range(40)
             ],
         }

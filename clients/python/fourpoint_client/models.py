@@ -456,6 +456,9 @@ class Milliseconds(TypedDict):
     queue: float
     image: float
     embedding: NotRequired[float]
+    crop: NotRequired[float]
+    network: NotRequired[float]
+    cut: NotRequired[float]
     model: float
     polygon: float
 

@@ -2706,6 +2706,13 @@ export interface components {
             image: number;
             /** @description Finding, awaiting or making the image's embedding; engines with weights only */
             embedding?: number;
+            /** @description Cutting out what the network sees; `compact` only */
+            crop?: number;
+            /** @description Asking the network; `compact` only */
+            network?: number;
+            /** @description Moving its outline to the edges; `compact` only */
+            cut?: number;
+            /** @description What the engine takes besides these */
             model: number;
             polygon: number;
         };

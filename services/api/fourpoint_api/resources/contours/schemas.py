@@ -81,7 +81,10 @@ class MillisecondsSchema(Schema):
     embedding = ma.fields.Float(
         metadata={"description": "Finding, awaiting or making the image's embedding; engines with weights only"}
     )
-    model = ma.fields.Float(required=True)
+    crop = ma.fields.Float(metadata={"description": "Cutting out what the network sees; `compact` only"})
+    network = ma.fields.Float(metadata={"description": "Asking the network; `compact` only"})
+    cut = ma.fields.Float(metadata={"description": "Moving its outline to the edges; `compact` only"})
+    model = ma.fields.Float(required=True, metadata={"description": "What the engine takes besides these"})
     polygon = ma.fields.Float(required=True)
 
 
