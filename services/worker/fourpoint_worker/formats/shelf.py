@@ -3,8 +3,8 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
+
+from fourpoint_worker.scratch import scratch_database
 
 _ROWS_AT_ONCE = 2000
 
@@ -65,12 +65,5 @@ class Shelf:
 @contextmanager
 def shelf() -> Iterator[Shelf]:
     """A shelf that goes with the block, and with the process at the latest."""
-    with TemporaryDirectory(prefix="fourpoint-shelf-") as directory:
-        connection = sqlite3.connect(Path(directory) / "shelf.db", isolation_level=None)
-        try:
-            connection.execute("PRAGMA journal_mode = OFF")
-            connection.execute("PRAGMA synchronous = OFF")
-            connection.execute("BEGIN")
-            yield Shelf(connection)
-        finally:
-            connection.close()
+    with scratch_database("shelf") as connection:
+        yield Shelf(connection)

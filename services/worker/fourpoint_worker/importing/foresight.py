@@ -4,11 +4,10 @@ import pickle
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from uuid import UUID
 
 from fourpoint_core.domain.annotations import Content
+from fourpoint_worker.scratch import scratch_database
 
 
 class Foresight:
@@ -37,12 +36,5 @@ class Foresight:
 @contextmanager
 def foresight() -> Iterator[Foresight]:
     """Goes with the block, and with the process at the latest."""
-    with TemporaryDirectory(prefix="fourpoint-foresight-") as directory:
-        connection = sqlite3.connect(Path(directory) / "foresight.db", isolation_level=None)
-        try:
-            connection.execute("PRAGMA journal_mode = OFF")
-            connection.execute("PRAGMA synchronous = OFF")
-            connection.execute("BEGIN")
-            yield Foresight(connection)
-        finally:
-            connection.close()
+    with scratch_database("foresight") as connection:
+        yield Foresight(connection)

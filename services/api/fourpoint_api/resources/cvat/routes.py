@@ -14,17 +14,9 @@ from fourpoint_api.web import examples, plain_json
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import signed_in
 from fourpoint_api.web.documented import header, problems
-from fourpoint_api.web.problems import TooBusyError
 from fourpoint_core.domain.access import Scope
 from fourpoint_core.errors import (
-    AttemptsExhaustedError,
-    CancelledError,
-    InvalidInputError,
-    NoOutlineError,
     NotFoundError,
-    ObjectMissingError,
-    QueueFullError,
-    StorageUnavailableError,
 )
 from fourpoint_core.jobs.payloads.pictures import Form
 
@@ -93,18 +85,7 @@ class Invocations(MethodView):
     @header(_NAME, "The function: `fourpoint-mask` or `fourpoint-polygon`.", "fourpoint-mask")
     @blueprint.arguments(schemas.CvatInvocationSchema, unknown=ma.EXCLUDE, example=examples.CVAT_INVOCATION)
     @blueprint.response(200, _OUTLINE, example=[[320, 48], [512, 240], [307, 432], [128, 264]])
-    @problems(
-        blueprint,
-        InvalidInputError,
-        NotFoundError,
-        NoOutlineError,
-        CancelledError,
-        ObjectMissingError,
-        AttemptsExhaustedError,
-        QueueFullError,
-        StorageUnavailableError,
-        TooBusyError,
-    )
+    @problems(blueprint, NotFoundError, *asking.PROBLEMS)
     def post(self, body: dict[str, Any]) -> Any:
         """Outline the object between four clicks in any order, or in a box, on the frame that is sent along."""
         function = operations.function_named(request.headers.get(_NAME))

@@ -13,16 +13,9 @@ from fourpoint_api.web import examples
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import public, signed_in
 from fourpoint_api.web.documented import problems
-from fourpoint_api.web.problems import TooBusyError
 from fourpoint_core.domain.access import Scope
 from fourpoint_core.errors import (
-    AttemptsExhaustedError,
-    CancelledError,
     InvalidInputError,
-    NoOutlineError,
-    ObjectMissingError,
-    QueueFullError,
-    StorageUnavailableError,
 )
 
 _UP = {"status": "UP", "model_class": "Fourpoint"}
@@ -84,17 +77,7 @@ class Predict(MethodView):
         schemas.LabelStudioPredictSchema, unknown=ma.EXCLUDE, example=examples.LABEL_STUDIO_PREDICT
     )
     @blueprint.response(200, schemas.LabelStudioPredictionsSchema, example=examples.LABEL_STUDIO_PREDICTIONS)
-    @problems(
-        blueprint,
-        InvalidInputError,
-        NoOutlineError,
-        CancelledError,
-        ObjectMissingError,
-        AttemptsExhaustedError,
-        QueueFullError,
-        StorageUnavailableError,
-        TooBusyError,
-    )
+    @problems(blueprint, *asking.PROBLEMS)
     def post(self, body: dict[str, Any]) -> Any:
         """Outline what a person points at: four keypoints, a rectangle, or an outline to start from.
 

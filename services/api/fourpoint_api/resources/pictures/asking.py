@@ -16,9 +16,31 @@ from fourpoint_api.web.hanging_up import client_has_hung_up
 from fourpoint_api.web.problems import TooBusyError, problem_response
 from fourpoint_api.web.waiting import wait_until_final
 from fourpoint_core.domain.jobs import JobState
-from fourpoint_core.errors import JobStateError, NotFoundError
+from fourpoint_core.errors import (
+    AttemptsExhaustedError,
+    CancelledError,
+    InvalidInputError,
+    JobStateError,
+    NoOutlineError,
+    NotFoundError,
+    ObjectMissingError,
+    QueueFullError,
+    StorageUnavailableError,
+)
 from fourpoint_core.ids import new_id
 from fourpoint_core.logs import request_id_var
+
+# What a request for an outline may be answered instead.
+PROBLEMS = (
+    InvalidInputError,
+    NoOutlineError,
+    CancelledError,
+    ObjectMissingError,
+    AttemptsExhaustedError,
+    QueueFullError,
+    StorageUnavailableError,
+    TooBusyError,
+)
 
 
 @dataclass(frozen=True, slots=True)
