@@ -113,8 +113,11 @@ def wait_until(
 ) -> None:
     """Poll `ready`. Raises StandaloneError(failure()) when time is up, or at once when `process` has ended."""
     deadline = time.monotonic() + seconds
-    while not ready():
+    while True:
+        # Asked before `ready`: a process that ends between the two may have become ready by ending.
         ended = process is not None and process.poll() is not None
+        if ready():
+            return
         if ended or time.monotonic() > deadline:
             raise StandaloneError(failure())
         time.sleep(_POLL_SECONDS)
