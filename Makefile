@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-JUDGES := 'pycocotools>=2.0.11,<3' 'datumaro>=1.13.12,<2' 'supervision>=0.31.2,<1' 'label-studio-converter>=0.0.59,<1'
+JUDGES := 'pycocotools>=2.0.11,<3' 'datumaro>=1.13.12,<2' 'supervision>=0.31.2,<1' 'label-studio-converter>=0.0.59,<1' 'labelme>=6.3.1,<7'
 
 .PHONY: setup demo clean-data test test-bucket test-training test-sam test-formats test-faults test-clients test-schemathesis test-schemathesis-long
 .PHONY: test-alerts metrics-table test-deploy test-k8s audit clients lint types contracts openapi env-example lock lock-formats lock-clients lock-training clean
@@ -45,7 +45,7 @@ clients/typescript/node_modules/.installed: clients/typescript/package-lock.json
 
 # Libraries of others that read exports pin versions of their own.
 .venv-formats/.installed: requirements-formats.lock | setup
-	@echo "Creating the environment in .venv-formats (0.8 GB; a minute, the first time) ..."
+	@echo "Creating the environment in .venv-formats (1.1 GB; a minute, the first time) ..."
 	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-formats
 	@$(BIN)/uv pip install --quiet --python .venv-formats/bin/python -r requirements-formats.lock
 	@touch $@
@@ -102,7 +102,7 @@ test-schemathesis-long: setup
 test-sam: .venv-sam/.installed
 	@OMP_NUM_THREADS=1 .venv-sam/bin/python -m pytest -n 2 -q tests/sam
 
-# Exports, read by pycocotools, Datumaro, supervision, Label Studio's converter and OpenCV.
+# Exports, read by pycocotools, Datumaro, supervision, Label Studio's converter, labelme and OpenCV.
 test-formats: setup .venv-formats/.installed
 	@$(BIN)/python -m pytest -n 2 -q -m judges tests/integration/judges
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import shapely
-from tests.integration.judges.conftest import GALLERY, Export, Judge, Saved
+from tests.integration.judges.conftest import GALLERY, WITHOUT_OBJECTS, Export, Judge, Saved
 from tests.integration.worker.scenes import SIDE
 
 from fourpoint_core.domain.transfers import Split
@@ -147,6 +147,21 @@ def test_label_studios_own_converter_reads_its_json(exported: Export, judge: Jud
         assert seen["area"] == pytest.approx(saved.shape.area)
         x0, y0, x1, y1 = saved.shape.bounds
         assert seen["box"] == pytest.approx([x0, y0, x1 - x0, y1 - y0])
+
+
+def test_labelme_reads_its_own_json(exported: Export, judge: Judge) -> None:
+    tree = exported("labelme")
+    assert (tree / WITHOUT_OBJECTS).with_suffix(".json").exists()
+    for saved, seen in pairs(GALLERY, judge("read_labelme", tree)):
+        assert seen["size"] == [SIDE, SIDE]
+        # Labelme paints the pixels of the outline itself, too.
+        assert_covers(saved, bits(seen), 1.5)
+        if not saved.contour.parts[0].holes:
+            assert seen["rings"] == saved.rings
+        assert seen["attributes"] == saved.traits.get("attributes", {})
+        assert seen["difficult"] == saved.traits.get("difficult", False)
+        for name in ("occluded", "truncated"):
+            assert seen.get("fourpoint", {}).get(name, False) == saved.traits.get(name, False)
 
 
 def test_the_palette_mask_of_modelarts_is_what_fill_poly_paints_on_the_written_vertices(
