@@ -16,7 +16,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(sys.executable).parent
-LOCKS = ("requirements.lock", "requirements-sam.lock")
+# What the product is made of, and everything that is installed to build, check and train it.
+PRODUCT = ("requirements.lock", "requirements-sam.lock")
+LOCKS = tuple(sorted(path.name for path in ROOT.glob("requirements*.lock")))
 # Made-up secrets are the daily bread of tests; the contract is written from sources that are searched.
 UNSEARCHED = ("tests/", "openapi/", "docs/model-log.jsonl")
 # Lock files of which nothing is known, neither good nor bad.
@@ -111,7 +113,7 @@ def parts() -> list[str]:
     directory = ROOT / "build" / "sbom"
     directory.mkdir(parents=True, exist_ok=True)
     problems = []
-    for lock in LOCKS:
+    for lock in PRODUCT:
         file = directory / f"{Path(lock).stem}.cdx.json"
         options = ["--pyproject", "pyproject.toml", "--output-reproducible", "--of", "JSON", "-o", str(file)]
         ended = _run(str(TOOLS / "cyclonedx-py"), "requirements", lock, *options)

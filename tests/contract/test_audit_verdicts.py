@@ -1,5 +1,7 @@
 """What `make audit` makes of pip-audit's answers: silence is no good news."""
 
+import subprocess
+
 import pytest
 from tests.audit import run
 
@@ -28,3 +30,10 @@ def test_one_package_that_was_skipped_is_a_failure() -> None:
 def test_where_no_source_answers_nothing_counts_as_audited(unaudited: list[str]) -> None:
     assert run.judged("a.lock", [SKIPPED, SKIPPED]) == []
     assert unaudited == ["a.lock"]
+
+
+def test_every_lock_file_is_audited() -> None:
+    written = subprocess.run(
+        ["git", "ls-files", "*.lock"], cwd=run.ROOT, check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert set(written) == set(run.LOCKS)
