@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import count
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from fourpoint_core.errors import FourpointError
 from fourpoint_core.imaging.decoder import Decoder
@@ -13,6 +13,7 @@ from fourpoint_core.store.models import Dataset, Sample
 from fourpoint_core.store.queries import imports
 from fourpoint_core.store.session import Sessions, reading
 from fourpoint_worker.formats.values import FileTree, FormatError, ImportedImage
+from fourpoint_worker.importing.trees import ImportTree
 
 _KEPT = 4096
 # EXIF and the size stand at the beginning.
@@ -30,12 +31,10 @@ class Place:
 class Matcher:
     """Finds images, of which files know names and paths; asks the database once for each."""
 
-    def __init__(self, sessions: Sessions, dataset: Dataset, tree: FileTree, bucket_key: Any, decoder: Decoder):
-        """bucket_key: the key of a path of the tree, None where it has none."""
+    def __init__(self, sessions: Sessions, dataset: Dataset, tree: ImportTree, decoder: Decoder):
         self._sessions = sessions
         self._dataset = dataset
         self._tree = tree
-        self._bucket_key = bucket_key
         self._decoder = decoder
         self._sizes: OrderedDict[tuple[str, ...], tuple[int, int] | None] = OrderedDict()
 
@@ -83,7 +82,7 @@ class Matcher:
 
     def _referred(self, path: str) -> Sample | None:
         """The sample whose object a path of the tree is."""
-        key = self._bucket_key(path)
+        key = self._tree.key_of(path)
         if key is None:
             return None
         with reading(self._sessions) as session:

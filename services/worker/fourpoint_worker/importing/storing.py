@@ -3,7 +3,6 @@
 import hashlib
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
 from uuid import uuid5
 
 from fourpoint_core.errors import FourpointError, InvalidInputError, ObjectMissingError
@@ -17,6 +16,7 @@ from fourpoint_core.store.session import Sessions, preparation, reading
 from fourpoint_worker.formats.values import FormatError, ImportedImage
 from fourpoint_worker.importing.matching import numbered, read_bounded
 from fourpoint_worker.importing.slices import Slice, TakenImage
+from fourpoint_worker.importing.trees import ImportTree
 from fourpoint_worker.lease_keeper import ActiveJob
 from fourpoint_worker.syncer.reading import sha256_of
 
@@ -31,7 +31,7 @@ class ImageStorage:
         sessions: Sessions,
         store: ObjectStore,
         dataset: Dataset,
-        tree: Any,
+        tree: ImportTree,
         job: ActiveJob,
         max_pixels: int,
         decoder: Decoder,
@@ -39,7 +39,7 @@ class ImageStorage:
         with_images: bool,
         dry_run: bool,
     ):
-        """tree: a FileTree that knows the `key_of` its paths. with_images: whether any are to be added."""
+        """with_images: whether any are to be added."""
         self._sessions = sessions
         self._store = store
         self._dataset = dataset
@@ -58,9 +58,9 @@ class ImageStorage:
         """
         data = read_bounded(self._tree, path, MAX_IMAGE_BYTES)
         digest = hashlib.sha256(data).hexdigest()
-        own_key = self._tree.key_of(path)
-        in_place = own_key is not None and own_key.startswith(self._dataset.input_path)
-        wanted = own_key if in_place else self._wanted_key(taken.image.name or path)
+        place = self._place_among_samples(path)
+        in_place = place is not None
+        wanted = place or self._wanted_key(taken.image.name or path)
         taken.sample = self._same_under(wanted, digest, len(data), current, numbers=not in_place)
         if taken.sample is not None:
             return
@@ -90,6 +90,11 @@ class ImageStorage:
         etag = self._written(key, data, facts, in_place=in_place)
         taken.row = current.rows[key] = self._row(key, etag, digest, facts, len(data))
         current.digests.setdefault(digest, taken.row)
+
+    def _place_among_samples(self, path: str) -> str | None:
+        """The key of an object that lies where the dataset's images do; None for any other file."""
+        key = self._tree.key_of(path)
+        return key if key is not None and key.startswith(self._dataset.input_path) else None
 
     def _of_digest(self, digest: str) -> Sample | None:
         with reading(self._sessions) as session:

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 from fourpoint_core.domain.transfers import RESERVED_FOLDERS
 from fourpoint_core.errors import InvalidInputError, ObjectMissingError
@@ -18,7 +18,7 @@ from fourpoint_core.settings import GIBIBYTE, MEBIBYTE
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.storage.port import validate_key
 from fourpoint_worker.exporting.archive import Reader
-from fourpoint_worker.formats.values import FormatError
+from fourpoint_worker.formats.values import FileTree, FormatError
 
 # The directory of an archive is read as a whole: some 50 to 100 bytes for each file.
 MAX_DIRECTORY_BYTES = 32 * MEBIBYTE
@@ -29,6 +29,13 @@ _UNPACKED_TIMES = 60
 # Folders of the formats themselves, which are no wrapping.
 _FOLDERS = {"annotations", "annotation", "images", "labels", "data", "train", "val", "test", "imagesets"}
 _SCHEMES = ("s3://", "obs://", "s3a://", "file://")
+
+
+class ImportTree(FileTree, Protocol):
+    """A FileTree that knows which of its files are objects of the bucket."""
+
+    def key_of(self, path: str) -> str | None:
+        """The key of a file that is an object of the bucket; None for any other."""
 
 
 class Bucket:
@@ -79,7 +86,7 @@ class Bucket:
 
 
 class BucketTree:
-    """See FileTree: the objects below a prefix, or one of them, and whatever else they name in the bucket.
+    """See ImportTree: the objects below a prefix, or one of them, and whatever else they name in the bucket.
 
     The listing goes to a scratch file once, so that looking for a path asks nobody.
     """
@@ -131,7 +138,7 @@ class BucketTree:
         return self._bucket.open(self.key_of(path))
 
     def key_of(self, path: str) -> str:
-        """The key of a file of the tree."""
+        """See ImportTree: every file is one."""
         return self._bucket.key_of(path) or self.folder + path
 
     def _is_listed(self, path: str) -> bool:
@@ -140,7 +147,7 @@ class BucketTree:
 
 
 class ArchiveTree:
-    """See FileTree: the files of a ZIP archive, or one file by itself, and what they name in the bucket."""
+    """See ImportTree: the files of a ZIP archive, or one file by itself, and what they name in the bucket."""
 
     def __init__(self, bucket: Bucket, file: BinaryIO, name: str, size: int):
         """name: of the file. size: its bytes. Raises FormatError for an archive that is none, or a trap."""
@@ -187,7 +194,7 @@ class ArchiveTree:
                 yield cast(BinaryIO, _Member(member, path, claimed))
 
     def key_of(self, path: str) -> str | None:
-        """The key of an object that a file names; None for a file of the archive."""
+        """See ImportTree: what an archive itself holds is none."""
         if self._archive is not None and self._root + path in self._archive.NameToInfo:
             return None
         return self._bucket.key_of(path)

@@ -30,7 +30,6 @@ from fourpoint_core.store.queries.imports import WantedLabel
 from fourpoint_core.store.session import Session, Sessions, reading, unit_of_work
 from fourpoint_worker.formats.catalogue import FORMATS
 from fourpoint_worker.formats.values import (
-    FileTree,
     FormatError,
     Found,
     ImportedImage,
@@ -44,7 +43,7 @@ from fourpoint_worker.importing.matching import Matcher, read_bounded
 from fourpoint_worker.importing.slices import Lines, Slice, TakenImage
 from fourpoint_worker.importing.storing import ImageStorage, require_size
 from fourpoint_worker.importing.transactions import Transactions
-from fourpoint_worker.importing.trees import ArchiveTree, Bucket, BucketTree
+from fourpoint_worker.importing.trees import ArchiveTree, Bucket, BucketTree, ImportTree
 from fourpoint_worker.lease_keeper import ActiveJob
 
 REPORT_FILE = "fourpoint.json"
@@ -156,7 +155,7 @@ class _Run:
         work: ImportDatasetWork,
         payload: ImportDataset,
         dataset: Dataset,
-        tree: FileTree,
+        tree: ImportTree,
         job: ActiveJob,
         progress: dict[str, int],
         foreseen: Foresight | None,
@@ -168,7 +167,7 @@ class _Run:
         self._lines = Lines(job.lease.job_id, int(progress.get("lines", 0)))
         position = int(progress.get("position", 0))
         self._transactions = Transactions(sessions, dataset, order, job, self._lines, position, foreseen)
-        self._matcher = Matcher(sessions, dataset, tree, tree.key_of, work._decoder)  # type: ignore[attr-defined]
+        self._matcher = Matcher(sessions, dataset, tree, work._decoder)
         self._images = ImageStorage(
             sessions,
             work._store,
