@@ -9,7 +9,7 @@ What one may not see is 404, with the words for what is not there; what one may 
 
 import hmac
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -24,7 +24,6 @@ from fourpoint_core.store.queries import members
 from fourpoint_core.store.session import reading
 
 View = TypeVar("View", bound=Callable[..., Any])
-PUBLIC = "public"
 INTEGRATIONS = "/integrations/"
 # Arguments of addresses, from the outermost in; a role in what the first of them names decides.
 _NAMED_BY = {
@@ -35,6 +34,19 @@ _NAMED_BY = {
 }
 _READING = {"GET", "HEAD"}
 _ADMIN = Access(Scope.ADMIN)
+_MARK = "admission"
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Whom a view lets in, as it says itself.
+
+    access: what is asked of the caller; None: nothing. setting: of the API, for programs that show its value
+    instead; where it says nothing, nobody can show it.
+    """
+
+    access: Access | None
+    setting: str | None = None
 
 
 def install(app: Flask) -> None:
@@ -59,27 +71,20 @@ def needs(role: Role, *, scope: Scope | None = None) -> Callable[[View], View]:
     scope: of the token; by default the one that goes with the role.
     """
     access = Access.of(role) if scope is None else Access(scope, role)
-    return _marked(access)
+    return _lets_in(Admission(access))
 
 
-def signed_in(scope: Scope) -> Callable[[View], View]:
-    """A view for everybody with a token of this scope; `Scope.ADMIN` asks for an admin."""
-    return _marked(Access(scope))
+def signed_in(scope: Scope, *, or_shows: str | None = None) -> Callable[[View], View]:
+    """A view for everybody with a token of this scope; `Scope.ADMIN` asks for an admin.
+
+    or_shows: a setting of the API; a program that shows what it says comes in as well.
+    """
+    return _lets_in(Admission(Access(scope), or_shows))
 
 
 def public(view: View) -> View:
     """A view for everybody, also without a token."""
-    return _marked(PUBLIC)(view)
-
-
-def or_shows(setting: str) -> Callable[[View], View]:
-    """A view for a program, too, that shows what this setting of the API says; nothing lets nobody in."""
-
-    def decorate(view: View) -> View:
-        view._secret = setting  # type: ignore[attr-defined]
-        return view
-
-    return decorate
+    return _lets_in(Admission(None))(view)
 
 
 def access_to(view: Callable[..., Any], method: str, arguments: frozenset[str] | set[str]) -> Access | None:
@@ -87,24 +92,23 @@ def access_to(view: Callable[..., Any], method: str, arguments: frozenset[str] |
 
     view: as Flask keeps it. arguments: the names in its address.
     """
-    access: Access | str | None = getattr(_handler(view, method), "_access", None)
-    if access is not None:
-        return None if isinstance(access, str) else access
+    admission = _admission(view, method)
+    if admission is not None:
+        return admission.access
     if arguments.isdisjoint(_NAMED_BY):
         return _ADMIN
     return Access.of(Role.VIEWER if method in _READING else Role.LABELER)
 
 
-def _handler(view: Callable[..., Any], method: str) -> Callable[..., Any]:
+def _admission(view: Callable[..., Any], method: str) -> Admission | None:
     view_class = getattr(view, "view_class", None)
-    if view_class is None:
-        return view
-    return cast(Callable[..., Any], getattr(view_class, "get" if method == "HEAD" else method.lower()))
+    handler = view if view_class is None else getattr(view_class, "get" if method == "HEAD" else method.lower())
+    return cast(Admission | None, getattr(handler, _MARK, None))
 
 
-def _marked(access: Access | str) -> Callable[[View], View]:
+def _lets_in(admission: Admission) -> Callable[[View], View]:
     def decorate(view: View) -> View:
-        view._access = access  # type: ignore[attr-defined]
+        setattr(view, _MARK, admission)
         return view
 
     return decorate
@@ -127,8 +131,10 @@ def _guard() -> None:
 
 
 def _shows_secret(view: Callable[..., Any]) -> bool:
-    setting = getattr(_handler(view, request.method), "_secret", None)
-    expected = getattr(clients().settings, setting) if setting else ""
+    admission = _admission(view, request.method)
+    if admission is None or admission.setting is None:
+        return False
+    expected: str = getattr(clients().settings, admission.setting)
     sent = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
     return bool(expected) and hmac.compare_digest(sent.encode(), expected.encode())
 

@@ -7,7 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from fourpoint_api.clients import clients
 from fourpoint_api.resources.metrics import operations
 from fourpoint_api.web.arguments import Blueprint
-from fourpoint_api.web.auth import or_shows, signed_in
+from fourpoint_api.web.auth import signed_in
 from fourpoint_api.web.documented import problems
 from fourpoint_core.domain.access import Scope
 
@@ -19,8 +19,7 @@ _EXAMPLE = 'fourpoint_jobs_queued{queue="click"} 0.0\n'
 class Metrics(MethodView):
     """Requests, queues and workers, in numbers."""
 
-    @signed_in(Scope.ADMIN)
-    @or_shows("metrics_token")
+    @signed_in(Scope.ADMIN, or_shows="metrics_token")
     @blueprint.doc(
         operationId="getMetrics",
         responses={
