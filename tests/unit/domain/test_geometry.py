@@ -1,5 +1,7 @@
 """Contours: what is valid, and where an invalid one is said to be wrong."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,3 +128,41 @@ def test_any_ring_is_either_valid_or_refused_with_a_pointer(ring: list[tuple[flo
 def test_json_keeps_a_contour(ring: list[tuple[float, float]]) -> None:
     drawn = contour(Part(tuple(ring), (HOLE,)))
     assert contour_from_json(contour_to_json(drawn)) == drawn
+
+
+def comb(teeth: int) -> tuple[tuple[float, float], ...]:
+    """A ring of `4 * teeth + 2` vertices, its teeth upright, in an image of 100 x 100."""
+    ring: list[tuple[float, float]] = []
+    for tooth in range(teeth):
+        left, right = (1 + 98 * (2 * tooth + side) / (2 * teeth) for side in (0, 1))
+        ring += [(left, 2), (left, 99), (right, 99), (right, 2)]
+    return (*ring, (right, 1), (1, 1))
+
+
+def turned(ring: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    return tuple((y, x) for x, y in ring)
+
+
+@pytest.mark.timeout(60)
+def test_combs_across_each_other_are_refused_before_their_area_takes_all_memory() -> None:
+    with pytest.raises(InvalidInputError, match="Part 1 overlaps part 0"):
+        validate_contour(contour(Part(comb(2000)), Part(turned(comb(2000)))), 100, 100)
+
+
+@pytest.mark.timeout(60)
+def test_hundreds_of_parts_over_each_other_are_refused_without_looking_at_every_pair() -> None:
+    star = tuple(
+        (50 + r * math.cos(k * math.pi / 38), 50 + r * math.sin(k * math.pi / 38))
+        for k, r in enumerate([49, 1] * 38)
+    )
+    with pytest.raises(InvalidInputError) as caught:
+        validate_contour(contour(*[Part(star)] * 256), 100, 100)
+    assert [error.pointer for error in caught.value.errors] == [f"/parts/{index}" for index in range(1, 256)]
+
+
+def test_parts_that_share_a_border_but_for_rounding_do_not_overlap() -> None:
+    border = [(50.0 + (index % 7) / 3, 5.0 + index / 20) for index in range(1500)]
+    rounded = [(x + 1e-9 * (-1) ** index, y) for index, (x, y) in enumerate(border)]
+    left = Part((*border, (1.0, 80.0), (1.0, 5.0)))
+    right = Part((*rounded, (99.0, 80.0), (99.0, 5.0)))
+    validate_contour(contour(left, right), 100, 100)

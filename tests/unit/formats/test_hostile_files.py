@@ -2,6 +2,7 @@
 
 import base64
 import json
+import random
 import struct
 import tracemalloc
 import zlib
@@ -77,6 +78,19 @@ def test_json_that_is_none_is_refused_with_its_line(data: bytes, code: str, line
 )
 def test_an_annotation_that_is_none_refuses_its_image(annotation: dict[str, Any], code: str) -> None:
     assert refused("coco", COCO, coco(annotation)) == [(code, 17)]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("vertices", "found"),
+    [(150, "contour_invalid"), (2000, "contour_invalid"), (20_000, "contour_invalid"), (20, None)],
+)
+def test_an_outline_that_crosses_itself_everywhere_takes_neither_long_nor_much(
+    vertices: int, found: str | None
+) -> None:
+    chance = random.Random(vertices)
+    ring = [chance.randrange(1, 90_000) / 1000 for _ in range(2 * vertices)]
+    assert refused("coco", COCO, coco({"segmentation": [ring]})) == ([(found, 17)] if found else [])
 
 
 def test_an_annotation_of_no_image_is_refused() -> None:

@@ -6,7 +6,7 @@ What is valid already is kept to the last digit. Whatever is changed is noted, w
 import math
 from collections.abc import Iterator, Sequence
 
-from shapely import make_valid
+from shapely.errors import GEOSException
 from shapely.geometry import MultiPolygon, Polygon, box
 from shapely.geometry.base import BaseGeometry
 from shapely.geometry.polygon import orient
@@ -23,12 +23,16 @@ from fourpoint_core.domain.geometry import (
     Vertex,
     validate_contour,
 )
+from fourpoint_core.domain.meetings import meet_more_often
 from fourpoint_core.errors import InvalidInputError
+from fourpoint_worker.formats.even_odd import enclosed
 from fourpoint_worker.formats.values import FormatError, Notes
 
 # Tools disagree on whether the last pixel is `width` or `width - 1`, or its far edge.
 BORDER_SLACK = 1.5
 _CIRCLE_SIDES = 64
+# Of a slip of the hand there are a few; a hole that is joined by a seam has some.
+_MAX_MEETINGS = 100_000
 
 
 def fitted(
@@ -54,13 +58,24 @@ def fitted(
         notes.add("clipped", f"The {what} left the image; it ends at the border now.", line)
     if _is_valid(moved, width, height):
         return moved
-    mended = _with_sound_parts_kept(moved, width, height)
+    _refuse_tangle(moved, line, what)
+    try:
+        return _mended(moved, width, height, notes, line, what, is_moved=moved != tidy)
+    except GEOSException:
+        raise FormatError("contour_invalid", f"The {what} cannot be mended; draw it again.", line) from None
+
+
+def _mended(
+    found: Contour, width: int, height: int, notes: Notes, line: int | None, what: str, *, is_moved: bool
+) -> Contour:
+    """What an invalid contour encloses inside the image. is_moved: whether that has been noted already."""
+    mended = _with_sound_parts_kept(found, width, height)
     if _is_valid(mended, width, height):
         notes.add("repaired", f"A ring of the {what} crossed or touched itself; its area was kept.", line)
         return mended
-    shape = _even_odd(moved)
+    shape = _even_odd(found)
     inside = shape.intersection(box(0, 0, width, height))
-    if moved == tidy and inside.area < shape.area - MIN_AREA:
+    if not is_moved and inside.area < shape.area - MIN_AREA:
         notes.add("clipped", f"The {what} left the image; it ends at the border now.", line)
     else:
         notes.add("repaired", f"A ring of the {what} crossed or touched itself; its area was kept.", line)
@@ -162,6 +177,15 @@ def _refuse_absurd(contour: Contour, width: int, height: int, line: int | None, 
                     )
 
 
+def _refuse_tangle(contour: Contour, line: int | None, what: str) -> None:
+    """What crosses itself at every turn is no outline, and mending it would take all memory."""
+    rings = [ring for part in contour.parts for ring in part.rings() if ring]
+    if meet_more_often(rings, rings, 2 * _MAX_MEETINGS + 3 * contour.vertex_count):
+        raise FormatError(
+            "contour_invalid", f"The {what} crosses itself over {_MAX_MEETINGS} times; draw it again.", line
+        )
+
+
 def _onto_border(ring: Ring, width: int, height: int) -> Ring:
     """Vertices that are off by the usual pixel come onto the border; what is further out is cut later."""
     return opened([(_near(x, width), _near(y, height)) for x, y in ring])
@@ -202,10 +226,10 @@ def _even_odd(contour: Contour) -> BaseGeometry:
     for part in contour.parts:
         if len(part.outer) < 3:
             continue
-        shape = make_valid(Polygon(part.outer))
+        shape = enclosed(part.outer)
         for hole in part.holes:
             if len(hole) >= 3:
-                shape = shape.difference(make_valid(Polygon(hole)))
+                shape = shape.difference(enclosed(hole))
         whole = whole.union(shape)
     return whole
 
