@@ -5,9 +5,11 @@ ARG PYTHON_IMAGE=docker.io/library/python:3.11-slim-bookworm
 FROM ${PYTHON_IMAGE} AS build
 RUN python -m venv /opt/fourpoint
 WORKDIR /src
+# `otel`: what sends traces.
+ARG EXTRAS=
 # First what changes rarely. The lock file bounds what is installed; what the API does not need is left out.
 COPY requirements.lock pyproject.toml README.md deploy/wanted.py ./
-RUN python wanted.py api > wanted.txt \
+RUN python wanted.py api ${EXTRAS} > wanted.txt \
     && /opt/fourpoint/bin/python -m pip install --no-cache-dir --constraint requirements.lock -r wanted.txt
 COPY services services
 RUN /opt/fourpoint/bin/python -m pip install --no-cache-dir --no-deps . \

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+TRACING = "opentelemetry"
 HEAVY = ["torch", "cv2", "onnxruntime", "scipy", "skimage"]
 WEB = ["flask", "flask_smorest", "marshmallow", "webargs", "apispec", "werkzeug"]
 ENTRIES = {
@@ -37,8 +38,9 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 """
 
 
-def run(program: str, directory: Path) -> str:
+def run(program: str, directory: Path, **more: str) -> str:
     variables = {
+        **more,
         "PATH": "/usr/bin:/bin",
         "FOURPOINT_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
         "FOURPOINT_REDIS_URL": "redis://127.0.0.1:1/0",
@@ -63,8 +65,9 @@ def test_the_api_loads_no_heavy_library(tmp_path: Path) -> None:
     assert loaded("api", tmp_path).isdisjoint(HEAVY)
 
 
-def test_the_api_starts_where_no_heavy_library_is_installed(tmp_path: Path) -> None:
-    run(_HIDE.format(names=[*HEAVY, "fourpoint_worker", "fourpoint_standalone"]) + program_of("api"), tmp_path)
+def test_the_api_starts_where_nothing_is_installed_that_it_can_do_without(tmp_path: Path) -> None:
+    hidden = [*HEAVY, TRACING, "fourpoint_worker", "fourpoint_standalone"]
+    run(_HIDE.format(names=hidden) + program_of("api"), tmp_path)
 
 
 def test_the_api_loads_neither_the_worker_nor_the_launcher(tmp_path: Path) -> None:
@@ -77,8 +80,11 @@ def test_a_worker_loads_no_web_framework(tmp_path: Path, process: str) -> None:
 
 
 @pytest.mark.parametrize("process", ["inference", "io"])
-def test_a_worker_starts_where_no_web_framework_is_installed(tmp_path: Path, process: str) -> None:
-    run(_HIDE.format(names=[*WEB, "fourpoint_api", "fourpoint_standalone"]) + program_of(process), tmp_path)
+def test_a_worker_starts_where_nothing_is_installed_that_it_can_do_without(
+    tmp_path: Path, process: str
+) -> None:
+    hidden = [*WEB, TRACING, "fourpoint_api", "fourpoint_standalone"]
+    run(_HIDE.format(names=hidden) + program_of(process), tmp_path)
 
 
 def test_the_io_process_never_loads_an_engine(tmp_path: Path) -> None:
@@ -144,3 +150,17 @@ def test_the_api_names_the_settings_it_misses(tmp_path: Path) -> None:
         run(program + ENTRIES["api"], tmp_path)
     assert "FOURPOINT_DATABASE_URL is not set" in str(refused.value)
     assert "FOURPOINT_REDIS_URL is not set" in str(refused.value)
+
+
+@pytest.mark.parametrize("process", ENTRIES)
+def test_without_tracing_nothing_of_it_is_loaded_and_so_nothing_sent(tmp_path: Path, process: str) -> None:
+    told = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_TRACES_EXPORTER": "otlp"}
+    # redis loads the SDK's metrics wherever they are installed, and does nothing with them.
+    report = "\nimport sys; print({'opentelemetry.sdk.trace', 'opentelemetry.exporter'} & set(sys.modules))"
+    assert run(program_of(process) + report, tmp_path, **told).splitlines()[-1] == "set()"
+
+
+def test_a_process_that_is_to_be_traced_and_cannot_says_what_to_install(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError) as refused:
+        run(_HIDE.format(names=[TRACING]) + ENTRIES["api"], tmp_path, FOURPOINT_TRACING="true")
+    assert "fourpoint[otel]" in str(refused.value)

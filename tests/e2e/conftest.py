@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.http_client import Client
+from tests.otlp_receiver import OtlpReceiver
 
 from fourpoint_standalone.stack import Stack, StackOptions, remove_data
 
@@ -32,11 +33,18 @@ def metrics_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def stack(metrics_port: int) -> Iterator[Stack]:
+def receiver() -> Iterator[OtlpReceiver]:
+    """Where the system sends its spans."""
+    with OtlpReceiver() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def stack(metrics_port: int, receiver: OtlpReceiver) -> Iterator[Stack]:
     """A running system with empty data."""
     directory = Path(tempfile.mkdtemp(prefix="fourpoint-e2e-"))
     directory.chmod(0o711)
-    environment = {"FOURPOINT_METRICS_BIND": f"127.0.0.1:{metrics_port}"}
+    environment = {"FOURPOINT_METRICS_BIND": f"127.0.0.1:{metrics_port}", **receiver.variables}
     with Stack(StackOptions(directory, api_port=0, io_processes=1, environment=environment)) as running:
         yield running
     remove_data(directory)

@@ -48,6 +48,7 @@ from fourpoint_api.web import (
     problems,
     rate_limits,
     request_ids,
+    tracing,
 )
 
 BLUEPRINTS = (
@@ -97,6 +98,8 @@ def create_app(clients: Clients) -> Flask:
     app = _flask()
     app.config["MAX_CONTENT_LENGTH"] = clients.settings.max_json_bytes
     attach(app, clients)
+    if clients.settings.tracing:
+        tracing.install(app)
     request_ids.install(app)
     measuring.install(app)
     problems.install(app)

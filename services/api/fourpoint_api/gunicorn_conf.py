@@ -5,6 +5,7 @@ from typing import Any
 
 from fourpoint_api.gunicorn_worker import Worker
 from fourpoint_api.settings import ServerSettings
+from fourpoint_core import tracing
 from fourpoint_core.metrics import add_up_processes, remove_files
 
 settings = ServerSettings.from_mapping(os.environ)
@@ -25,6 +26,11 @@ accesslog = None
 control_socket_disable = True
 # Any of its processes answers `GET /metrics` for all of them.
 _metrics = add_up_processes(settings.metrics_directory)
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """See gunicorn: one of its processes ends."""
+    tracing.stop()
 
 
 def on_exit(server: Any) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from fourpoint_core.errors import SettingsError
 from fourpoint_core.outbound import parse_networks
+from fourpoint_core.tracing import is_installed
 
 GIBIBYTE = 1024**3
 MEBIBYTE = 2**20
@@ -192,6 +193,11 @@ class CoreSettings(FromVariables):
     decoder_seconds: float = variable(
         "FOURPOINT_DECODER_SECONDS", "an image that takes longer is refused", 20.0
     )
+    tracing: bool = variable(
+        "FOURPOINT_TRACING",
+        "whether traces are sent by OpenTelemetry; where to, and how many, its own variables say, OTEL_...",
+        False,
+    )
     log_level: str = variable("FOURPOINT_LOG_LEVEL", "DEBUG, INFO, WARNING or ERROR", "INFO")
     database_pool_size: int = variable("FOURPOINT_DATABASE_POOL", "connections a process keeps", 10)
 
@@ -213,6 +219,8 @@ class CoreSettings(FromVariables):
         if self.log_level not in LOG_LEVELS:
             raise SettingsError(f"FOURPOINT_LOG_LEVEL: {self.log_level!r} is none of {', '.join(LOG_LEVELS)}")
         parse_networks(self.outbound_networks)
+        if self.tracing and not is_installed():
+            raise SettingsError("FOURPOINT_TRACING needs OpenTelemetry's SDK: `pip install 'fourpoint[otel]'`")
         for item in fields(self):
             value = getattr(self, item.name)
             if not isinstance(value, int | float) or isinstance(value, bool) or value > 0:

@@ -35,6 +35,20 @@ _EXAMPLES = {
     "FOURPOINT_SECRET_KEY": "change-me-change-me-change-me",
 }
 _WIDTH = 110
+# Read by OpenTelemetry itself, with FOURPOINT_TRACING=true. Others: https://opentelemetry.io/docs/specs/otel/configuration
+_OPENTELEMETRY = """
+## Traces, with FOURPOINT_TRACING=true: variables of OpenTelemetry, which knows more of them
+
+# the collector, by OTLP over HTTP
+# OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318
+
+# what it wants to be shown, as authorization=Bearer%20...
+# OTEL_EXPORTER_OTLP_HEADERS=
+
+# which traces: parentbased_always_on, or parentbased_traceidratio with a share such as 0.1
+# OTEL_TRACES_SAMPLER=parentbased_always_on
+# OTEL_TRACES_SAMPLER_ARG=
+"""
 
 
 def text() -> str:
@@ -45,7 +59,7 @@ def text() -> str:
         own = [item for item in fields(kind) if item.metadata["variable"] not in shown]
         shown.update(item.metadata["variable"] for item in own)
         parts.append(f"\n## {title}\n\n" + "\n".join(_entry(item) for item in own))
-    return "".join(parts)
+    return "".join([*parts, _OPENTELEMETRY])
 
 
 def _entry(item: "Field[Any]") -> str:

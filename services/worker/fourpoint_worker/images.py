@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 from PIL import Image
 
+from fourpoint_core import tracing
 from fourpoint_core.imaging.scaling import decode_scaled, shrunk, size_scaled
 from fourpoint_core.imaging.strips import strips
 from fourpoint_core.imaging.upright import decode_upright
@@ -92,13 +93,14 @@ class ImageCache:
                 self._being_made.pop(digest, None)
 
     def _read(self, digest: str, object_key: str) -> bytes:
-        data = self._store.read(object_key)
+        with tracing.step("read the object", "client"):
+            data = self._store.read(object_key)
         self._digests.check(digest, object_key, data)
         return data
 
     def _make(self, digest: str, object_key: str) -> RgbImage:
         data = self._read(digest, object_key)
-        with self._decoding:
+        with tracing.step("decode"), self._decoding:
             image = _pixels_of(decode_upright(data))
         image.flags.writeable = False
         return image

@@ -12,6 +12,7 @@ from typing import Any
 
 from celery import Celery, signals
 
+from fourpoint_core import tracing
 from fourpoint_core.errors import SettingsError
 from fourpoint_core.imaging.memory import give_freed_memory_back
 from fourpoint_core.jobs.broker import celery_app
@@ -60,6 +61,8 @@ class InferenceProcess:
 
     def begins(self, **_: Any) -> None:
         """Before anything is consumed: warm up. Raises SystemExit where the engine does not start."""
+        if self._settings.tracing:
+            tracing.start(ROLE)
         clients = build_clients(self._settings)
         shared = open_shared_tier(self._settings, clients.redis, clients.store)
         try:
@@ -89,6 +92,7 @@ class InferenceProcess:
             self._presence.stop()
             self._lane.stop()
             self._jobs.stop()
+        tracing.stop()
 
     def handle(self, kind: JobKind, message: str) -> None:
         """A thread takes a message: a click it runs, for anything else it wakes the lane."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from celery import Celery, signals
 
+from fourpoint_core import tracing
 from fourpoint_core.imaging.decoder import Decoder
 from fourpoint_core.jobs.broker import celery_app
 from fourpoint_core.jobs.contracts import IO_QUEUES, JobKind
@@ -71,6 +72,7 @@ class IoProcess:
 
     def child_begins(self, **_: Any) -> None:
         """A child has been forked: open its own connections, and get ready for jobs."""
+        self._trace()
         clients = build_clients(self._settings)
         works = (
             PurgeDatasetWork(clients.sessions, clients.store),
@@ -100,6 +102,7 @@ class IoProcess:
 
     def consumes(self, **_: Any) -> None:
         """The parent is ready: say so, and sweep."""
+        self._trace()
         serve(self._settings.metrics_address)
         clients = build_clients(self._settings)
         dispatcher = Dispatcher(celery_app(self._settings, "fourpoint-sweep"), clients.sessions)
@@ -117,11 +120,20 @@ class IoProcess:
         """The parent stops."""
         for activity in self._activities:
             activity.stop()
+        tracing.stop()
+
+    def child_ends(self, **_: Any) -> None:
+        """A child stops, with no job in hand."""
+        tracing.stop()
 
     def handle(self, kind: JobKind, message: str) -> None:
         """A child takes a message."""
         assert self._jobs is not None  # noqa: S101 - Celery runs tasks in children only
         self._jobs.handle(kind, message)
+
+    def _trace(self) -> None:
+        if self._settings.tracing:
+            tracing.start(ROLE)
 
 
 def _limits(settings: WorkerSettings) -> Limits:
@@ -134,6 +146,7 @@ def create_app(settings: WorkerSettings) -> Celery:
     app.conf.broker_transport = TRANSPORT
     process = IoProcess(settings)
     signals.worker_process_init.connect(process.child_begins, weak=False)
+    signals.worker_process_shutdown.connect(process.child_ends, weak=False)
     signals.worker_ready.connect(process.consumes, weak=False)
     signals.worker_shutdown.connect(process.shuts_down, weak=False)
     log_as_json(settings)

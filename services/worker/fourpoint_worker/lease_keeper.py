@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
+from fourpoint_core import tracing
 from fourpoint_core.errors import CancelledError, DeadlineExceededError, FourpointError, LeaseLostError
 from fourpoint_core.store.queries import leases
 from fourpoint_core.store.queries.leases import ClaimedJob, Lease
@@ -37,6 +38,7 @@ class ActiveJob:
         self.is_lost = False
         self.is_cancelled = False
         self._stage_seconds = stage_seconds
+        self._stages = tracing.stages()
         self._stage_began = time.monotonic()
         self._deadline = self._stage_began + claimed.seconds_left
 
@@ -50,10 +52,12 @@ class ActiveJob:
             raise DeadlineExceededError(f"The time was up before the stage {stage!r}; try again.")
         self.stage = stage
         self._stage_began = time.monotonic()
+        self._stages.enter(stage)
 
     def leave_stages(self) -> None:
         """The work is over; what is left is recording it, which the database's own time limits bound."""
         self.stage = None
+        self._stages.leave()
 
     @property
     def hangs(self) -> bool:
@@ -103,6 +107,7 @@ class LeaseKeeper:
         try:
             yield job
         finally:
+            job.leave_stages()
             with self._lock:
                 self._jobs.pop(job.lease, None)
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from celery import Celery, signals
 from redis import Redis
 
+from fourpoint_core import tracing
 from fourpoint_core.jobs.contracts import JobKind
 from fourpoint_core.logs import configure_logging
 from fourpoint_core.storage import ObjectStore, open_store
@@ -84,9 +85,10 @@ def register_tasks(
 def _register_task(
     app: Celery, kind: JobKind, handle: Callable[[JobKind, str], None], options: dict[str, Any]
 ) -> None:
-    @app.task(name=kind.task_name, **options)
-    def run(job_id: str) -> None:
-        handle(kind, job_id)
+    @app.task(name=kind.task_name, bind=True, **options)
+    def run(task: Any, job_id: str) -> None:
+        with tracing.continued(getattr(task.request, tracing.HEADER, None)):
+            handle(kind, job_id)
 
 
 def log_as_json(settings: WorkerSettings) -> None:

@@ -8,12 +8,14 @@ that dies in between has changed nothing; a job that two messages speak of is ru
 import logging
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from billiard.exceptions import SoftTimeLimitExceeded
 from redis import Redis
 
+from fourpoint_core import tracing
 from fourpoint_core.actors import Actor, Via, acting
 from fourpoint_core.domain.jobs import JobState
 from fourpoint_core.errors import (
@@ -31,7 +33,7 @@ from fourpoint_core.store.queries import leases
 from fourpoint_core.store.queries.leases import ClaimedJob
 from fourpoint_core.store.session import Session, Sessions, autocommit, unit_of_work
 from fourpoint_worker.lease_keeper import ActiveJob, LeaseKeeper
-from fourpoint_worker.metrics import job_metrics
+from fourpoint_worker.metrics import LOST, job_metrics
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -39,6 +41,8 @@ T = TypeVar("T")
 # A restarting PostgreSQL is back within seconds; finished work is worth waiting for it.
 _DATABASE_PATIENCE_SECONDS = 20.0
 _DATABASE_PAUSE_SECONDS = 0.25
+# A job in slices goes on for days; of its later tries there is one span each.
+_TRIES_IN_DETAIL = 20
 
 
 class Unfinished:
@@ -76,12 +80,14 @@ class Runner:
             return
         actor = Actor(Via.WORKER, claimed.created_by, request_id=claimed.request_id, job_id=job_id)
         with (
+            _traced(work.kind, claimed) as span,
             log_context(request_id=claimed.request_id, job_id=str(job_id)),
             acting(actor),
             self._keeper.keep(claimed) as job,
         ):
             with job_metrics().one_try(work.kind, claimed.seconds_queued) as outcome:
                 state = outcome.state = self._do_and_record(work, claimed, job)
+            span.say({"fourpoint.job_state": LOST if state is None else state.value})
             if state is not None:
                 logger.info("job %s", state.value, extra={"kind": work.kind.name})
                 announce(self._redis, JobEvent(job_id, state))
@@ -102,7 +108,8 @@ class Runner:
             payload = work.kind.payload.from_json(claimed.payload)
             outcome = work.do(payload, job)
             job.leave_stages()
-            return self._patiently(lambda: self._record(work, payload, job, outcome))
+            with tracing.step("record"):
+                return self._patiently(lambda: self._record(work, payload, job, outcome))
         except LeaseLostError as error:
             logger.warning("result dropped", extra={"reason": error.detail})
             return None
@@ -132,6 +139,7 @@ class Runner:
     def _fail(self, job: ActiveJob, error: FourpointError) -> JobState | None:
         logger.info("try failed", extra={"code": error.code, "reason": error.detail, "stage": job.stage})
         job.leave_stages()
+        tracing.fail(error.code)
         try:
             return self._patiently(lambda: self._record_failure(job, error))
         except (LeaseLostError, DatabaseUnavailableError):
@@ -154,3 +162,15 @@ class Runner:
                 if time.monotonic() > give_up_at:
                     raise
                 time.sleep(_DATABASE_PAUSE_SECONDS)
+
+
+def _traced(kind: JobKind, claimed: ClaimedJob) -> AbstractContextManager[tracing.Span]:
+    """The span of one try: below the message that brought it, else below the request that asked for it."""
+    parent = claimed.traceparent if tracing.traceparent() is None else None
+    tracing.past("queue", claimed.seconds_queued, parent)
+    facts: tracing.Facts = {
+        "fourpoint.job_id": str(claimed.lease.job_id),
+        "fourpoint.lease_number": claimed.lease.number,
+    }
+    room = tracing.ROOM if claimed.lease.number <= _TRIES_IN_DETAIL else 0
+    return tracing.work(kind.name, "consumer", parent=parent, facts=facts, room=room)

@@ -48,14 +48,22 @@ def install(app: Flask) -> None:
     app.after_request(_end)
 
 
+def method_of_request() -> str:
+    """Its method, of those that exist: what clients make up must not become labels, of which each stays."""
+    return request.method if request.method in _METHODS else "other"
+
+
+def route_of_request() -> str:
+    """The route that serves it, never its address."""
+    return request.url_rule.rule if request.url_rule is not None else "none"
+
+
 def _begin() -> None:
     g.measured_from = time.perf_counter()
 
 
 def _end(response: Response) -> Response:
-    # What clients make up must not become labels: each would stay for as long as the process does.
-    method = request.method if request.method in _METHODS else "other"
-    route = request.url_rule.rule if request.url_rule is not None else "none"
+    method, route = method_of_request(), route_of_request()
     request_metrics().requests.labels(method, route, str(response.status_code)).inc()
     if "measured_from" in g:
         request_metrics().seconds.labels(method, route).observe(time.perf_counter() - g.measured_from)

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from fourpoint_api.web.measuring import request_metrics
 from fourpoint_api.web.problems import TooBusyError
+from fourpoint_core import tracing
 from fourpoint_core.domain.jobs import JobState
 from fourpoint_core.jobs.events import CHANNEL, JobEvent
 from fourpoint_core.store.models import Job
@@ -111,10 +112,11 @@ def wait_until_final(
     has_hung_up: whether nobody waits any more, asked once a second. Returns the job as it stood last.
     """
     deadline = time.monotonic() + seconds
-    while True:
-        left = deadline - time.monotonic()
-        bell.wait(max(0.0, min(left, LOOK_AGAIN_SECONDS)))
-        bell.clear()
-        job = read()
-        if JobState(job.state).is_final or left <= 0 or has_hung_up():
-            return job
+    with tracing.step("wait for the job"):
+        while True:
+            left = deadline - time.monotonic()
+            bell.wait(max(0.0, min(left, LOOK_AGAIN_SECONDS)))
+            bell.clear()
+            job = read()
+            if JobState(job.state).is_final or left <= 0 or has_hung_up():
+                return job

@@ -7,6 +7,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from fourpoint_core import tracing
 from fourpoint_core.jobs.contracts import KINDS
 from fourpoint_core.store.queries import jobs
 from fourpoint_core.store.session import Sessions, unhurried_commit
@@ -40,6 +41,15 @@ class Dispatcher:
 
     def _publish(self, message: jobs.Message) -> None:
         kind = KINDS[message.kind]
-        self._app.send_task(
-            kind.task_name, args=[str(message.job_id)], queue=message.queue, retry=False, ignore_result=True
-        )
+        facts = {"messaging.destination.name": message.queue, "fourpoint.job_id": str(message.job_id)}
+        # In the job's own trace, also when the sweep publishes it again.
+        with tracing.work(f"publish {message.queue}", "producer", parent=message.traceparent, facts=facts):
+            traceparent = tracing.traceparent()
+            self._app.send_task(
+                kind.task_name,
+                args=[str(message.job_id)],
+                queue=message.queue,
+                headers=None if traceparent is None else {tracing.HEADER: traceparent},
+                retry=False,
+                ignore_result=True,
+            )

@@ -10,9 +10,10 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, Pending
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import ORMExecuteState, Session, sessionmaker
 
+from fourpoint_core import tracing
 from fourpoint_core.errors import DatabaseUnavailableError
 from fourpoint_core.settings import CoreSettings
-from fourpoint_core.store import authorship, liveness, pool_use
+from fourpoint_core.store import authorship, liveness, pool_use, statement_spans
 
 __all__ = [
     "MAX_QUEUED",
@@ -41,6 +42,8 @@ effect_var: ContextVar[Callable[[Session], None] | None] = ContextVar("effect", 
 MAX_QUEUED = "max_queued"
 _CHANGED = "changed"
 _RESULT = "result"
+# Where most of a save is spent: it waits for the disk.
+_COMMIT = "COMMIT"
 _SAY_AGAIN = "The database did not answer; try again."
 
 
@@ -67,6 +70,8 @@ def connect(settings: CoreSettings) -> Sessions:
     # A restarted PostgreSQL must cost the next request a reconnect, not an error.
     liveness.watch(engine)
     pool_use.watch(engine, 2 * settings.database_pool_size)
+    if settings.tracing:
+        statement_spans.watch(engine)
     return sessions_for(engine)
 
 
@@ -98,7 +103,8 @@ def unit_of_work(sessions: Sessions, *, durable: bool = True) -> Iterator[Sessio
             session.flush()
             if _CHANGED in session.info:
                 effect(session)
-        session.commit()
+        with tracing.step(_COMMIT, "client"):
+            session.commit()
 
 
 @contextmanager
@@ -124,7 +130,8 @@ def preparation(sessions: Sessions) -> Iterator[Session]:
     """A transaction that is not yet, or no longer, what was asked for: promises, and what clears them away."""
     with _outages_named(), sessions() as session:
         yield session
-        session.commit()
+        with tracing.step(_COMMIT, "client"):
+            session.commit()
 
 
 @contextmanager

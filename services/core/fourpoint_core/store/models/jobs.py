@@ -17,6 +17,7 @@ class Job(Base):
     lease_number grows with every claim; a result counts only under the number it was claimed with.
     dispatched_at: when its message was last handed over to be published; NULL where that failed, or where
     the job is to be tried again, and the sweep sees to it.
+    traceparent: the span that asked for it, in the form of W3C; NULL where nothing is traced.
     run_after: not before this time, after a try that failed.
     """
 
@@ -49,6 +50,7 @@ class Job(Base):
     sample_id: Mapped[UUID | None]
     created_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     request_id: Mapped[str | None]
+    traceparent: Mapped[str | None]
     created_at: Mapped[CreatedAt]
     deadline_at: Mapped[datetime]
     run_after: Mapped[datetime | None]

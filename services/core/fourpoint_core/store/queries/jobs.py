@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from fourpoint_core import tracing
 from fourpoint_core.domain.access import Caller
 from fourpoint_core.domain.jobs import AttemptOutcome, JobState, Verdict, judge
 from fourpoint_core.errors import JobStateError, NotFoundError, QueueFullError
@@ -36,16 +37,20 @@ from fourpoint_core.store.session import MAX_QUEUED
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is to be published: the job's id, to the queue of its kind."""
+    """What is to be published: the job's id, to the queue of its kind; in which trace, if in any."""
 
     job_id: UUID
     kind: str
     queue: str
+    traceparent: str | None = None
 
     @classmethod
     def about(cls, job: Job) -> "Message":
         """The message that has a worker look at the job."""
-        return cls(job.id, job.kind, job.queue)
+        return cls(job.id, job.kind, job.queue, job.traceparent)
+
+
+_MESSAGE = (JOBS.c.id, JOBS.c.kind, JOBS.c.queue, JOBS.c.traceparent)
 
 
 def add_job(
@@ -66,6 +71,7 @@ def add_job(
     fails. Who dies in between leaves a message that looks lost, and the sweep publishes it.
     deadline_seconds: from now on, in place of its kind's. Raises QueueFullError, see `MAX_QUEUED`.
     """
+    traceparent = tracing.traceparent()
     values = {
         "id": job_id,
         "kind": kind.name,
@@ -75,6 +81,7 @@ def add_job(
         "dataset_id": dataset_id,
         "sample_id": sample_id,
         "request_id": request_id,
+        "traceparent": traceparent,
         "max_attempts": kind.max_attempts,
         "deadline_at": func.clock_timestamp() + timedelta(seconds=deadline_seconds or kind.deadline_seconds),
         "dispatched_at": func.clock_timestamp(),
@@ -88,7 +95,7 @@ def add_job(
         session.execute(insert(JOBS).values(values))
     elif not _insert_where_room(session, kind.queue, values, room):
         raise QueueFullError(f"{room:,} jobs wait in the queue {kind.queue.value!r} already; ask again later.")
-    return Message(job_id, kind.name, kind.queue.value)
+    return Message(job_id, kind.name, kind.queue.value, traceparent)
 
 
 def _insert_where_room(session: Session, queue: Queue, values: dict[str, Any], room: int) -> bool:
@@ -230,7 +237,7 @@ def take_due_for_dispatch(
         update(JOBS)
         .where(JOBS.c.id.in_(due))
         .values(dispatched_at=func.clock_timestamp(), dispatches=JOBS.c.dispatches + 1)
-        .returning(JOBS.c.id, JOBS.c.kind, JOBS.c.queue)
+        .returning(*_MESSAGE)
     )
     return [Message(*row) for row in rows]
 
@@ -242,7 +249,7 @@ def waiting_in(session: Session, queue: Queue, limit: int, *, newest_first: bool
     """
     turn = func.coalesce(JOBS.c.run_after, JOBS.c.created_at)
     rows = session.execute(
-        select(JOBS.c.id, JOBS.c.kind, JOBS.c.queue)
+        select(*_MESSAGE)
         .where(
             JOBS.c.state == JobState.QUEUED.value,
             JOBS.c.queue == queue.value,

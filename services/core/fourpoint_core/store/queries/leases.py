@@ -57,6 +57,7 @@ class ClaimedJob:
     request_id: str | None
     seconds_left: float
     seconds_queued: float
+    traceparent: str | None = None
 
 
 def claim_waiting(session: Session, job_id: UUID, worker: str, lease_seconds: float) -> ClaimedJob | None:
@@ -69,9 +70,15 @@ def claim_waiting(session: Session, job_id: UUID, worker: str, lease_seconds: fl
     ).one_or_none()
     if row is None:
         return None
-    number, payload, created_by, request_id, seconds_left, seconds_queued, _ = row
+    number, payload, created_by, request_id, traceparent, seconds_left, seconds_queued, _ = row
     return ClaimedJob(
-        Lease(job_id, number), payload, created_by, request_id, float(seconds_left), float(seconds_queued)
+        lease=Lease(job_id, number),
+        payload=payload,
+        created_by=created_by,
+        request_id=request_id,
+        seconds_left=float(seconds_left),
+        seconds_queued=float(seconds_queued),
+        traceparent=traceparent,
     )
 
 
@@ -112,6 +119,7 @@ def claim(session: Session, job_id: UUID, worker: str, lease_seconds: float) -> 
         request_id=job.request_id,
         seconds_left=(job.deadline_at - now).total_seconds(),
         seconds_queued=(now - job.created_at).total_seconds(),
+        traceparent=job.traceparent,
     )
 
 
@@ -275,6 +283,7 @@ def _claim_waiting() -> Select[Any]:
         claimed.c.payload,
         claimed.c.created_by,
         claimed.c.request_id,
+        claimed.c.traceparent,
         func.extract("epoch", claimed.c.deadline_at - now),
         func.extract("epoch", now - claimed.c.created_at),
         func.set_config("synchronous_commit", "off", True),

@@ -1,0 +1,146 @@
+"""Traces where something dies or is away: the worker, the collector."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from celery import Celery
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from tests.integration.worker.scenes import Scene
+from tests.integration.worker.test_processes import (
+    INFERENCE,
+    IO,
+    SLOW,
+    broker,
+    eventually,
+    process,
+    publish,
+    variables,
+)
+from tests.otlp_receiver import OtlpReceiver, Span
+
+from fourpoint_core import tracing
+from fourpoint_core.domain.jobs import JobState
+from fourpoint_core.settings import CoreSettings
+from fourpoint_core.store.session import connect, unit_of_work
+
+__all__ = ["broker", "variables"]
+
+
+@pytest.fixture
+def receiver() -> Iterator[OtlpReceiver]:
+    with OtlpReceiver() as running:
+        yield running
+
+
+@pytest.fixture
+def traced_here(receiver: OtlpReceiver, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This process tells of what it does, as the API would."""
+    for name, value in receiver.variables.items():
+        monkeypatch.setenv(name, value)
+    tracing.start("api")
+    yield
+    tracing.stop()
+
+
+def named(spans: list[Span], name: str, service: str) -> list[Span]:
+    return [span for span in spans if (span.name, span.service) == (name, service)]
+
+
+@pytest.mark.usefixtures("traced_here")
+def test_a_job_whose_worker_was_killed_goes_on_in_its_trace(
+    scene: Scene, variables: dict[str, str], broker: Celery, receiver: OtlpReceiver, tmp_path: Path
+) -> None:
+    variables = {**variables, **receiver.variables, "FOURPOINT_LEASE_SECONDS": "1"}
+    with tracing.work("click", "server"):
+        trace_id = tracing.ids()["trace_id"]
+        job_id = scene.queue_click(scene.sample())
+        publish(scene, broker, job_id)
+    with process(SLOW, variables, tmp_path / "first") as running:
+        assert eventually(lambda: scene.job(job_id).state == JobState.RUNNING)
+        os.killpg(running.pid, signal.SIGKILL)
+    with process(IO, variables, tmp_path / "io"), process(INFERENCE, variables, tmp_path / "second"):
+        assert eventually(lambda: scene.job(job_id).state == JobState.SUCCEEDED)
+        receiver.wait_for(lambda spans: named(spans, "infer_contour", "fourpoint-inference"))
+    spans = receiver.trace(trace_id)
+    (second,) = named(spans, "infer_contour", "fourpoint-inference")
+    assert second.facts["fourpoint.lease_number"] == 2
+    (again,) = named(spans, "publish click", "fourpoint-io")
+    assert second.parent_id == again.span_id
+    assert again.parent_id == named(spans, "click", "fourpoint-api")[0].span_id
+
+
+def test_a_worker_whose_collector_hangs_up_does_its_work_and_stops_when_told_to(
+    scene: Scene, variables: dict[str, str], broker: Celery, receiver: OtlpReceiver, tmp_path: Path
+) -> None:
+    variables = {**variables, **receiver.variables}
+    receiver.hangs_up = True
+    job_id = scene.queue_click(scene.sample())
+    with process(INFERENCE, variables, tmp_path / "log") as running:
+        publish(scene, broker, job_id)
+        assert eventually(lambda: scene.job(job_id).state == JobState.SUCCEEDED)
+        assert receiver.asked.wait(30)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(30) == 0
+
+
+@pytest.mark.usefixtures("traced_here")
+def test_nothing_waits_for_a_collector_that_does_not_answer(
+    receiver: OtlpReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver.answers.clear()
+    for _ in range(5000):
+        with tracing.work("request", "server"):
+            pass
+    assert receiver.asked.wait(30)
+    tracing.stop()
+    assert receiver.bodies == []
+
+
+@pytest.mark.usefixtures("traced_here")
+def test_of_work_in_millions_of_steps_some_hundreds_are_told(receiver: OtlpReceiver) -> None:
+    with tracing.work("a long job"):
+        for _ in range(tracing.ROOM + 7):
+            with tracing.step("step"):
+                pass
+    (job,) = named(
+        receiver.wait_for(lambda spans: named(spans, "a long job", "fourpoint-api")),
+        "a long job",
+        "fourpoint-api",
+    )
+    assert job.facts["fourpoint.steps_left_out"] == 7
+    assert len(named(receiver.spans, "step", "fourpoint-api")) == tracing.ROOM
+
+
+@pytest.mark.usefixtures("traced_here")
+def test_a_statement_that_fails_is_told_without_the_values_that_the_database_quotes(
+    core_settings: CoreSettings, receiver: OtlpReceiver
+) -> None:
+    sessions = connect(CoreSettings(**{**vars(core_settings), "tracing": True}))
+    statement = text(
+        "INSERT INTO users (id, name) VALUES (gen_random_uuid(), :name), (gen_random_uuid(), :name)"
+    )
+    with (
+        pytest.raises(IntegrityError, match="a-private-name"),
+        tracing.work("save"),
+        unit_of_work(sessions) as session,
+    ):
+        session.execute(statement, {"name": "a-private-name"})
+    spans = receiver.wait_for(lambda spans: named(spans, "save", "fourpoint-api"))
+    (failed,) = named(spans, "INSERT users", "fourpoint-api")
+    assert failed.failed
+    assert failed.facts["error.type"] == "UniqueViolation"
+    assert b"a-private-name" not in b"".join(receiver.bodies)
+
+
+@pytest.mark.usefixtures("traced_here")
+def test_what_goes_on_by_itself_makes_no_traces(core_settings: CoreSettings, receiver: OtlpReceiver) -> None:
+    sessions = connect(CoreSettings(**{**vars(core_settings), "tracing": True}))
+    with unit_of_work(sessions) as session:
+        session.execute(text("SELECT 1"))
+    with tracing.work("work"):
+        pass
+    assert [span.name for span in receiver.wait_for(bool)] == ["work"]
