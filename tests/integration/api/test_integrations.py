@@ -1,11 +1,14 @@
 """Label Studio and CVAT as they speak to us; the worker's own code runs an engine that draws a square."""
 
 import base64
+import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -239,6 +242,19 @@ def test_cvat_gets_a_mask_or_a_polygon(client: FlaskClient, working: None) -> No
     assert mask == [[255 if x in inside and y in inside else 0 for x in range(SIDE)] for y in range(SIDE)]
     polygon = cvat(client, "fourpoint-polygon", pos_points=[], obj_bbox=[[10, 10], [30, 30]]).json
     assert {min(polygon)[0], max(polygon)[0]} == {10, 30}
+
+
+def test_an_image_that_is_clicked_on_again_when_half_of_its_hours_are_over_gets_them_anew(
+    client: FlaskClient, api_clients: Clients, tmp_path: Path, working: None
+) -> None:
+    cvat(client, "fourpoint-mask")
+    (found,) = api_clients.store.list(f"{FOLDER}/")
+    for hours, is_written in ((11.9, False), (12.1, True)):
+        before = time.time() - hours * 3600
+        os.utime(tmp_path / "objects" / found.key, (before, before))
+        assert cvat(client, "fourpoint-mask").status_code == 200
+        lies_since = api_clients.store.stat(found.key).last_modified.timestamp()
+        assert (lies_since > before + 3600) == is_written
 
 
 @pytest.mark.parametrize(

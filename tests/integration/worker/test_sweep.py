@@ -1,6 +1,9 @@
 """What fell through is found: by age, at any age, bounded by the queue's depth, one sweep at a time."""
 
+import os
+import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from celery import Celery
@@ -16,6 +19,7 @@ from fourpoint_core.jobs.broker import celery_app
 from fourpoint_core.jobs.contracts import Queue
 from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.settings import CoreSettings
+from fourpoint_core.storage.pictures import picture_key
 from fourpoint_core.store.models import Job, SampleLease, TallyDelta, UploadIntent, WorkerProcess
 from fourpoint_core.store.queries import leases, sample_leases, samples, tallies, workers
 from fourpoint_core.store.session import one_at_a_time, unit_of_work
@@ -28,10 +32,14 @@ def broker(core_settings: CoreSettings) -> Celery:
     return celery_app(core_settings, "tests")
 
 
-@pytest.fixture
-def sweep(core_settings: CoreSettings, scene: Scene, broker: Celery) -> Sweep:
+def make_sweep(core_settings: CoreSettings, scene: Scene, broker: Celery) -> Sweep:
     dispatcher = Dispatcher(broker, scene.sessions)
     return Sweep(core_settings, scene.sessions, scene.redis, scene.store, dispatcher)
+
+
+@pytest.fixture
+def sweep(core_settings: CoreSettings, scene: Scene, broker: Celery) -> Sweep:
+    return make_sweep(core_settings, scene, broker)
 
 
 def change(scene: Scene, job_id: object, **values: object) -> None:
@@ -247,3 +255,38 @@ def test_the_lease_of_a_labeler_who_went_away_is_forgotten(scene: Scene, sweep: 
     sweep.run()
     with unit_of_work(scene.sessions) as session:
         assert session.scalar(select(func.count()).select_from(SampleLease)) == 0
+
+
+def put_picture(scene: Scene, folder: Path, digest: str, hours_old: float) -> str:
+    key = picture_key(digest)
+    scene.store.put(key, b"bytes", content_type="image/png")
+    moment = time.time() - hours_old * 3600
+    os.utime(folder / "objects" / key, (moment, moment))
+    return key
+
+
+def test_an_image_of_another_tool_is_removed_when_its_hours_are_over_and_nothing_else_is(
+    scene: Scene, sweep: Sweep, tmp_path: Path
+) -> None:
+    old = put_picture(scene, tmp_path, "ab" * 32, hours_old=24.1)
+    fresh = put_picture(scene, tmp_path, "ac" * 32, hours_old=23.9)
+    sample = scene.sample()
+    long_ago = time.time() - 400 * 86400
+    os.utime(tmp_path / "objects" / sample.object_key, (long_ago, long_ago))
+    sweep.run()
+    assert [key for key in (old, fresh, sample.object_key) if scene.store.exists(key)] == [
+        fresh,
+        sample.object_key,
+    ]
+
+
+def test_images_of_other_tools_are_listed_now_and_then_only(
+    core_settings: CoreSettings, scene: Scene, broker: Celery, sweep: Sweep, tmp_path: Path
+) -> None:
+    sweep.run()
+    key = put_picture(scene, tmp_path, "ab" * 32, hours_old=25)
+    sweep.run()
+    assert scene.store.exists(key)
+    # Another process looks when it has not looked yet.
+    make_sweep(core_settings, scene, broker).run()
+    assert not scene.store.exists(key)
