@@ -76,6 +76,18 @@ def coco(*annotations: dict[str, Any], images: tuple[str, ...] = ("a.png",)) -> 
     return json.dumps(document, indent=1).encode()
 
 
+@pytest.mark.parametrize("name", ["\ud800.png", "\0.png", "a/" * 500_000 + "b.png", "x" * 70_000])
+@pytest.mark.parametrize("source", ["bucket", "archive"])
+def test_names_that_nothing_can_have_are_refused_as_names_that_nobody_has(
+    scene: Scene, name: str, source: str
+) -> None:
+    files = {"annotations/instances_default.json": coco({}, images=(name,))}
+    how = {"upload_id": upload(scene, zipped(files))} if source == "archive" else {"path": place(scene, files)}
+    job = bring(scene, **how)
+    assert counts(job)["images_refused"] == 1
+    assert [line.code for line in lines(scene, job)] == ["image_not_found"]
+
+
 def count(scene: Scene, table: Any) -> int:
     with unit_of_work(scene.sessions) as session:
         return session.scalar(select(func.count()).select_from(table)) or 0

@@ -73,6 +73,9 @@ def test_json_that_is_none_is_refused_with_its_line(data: bytes, code: str, line
             "attributes_invalid",
         ),
         ({"attributes": {"a": "x" * 10_000}}, "attributes_invalid"),
+        ({"attributes": {"a": "\ud800"}}, "attributes_invalid"),
+        ({"attributes": {"a": ["\0"]}}, "attributes_invalid"),
+        ({"attributes": {"\0": 1}}, "attributes_invalid"),
         ({"score": 7}, "number_invalid"),
     ],
 )
@@ -105,6 +108,7 @@ def test_an_annotation_of_no_image_is_refused() -> None:
         (b"0 a b c d e f\n", "number_invalid", 1),
         (b"0 nan 0.1 0.2 0.1 0.2 0.2\n", "coordinate_absurd", 1),
         (b"\xff\n", "encoding", 1),
+        (b"9" * 5000 + b" 0.1 0.1 0.2 0.1 0.2 0.2\n", "label_unknown", 1),
     ],
 )
 def test_a_row_of_yolo_that_is_none_is_refused(data: bytes, code: str, line: int) -> None:
@@ -116,7 +120,12 @@ def test_a_row_of_yolo_that_is_none_is_refused(data: bytes, code: str, line: int
     [
         (b"names: &a [cup, *a]", "yaml_alias"),
         (b"names: {", "yaml_malformed"),
-        (b"!!python/object/apply:os.system [ls]", "yaml_malformed"),
+        (b"!!python/object/apply:os.system [ls]", "names_missing"),
+        (b"names: [!!python/object/apply:os.system [ls]]", "label_missing"),
+        (b"names: {2001-99-99: cup}", "names_missing"),
+        (b"names: " + b"[" * 100_000, "yaml_malformed"),
+        (b"names: [" + b"a," * 500_000, "yaml_too_large"),
+        (b"names: {" + b"9" * 500 + b": cup}", "names_missing"),
         (b"nc: 3", "names_missing"),
         (b"\xff", "encoding"),
     ],
@@ -202,6 +211,71 @@ def test_xml_that_is_a_trap_is_refused_with_its_line(
     tree.contents[path] = head + b"<" + root + b">" + body + b"</" + root + b">"
     (refusal,) = refusals_in(read(name, tree))
     assert (refusal.code, refusal.line) == (code, line)
+
+
+MANY_DIGITS = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "data", "code"),
+    [
+        ("voc", "labelmap.txt", f"cup:{MANY_DIGITS},1,1::", "colour_invalid"),
+        ("voc", "Annotations/a.xml", "", "xml_malformed"),
+        (
+            "voc",
+            "Annotations/a.xml",
+            f"<annotation><size><width>{MANY_DIGITS}</width></size></annotation>",
+            "size_invalid",
+        ),
+        (
+            "cvat",
+            "annotations.xml",
+            f"<annotations><image name='a' width='{MANY_DIGITS}'/></annotations>",
+            "size_invalid",
+        ),
+        (
+            "modelarts",
+            "a.xml",
+            "<annotation><object><name>cup</name><polygon/>"
+            f"<mask_color>{MANY_DIGITS},1,1</mask_color></object></annotation>",
+            "colour_invalid",
+        ),
+        ("modelarts", "a.manifest", '{"source": "a", "x": ' + "[" * 900 + "]" * 900 + "}", "json_malformed"),
+        ("labelme", "a.json", '{"imagePath": "a", "shapes": [{"group_id": [1]}]}', "group_invalid"),
+    ],
+)
+def test_numbers_and_depths_that_python_itself_refuses_are_refused(
+    name: str, path: str, data: str, code: str
+) -> None:
+    files = {"ImageSets/Segmentation/train.txt": b"a\n"} if name == "voc" else {}
+    assert [each.code for each in refusals_in(read(name, Tree({**files, path: data.encode()})))] == [code]
+
+
+def test_a_mask_that_leaves_its_image_is_refused_before_it_is_traced() -> None:
+    mask = "<mask label='cup' rle='0,999998000001' left='0' top='0' width='999999' height='999999'/>"
+    data = f"<annotations>\n<image name='a.jpg' width='100' height='90'>\n{mask}</image></annotations>"
+    assert refused("cvat", "annotations.xml", data.encode()) == [("size_differs", 3)]
+
+
+def test_a_mask_like_a_chessboard_is_refused_before_it_is_traced() -> None:
+    runs = {"segmentation": {"size": [400, 400], "counts": [1] * 160_000}}
+    images = [{"id": 1, "file_name": "a.jpg", "width": 400, "height": 400}]
+    tree = Tree({COCO: coco(runs, images=images)})
+    (refusal,) = refusals_in(read("coco", tree, None))
+    assert (refusal.code, refusal.line) == ("mask_too_large", 9)
+
+
+def test_an_image_that_nobody_has_is_not_believed_to_be_of_any_size() -> None:
+    images = [{"id": 1, "file_name": "a.jpg", "width": 99_999, "height": 99_999}]
+    (refusal,) = refusals_in(read("coco", Tree({COCO: coco(images=images)}), None))
+    assert refusal.code == "size_invalid"
+
+
+def test_a_source_of_nothing_but_slashes_is_looked_for_in_its_last_kilobyte_only() -> None:
+    line = json.dumps({"source": "s3://bucket/" + "a/" * 500_000 + "a.jpg"}).encode()
+    (image,) = images_in(read("modelarts", Tree({"a.manifest": line})))
+    assert sum(map(len, image.files[1:])) < 2**20
+    assert image.files[-1] == "a.jpg"
 
 
 def test_tracks_of_a_video_are_refused() -> None:

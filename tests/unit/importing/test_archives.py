@@ -1,6 +1,7 @@
 """Archives that nobody vouches for: read as streams, no further than they say, and nothing beside them."""
 
 import io
+import struct
 import tracemalloc
 import zipfile
 import zlib
@@ -45,6 +46,43 @@ def test_a_file_that_unpacks_to_less_than_it_claims_is_damaged() -> None:
         tree(lying(100, 5000)).open("a.json") as stream,
     ):
         stream.read(2**20)
+    assert refused.value.code == "archive_damaged"
+
+
+def packed(method: int = zipfile.ZIP_DEFLATED) -> bytearray:
+    """An archive of one file."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        archive.writestr("a.json", b"[]" * 100)
+    return bytearray(out.getvalue())
+
+
+def several_disks() -> bytes:
+    """The end of an archive of 64 bits that says it is one of several."""
+    locator = b"PK\x06\x07" + struct.pack("<LQL", 1, 0, 2)
+    return locator + b"PK\x05\x06" + struct.pack("<4H2LH", 0, 0, 1, 1, 46, 0xFFFFFFFF, 0)
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (several_disks(), "archive_damaged"),
+        (packed(zipfile.ZIP_LZMA), "archive_method"),
+        (packed(zipfile.ZIP_BZIP2), "archive_method"),
+    ],
+)
+def test_an_archive_that_python_cannot_read_or_must_not_is_refused(data: bytes, code: str) -> None:
+    with pytest.raises(FormatError) as refused:
+        tree(bytes(data))
+    assert refused.value.code == code
+
+
+@pytest.mark.parametrize("offset", [2**31, 2**32 - 2, 90])
+def test_a_file_that_begins_where_none_does_is_damaged(offset: int) -> None:
+    data = packed()
+    struct.pack_into("<L", data, data.index(b"PK\x01\x02") + 42, offset)
+    with pytest.raises(FormatError) as refused, tree(bytes(data)).open("a.json") as stream:
+        stream.read(10)
     assert refused.value.code == "archive_damaged"
 
 

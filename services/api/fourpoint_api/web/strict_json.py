@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from fourpoint_api.web.problems import MalformedJsonError
+from fourpoint_core.domain.text import is_text
 from fourpoint_core.errors import FieldError, InvalidInputError
 
 
@@ -36,11 +37,6 @@ def loads(body: bytes) -> Any:
 def escaped(name: object) -> str:
     """One step of a JSON pointer (RFC 6901)."""
     return str(name).replace("~", "~0").replace("/", "~1")
-
-
-def is_text(value: str) -> bool:
-    """Whether PostgreSQL can keep the string: no NUL, no half of a surrogate pair."""
-    return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from fourpoint_core.domain.geometry import Contour, contour_to_json
+from fourpoint_core.domain.text import is_text
 from fourpoint_core.errors import InvalidInputError
 
 MAX_ANNOTATIONS = 5000
@@ -148,7 +149,7 @@ class NewAnnotation:
 
 
 def check_attributes(attributes: dict[str, Any], pointer: str = "/attributes") -> None:
-    """Refuse attributes that no row should carry: too large, too deep, or with numbers that are none.
+    """Refuse attributes that no row should carry: too large, too deep, with numbers or strings that are none.
 
     Raises InvalidInputError.
     """
@@ -157,6 +158,10 @@ def check_attributes(attributes: dict[str, Any], pointer: str = "/attributes") -
     if max((depth for depth, _ in _leaves(attributes)), default=0) > MAX_ATTRIBUTE_DEPTH:
         raise InvalidInputError.at(
             pointer, "attributes_invalid", f"Nest attributes at most {MAX_ATTRIBUTE_DEPTH} deep."
+        )
+    if not all(map(is_text, _strings(attributes))):
+        raise InvalidInputError.at(
+            pointer, "attributes_invalid", "Remove NUL characters and halves of surrogate pairs."
         )
     if len(json.dumps(attributes, ensure_ascii=False).encode()) > MAX_ATTRIBUTE_BYTES:
         raise InvalidInputError.at(
@@ -179,6 +184,18 @@ def check_document_size(annotations: int, vertices: int, pointer: str = "/annota
             f"The objects of an image have at most {MAX_DOCUMENT_VERTICES} vertices in all; "
             f"these have {vertices}: simplify the largest.",
         )
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Every name and every text in attributes that are no deeper than they may be."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from value
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
 
 
 def _leaves(value: Any, depth: int = 0) -> Iterator[tuple[int, Any]]:

@@ -25,12 +25,12 @@ def decoded(values: Any, width: int, height: int, line: int | None) -> Runs:
     total = width * height
     try:
         alpha = _alpha(_Bits(bytes(values)), total)
+        painted = np.flatnonzero(np.diff(np.r_[False, alpha >= _PAINTED, False]))
+        return cut_by_line(painted[0::2], painted[1::2], width)
     except (IndexError, ValueError):
         raise FormatError(
             "rle_invalid", "The brush's run-length code does not make up the image.", line
         ) from None
-    painted = np.flatnonzero(np.diff(np.r_[False, alpha >= _PAINTED, False]))
-    return cut_by_line(painted[0::2], painted[1::2], width)
 
 
 class _Bits:

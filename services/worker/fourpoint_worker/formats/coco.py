@@ -8,6 +8,7 @@ Attributes stand in `attributes`; the rest of what Fourpoint says of an object, 
 
 import json
 from collections.abc import Iterator, Sequence
+from reprlib import repr as bounded_repr
 from typing import Any
 
 from fourpoint_core.domain.geometry import Box, Contour, Part
@@ -184,7 +185,7 @@ def _image(
         size = traits_json.agreed_size(_both(stated), size_of(places), line)
         objects = [_object(parsed(text, at), at, names, size, notes) for at, text in rows]
     except FormatError as error:
-        return Refusal.of(error, path, name)
+        return Refusal.of(error, path, name, line)
     return ImportedImage(
         name,
         *size,
@@ -207,7 +208,7 @@ def _object(
 ) -> ImportedObject | None:
     category = record.get("category_id")
     if isinstance(category, list | dict) or category not in names:
-        raise FormatError("label_unknown", f"No category has the id {str(category)[:40]}.", line)
+        raise FormatError("label_unknown", f"No category has the id {bounded_repr(category)}.", line)
     attributes = record.get("attributes")
     traits = dict(record["traits"]) if isinstance(record.get("traits"), dict) else {}
     if isinstance(attributes, dict):

@@ -198,7 +198,7 @@ def _image(path: str, element: Element, size_of: SizeOf) -> Found:
         size = traits_json.agreed_size((width, height), size_of(places), element.line)
         objects = tuple(_objects(element, size, notes))
     except FormatError as error:
-        return Refusal.of(error, path, name)
+        return Refusal.of(error, path, name, element.line)
     return ImportedImage(
         name,
         width=size[0],
@@ -257,15 +257,15 @@ def _object(members: list[Element], size: tuple[int, int], notes: Notes) -> Impo
         corners = [_float(first.attributes.get(key, ""), first.line) for key in ("xtl", "ytl", "xbr", "ybr")]
         box = fitted_box(Box(*corners), *size, notes, first.line)
         return ImportedObject(label, None, box, traits, None, found.score, first.line)
-    contour = fitted(merged([_contour(each, notes) for each in members]), *size, notes, first.line)
+    contour = fitted(merged([_contour(each, size, notes) for each in members]), *size, notes, first.line)
     return ImportedObject(label, contour, None, traits, None, found.score, first.line)
 
 
-def _contour(each: Element, notes: Notes) -> Contour:
+def _contour(each: Element, size: tuple[int, int], notes: Notes) -> Contour:
     if each.name == "polygon":
         return Contour((Part(tuple(_points(each))),))
     if each.name == "mask":
-        return _contour_of_mask(each, notes)
+        return _contour_of_mask(each, size, notes)
     values = {key: _float(each.attributes.get(key, "0"), each.line) for key in ("cx", "cy", "rx", "ry")}
     if each.name == "ellipse":
         notes.add("ellipse_as_polygon", "An ellipse became a polygon of as much area.", each.line)
@@ -293,8 +293,10 @@ def _points(each: Element) -> Iterator[tuple[float, float]]:
         yield (_float(x, each.line), _float(y, each.line))
 
 
-def _contour_of_mask(each: Element, notes: Notes) -> Contour:
+def _contour_of_mask(each: Element, size: tuple[int, int], notes: Notes) -> Contour:
     left, top, width, height = (_whole(each, key, 0) for key in ("left", "top", "width", "height"))
+    if left + width > size[0] + 1 or top + height > size[1] + 1:
+        raise FormatError("size_differs", "The mask leaves the image.", each.line)
     try:
         counts = [int(value) for value in each.attributes.get("rle", "").split(",")]
         found = runs.runs_from_counts(_complete(counts, width * height), width, width * height)
@@ -312,10 +314,10 @@ def _complete(counts: list[int], total: int) -> list[int]:
 
 
 def _whole(element: Element, name: str, least: int = 1) -> int:
-    value = element.attributes.get(name, "")
-    if not value.isdecimal() or not least <= int(value) < 1_000_000:
+    found = traits_json.whole(element.attributes.get(name, ""), 999_999)
+    if found is None or found < least:
         raise FormatError("size_invalid", f"{name} is a whole number of pixels.", element.line)
-    return int(value)
+    return found
 
 
 def _float(value: str, line: int | None) -> float:

@@ -6,6 +6,7 @@ them again. Positions are written to a millionth of a pixel. Attributes and the 
 
 import json
 from collections.abc import Iterator
+from reprlib import repr as bounded_repr
 from typing import Any
 
 import numpy as np
@@ -152,7 +153,7 @@ def _task(path: str, entry: Entry, size_of: SizeOf, seen: dict[str, str | None])
         results = _results(task, notes, entry.line)
         objects = list(_objects(results, known, notes, entry.line))
     except FormatError as error:
-        yield Refusal.of(error, path, name)
+        yield Refusal.of(error, path, name, entry.line)
         return
     for each in objects:
         if each.label not in seen:
@@ -210,7 +211,7 @@ def _objects(
     for result in results:
         kind = result.get("type")
         if kind not in ("polygonlabels", "brushlabels", "rectanglelabels", "ellipselabels"):
-            word = kind if kind in _WITHOUT_AREA else str(kind)[:40]
+            word = bounded_repr(kind)
             notes.add("shape_without_area", f"A region of type {word} was left out.", line)
             continue
         if result.get("image_rotation"):

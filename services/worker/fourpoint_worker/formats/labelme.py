@@ -11,6 +11,7 @@ from binascii import Error as Base64Error
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import PurePosixPath
+from reprlib import repr as bounded_repr
 from typing import Any
 
 from fourpoint_core.domain.geometry import Box, Contour, Part
@@ -142,15 +143,17 @@ def _objects(shapes: list[Entry], size: tuple[int, int], notes: Notes) -> Iterat
         if not isinstance(entry.value, dict):
             raise FormatError("shape_missing", "A shape is an object.", entry.line)
         if _is_grouped(entry.value):
-            groups.setdefault(_group(entry.value), []).append(entry)
+            groups.setdefault(_group(entry.value, entry.line), []).append(entry)
     for entry in shapes:
         kind = entry.value.get("shape_type") or "polygon"
         if kind not in _AREAS:
             notes.add(
-                "shape_without_area", f"A {str(kind)[:40]} encloses nothing; it was left out.", entry.line
+                "shape_without_area",
+                f"A {bounded_repr(kind)} encloses nothing; it was left out.",
+                entry.line,
             )
             continue
-        members = groups.pop(_group(entry.value), []) if _is_grouped(entry.value) else [entry]
+        members = groups.pop(_group(entry.value, entry.line), []) if _is_grouped(entry.value) else [entry]
         if members:
             yield _object(members, size, notes)
 
@@ -159,8 +162,11 @@ def _is_grouped(shape: dict[str, Any]) -> bool:
     return shape.get("group_id") is not None and (shape.get("shape_type") or "polygon") in ("polygon", "mask")
 
 
-def _group(shape: dict[str, Any]) -> tuple[str, str]:
-    return (str(shape["group_id"]), str(shape.get("label")))
+def _group(shape: dict[str, Any], line: int) -> tuple[str, str]:
+    group, label = shape["group_id"], shape.get("label")
+    if not isinstance(group, int | float | str):
+        raise FormatError("group_invalid", "A group_id is a number or a name.", line)
+    return (str(group), label if isinstance(label, str) else "")
 
 
 def _object(members: list[Entry], size: tuple[int, int], notes: Notes) -> ImportedObject:

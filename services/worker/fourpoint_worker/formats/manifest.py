@@ -56,6 +56,8 @@ def read(stream: BinaryIO) -> Iterator[ManifestLine | FormatError]:
                 yield _line(number, _canonical(parsed(text, number)))
             except FormatError as error:
                 yield FormatError(error.code, error.detail, number)
+            except RecursionError:
+                yield FormatError("json_malformed", "This JSON is nested too deep.", number)
 
 
 def _line(number: int, record: Any) -> ManifestLine:

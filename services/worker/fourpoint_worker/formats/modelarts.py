@@ -29,6 +29,7 @@ from fourpoint_worker.formats.values import (
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 _MASKS = ("segmentationclass/", "segmentationclassraw/")
 _MOST = 255
+_LONGEST_KEY = 1024
 
 
 def image_path(image: ExportedImage) -> str:
@@ -185,9 +186,9 @@ def _read_xml(tree: FileTree, path: str, size_of: SizeOf) -> Found:
 
 
 def suffixes(address: str) -> Iterator[str]:
-    """The address itself, and the paths that it ends with, the longest first."""
+    """The address itself, and the paths that it ends with, as far as they can be keys, the longest first."""
     yield address
-    path = address.partition("://")[2] or address
+    path = (address.partition("://")[2] or address)[-_LONGEST_KEY:]
     while "/" in path:
         path = path.partition("/")[2]
         yield path

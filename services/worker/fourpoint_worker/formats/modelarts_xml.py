@@ -370,9 +370,10 @@ def _colour(element: Element) -> str | None:
     if found is None:
         return None
     parts = _text(found).split(",")
-    if len(parts) != 3 or not all(part.strip().isdecimal() and int(part) < 256 for part in parts):
+    values = [value for part in parts if (value := traits_json.whole(part.strip(), 255)) is not None]
+    if len(parts) != 3 or len(values) != 3:
         raise FormatError("colour_invalid", f"<{found.name}> takes three numbers, `255,153,0`.", found.line)
-    return "#" + "".join(f"{int(part):02x}" for part in parts)
+    return "#" + "".join(f"{value:02x}" for value in values)
 
 
 def _properties(element: Element) -> dict[str, str]:

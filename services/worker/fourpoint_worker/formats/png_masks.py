@@ -11,7 +11,7 @@ from PIL import Image
 
 # What it says of bombs stands in for Pillow's own bound, which would only warn.
 from fourpoint_core.imaging.inspect import decoding
-from fourpoint_worker.formats.values import FormatError
+from fourpoint_worker.formats.values import MAX_IMAGE_PIXELS, FormatError
 
 Mask = npt.NDArray[np.uint8]
 _MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -62,8 +62,12 @@ def as_numbers(mask: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """A bitmap with one number a pixel, see `as_number`."""
     if mask.ndim == 2:
         return mask
-    wide = mask.astype(np.int32)
-    return np.asarray(wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2])
+    found = mask[..., 0].astype(np.int32)
+    # In place: a mask may have as many pixels as an image.
+    for channel in (1, 2):
+        found <<= 8
+        found |= mask[..., channel]
+    return found
 
 
 def as_number(colour: tuple[int, int, int]) -> int:
@@ -90,7 +94,7 @@ def read_png(
             "size_differs",
             f"The mask has {image.width} x {image.height} pixels; the image {size[0]} x {size[1]}.",
         )
-    if image.width * image.height > 250_000_000:
+    if image.width * image.height > MAX_IMAGE_PIXELS:
         raise FormatError("mask_too_large", "The mask has more pixels than any image may have.")
     try:
         with decoding:

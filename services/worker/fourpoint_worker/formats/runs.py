@@ -18,6 +18,8 @@ from fourpoint_worker.formats.values import FormatError
 
 Ints = npt.NDArray[np.int64]
 MAX_RUNS = 4_000_000
+# Of one object. Of a chessboard each takes 13 KB on its way to an outline; objects have two or three in a line.
+MAX_RUNS_OUTLINED = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,14 @@ def runs_from_counts(counts: Sequence[int], length: int, total: int) -> Runs:
 
 
 def contour_of(runs: Runs, *, by_rows: bool, left: int = 0, top: int = 0) -> Contour | None:
-    """The outline of pixels, along their edges; None where there are none. Corners alone join nothing."""
+    """The outline of pixels, along their edges; None where there are none. Corners alone join nothing.
+
+    Raises FormatError where there are too many of them to be an object's.
+    """
     if not len(runs.lines):
         return None
+    if len(runs.lines) > MAX_RUNS_OUTLINED:
+        raise FormatError("mask_too_large", "The mask is too ragged to be one of an object; clean it up.")
     across, along = runs.lines, (runs.starts, runs.ends)
     if by_rows:
         boxes = shapely.box(along[0] + left, across + top, along[1] + left, across + 1 + top)

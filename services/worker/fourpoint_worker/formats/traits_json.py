@@ -1,12 +1,14 @@
 """What is said of an object, in the JSON of formats that have no fields of their own for it."""
 
+from reprlib import repr as bounded_repr
 from typing import Any
 
 from fourpoint_core.domain.annotations import MAX_Z_ORDER, Traits, check_attributes
 from fourpoint_core.domain.labels import clean_label_name
 from fourpoint_core.errors import InvalidInputError
-from fourpoint_worker.formats.values import FormatError
+from fourpoint_worker.formats.values import MAX_IMAGE_PIXELS, FormatError
 
+_MOST_DIGITS = 20
 _FLAGS = ("difficult", "occluded", "truncated")
 
 
@@ -52,8 +54,15 @@ def label_name(name: Any, line: int | None) -> str:
 def number(value: Any, line: int | None) -> float:
     """A finite number, and no true or false. Raises FormatError."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e12:
-        raise FormatError("number_invalid", f"Expected a number, not {str(value)[:40]!r}.", line)
+        raise FormatError("number_invalid", f"Expected a number, not {bounded_repr(value)}.", line)
     return float(value)
+
+
+def whole(text: str, most: int) -> int | None:
+    """The number that a text of digits says, up to `most`; None for any other text, however long."""
+    # Python refuses to make a number of thousands of digits.
+    found = int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else most + 1
+    return found if found <= most else None
 
 
 def share(value: Any, line: int | None) -> float | None:
@@ -84,6 +93,8 @@ def agreed_size(
         raise FormatError(
             "size_missing", "Nothing says how large the image is; give its width and height.", line
         )
+    if known is None and stated is not None and stated[0] * stated[1] > MAX_IMAGE_PIXELS:
+        raise FormatError("size_invalid", f"An image has at most {MAX_IMAGE_PIXELS:,} pixels.", line)
     if known is None or stated is None or known == stated:
         return known or stated or (0, 0)
     said, is_so = f"{stated[0]} x {stated[1]}", f"{known[0]} x {known[1]}"

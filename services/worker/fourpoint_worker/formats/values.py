@@ -15,6 +15,8 @@ from fourpoint_core.domain.geometry import Box, Contour
 
 # More than an image may have objects.
 MAX_NOTES = 10_000
+# What a file says of an image that nobody has is believed no further: memory goes with it.
+MAX_IMAGE_PIXELS = 250_000_000
 
 
 class FormatError(Exception):
@@ -128,9 +130,9 @@ class Refusal:
     name: str | None = None
 
     @classmethod
-    def of(cls, error: FormatError, place: str, name: str | None = None) -> "Refusal":
-        """What an error says about a file."""
-        return cls(place, error.code, error.detail, error.line, name)
+    def of(cls, error: FormatError, place: str, name: str | None = None, line: int | None = None) -> "Refusal":
+        """What an error says about a file. line: where the image begins, if the error does not say where."""
+        return cls(place, error.code, error.detail, error.line or line, name)
 
 
 @dataclass(frozen=True, slots=True)

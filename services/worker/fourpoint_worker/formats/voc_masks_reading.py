@@ -97,10 +97,11 @@ def _read_classes(tree: FileTree) -> list[tuple[str, Colour]]:
             if not line.strip() or line.startswith("#"):
                 continue
             name, _, rest = line.partition(":")
-            values = rest.partition(":")[0].split(",")
-            if len(values) != 3 or not all(each.strip().isdecimal() and int(each) < 256 for each in values):
+            values = [traits_json.whole(each.strip(), 255) for each in rest.partition(":")[0].split(",")]
+            said = [value for value in values if value is not None]
+            if len(values) != 3 or len(said) != 3:
                 raise FormatError("colour_invalid", "A label map has lines such as `cup:51,153,255::`.", number)
-            red, green, blue = map(int, values)
+            red, green, blue = said
             if name != "background":
                 found.append((traits_json.label_name(name, number), (red, green, blue)))
     return found
@@ -151,7 +152,9 @@ def _read_xml(
     if not tree.has(path):
         return [], known
     with tree.open(path) as stream:
-        root = next(elements(stream, "annotation"))
+        root = next(elements(stream, "annotation"), None)
+    if root is None:
+        raise FormatError("xml_malformed", "The file is empty.", 1)
     size = root.find("size")
     stated = None if size is None else (_whole(size, "width"), _whole(size, "height"))
     agreed = traits_json.agreed_size(stated, known, 1 if size is None else size.line)
@@ -206,9 +209,10 @@ def _float(value: str, line: int) -> float:
 
 def _whole(element: Element, name: str) -> int:
     found = element.find(name)
-    if found is None or not found.text.isdecimal() or not 0 < int(found.text) < 1_000_000:
+    value = None if found is None else traits_json.whole(found.text, 999_999)
+    if not value:
         raise FormatError("size_invalid", f"<{name}> takes a whole number of pixels.", element.line)
-    return int(found.text)
+    return value
 
 
 def _read_masks(

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import PurePosixPath
+from reprlib import repr as bounded_repr
 from typing import Any
 
 import yaml
@@ -37,7 +38,17 @@ from fourpoint_worker.formats.values import (
 
 WHOLE = "train"
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
-_MAX_YAML_BYTES = 4 * 1024 * 1024
+# Ten thousand classes take less, and a megabyte would take half a minute to parse.
+_MAX_YAML_BYTES = 256 * 1024
+_MAX_DEPTH = 32
+_MOST_CLASSES = 1_000_000
+_OPENING = (
+    yaml.FlowSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.BlockMappingStartToken,
+)
+_CLOSING = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
 
 
 def image_path(image: ExportedImage) -> str:
@@ -118,30 +129,44 @@ def _names(tree: FileTree) -> dict[int, str]:
     with tree.open(path) as stream:
         data = stream.read(_MAX_YAML_BYTES + 1)
     if len(data) > _MAX_YAML_BYTES:
-        raise FormatError("yaml_too_large", "data.yaml takes more than 4 MiB.", 1)
+        raise FormatError("yaml_too_large", "data.yaml takes more than 256 KiB.", 1)
     found = _yaml(data)
     names = found.get("names") if isinstance(found, dict) else None
     if isinstance(names, list):
-        names = dict(enumerate(names))
-    if not isinstance(names, dict) or not all(isinstance(key, int) for key in names):
+        names = {str(number): name for number, name in enumerate(names)}
+    if not isinstance(names, dict):
         raise FormatError("names_missing", "data.yaml lacks `names`, a list or a map from numbers.", 1)
-    return {key: traits_json.label_name(str(name), 1) for key, name in sorted(names.items())}
+    return {_number(key): traits_json.label_name(name, 1) for key, name in names.items()}
+
+
+def _number(key: str) -> int:
+    found = traits_json.whole(key, _MOST_CLASSES)
+    if found is None:
+        raise FormatError("names_missing", f"Classes are numbered from 0, not {bounded_repr(key)}.", 1)
+    return found
 
 
 def _yaml(data: bytes) -> Any:
+    """Every scalar as the text that it is: a class may be named `no`. Raises FormatError."""
     try:
         text = data.decode("utf-8-sig")
-        for token in yaml.scan(text, yaml.SafeLoader):
+        depth = 0
+        for token in yaml.scan(text, yaml.BaseLoader):
+            line = token.start_mark.line + 1
+            depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
             if isinstance(token, yaml.AliasToken):
                 # A few of them unfold to more than memory holds.
-                raise FormatError("yaml_alias", "data.yaml uses aliases.", token.start_mark.line + 1)
-        return yaml.safe_load(text)
+                raise FormatError("yaml_alias", "data.yaml uses aliases.", line)
+            if depth > _MAX_DEPTH:
+                # The scanner takes time by the square of the depth.
+                raise FormatError("yaml_malformed", "This YAML is nested too deep.", line)
+        return yaml.load(text, yaml.BaseLoader)  # noqa: S506 - it makes texts, lists and maps, nothing else
     except UnicodeDecodeError as error:
         raise FormatError("encoding", "The file is not UTF-8.", data.count(b"\n", 0, error.start) + 1) from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise FormatError("yaml_malformed", f"This is no YAML: {error.problem}.", line) from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except yaml.YAMLError as error:
         raise FormatError("yaml_malformed", f"This is no YAML: {error}.", 1) from None
 
 
@@ -190,9 +215,10 @@ def _usage(path: str) -> str | None:
 def _object(
     words: Sequence[str], line: int, names: dict[int, str], size: tuple[int, int], notes: Notes
 ) -> ImportedObject:
-    if not words[0].isascii() or not words[0].isdigit() or int(words[0]) not in names:
+    number = traits_json.whole(words[0], _MOST_CLASSES)
+    label = None if number is None else names.get(number)
+    if label is None:
         raise FormatError("label_unknown", f"No class has the number {words[0][:20]}.", line)
-    label = names[int(words[0])]
     try:
         values = [float(word) for word in words[1:]]
     except ValueError:

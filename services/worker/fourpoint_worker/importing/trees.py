@@ -5,6 +5,7 @@ Nothing is unpacked to paths that an archive names: its files are read as stream
 
 import io
 import sqlite3
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
+from fourpoint_core.domain.text import is_text
 from fourpoint_core.domain.transfers import RESERVED_FOLDERS
 from fourpoint_core.errors import InvalidInputError, ObjectMissingError
 from fourpoint_core.settings import GIBIBYTE, MEBIBYTE
@@ -28,6 +30,20 @@ _UNPACKED_ALWAYS = GIBIBYTE
 _UNPACKED_TIMES = 60
 # Folders of the formats themselves, which are no wrapping.
 _FOLDERS = {"annotations", "annotation", "images", "labels", "data", "train", "val", "test", "imagesets"}
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# Whatever zipfile makes of offsets and sizes that nobody vouches for.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
 _SCHEMES = ("s3://", "obs://", "s3a://", "file://")
 
 
@@ -142,6 +158,8 @@ class BucketTree:
         return self._bucket.key_of(path) or self.folder + path
 
     def _is_listed(self, path: str) -> bool:
+        if not is_text(path):
+            return False
         found = self._connection.execute("SELECT 1 FROM files WHERE path = ?", (path,))
         return found.fetchone() is not None
 
@@ -156,7 +174,7 @@ class ArchiveTree:
         self._name = name
         self._archive: zipfile.ZipFile | None = None
         self._root = ""
-        if zipfile.is_zipfile(file):
+        if _is_archive(file):
             self._archive = _opened(file, size)
             self._root = _common_folder(self._archive)
 
@@ -190,7 +208,9 @@ class ArchiveTree:
             yield self._file
         else:
             claimed = self._archive.getinfo(self._root + path).file_size
-            with _damage_named(path), self._archive.open(self._root + path) as member:
+            with _damage_named(path):
+                opened = self._archive.open(self._root + path)
+            with opened as member:
                 yield cast(BinaryIO, _Member(member, path, claimed))
 
     def key_of(self, path: str) -> str | None:
@@ -238,13 +258,24 @@ class _Member(io.RawIOBase):
 def _damage_named(path: str) -> Iterator[None]:
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError) as error:
+    except _DAMAGE as error:
         raise FormatError("archive_damaged", f"{path} cannot be unpacked: {error}.") from None
+
+
+def _is_archive(file: BinaryIO) -> bool:
+    try:
+        return zipfile.is_zipfile(file)
+    except zipfile.BadZipFile:
+        # It has the end of one, of several disks.
+        return True
 
 
 def _opened(file: BinaryIO, size: int) -> zipfile.ZipFile:
     # Before anything of the directory is read, however many files it claims.
-    end = zipfile._EndRecData(file)  # type: ignore[attr-defined]
+    try:
+        end = zipfile._EndRecData(file)  # type: ignore[attr-defined]
+    except zipfile.BadZipFile as error:
+        raise FormatError("archive_damaged", f"This is no ZIP archive: {error}.") from None
     if end and (end[zipfile._ECD_SIZE] > MAX_DIRECTORY_BYTES or end[zipfile._ECD_ENTRIES_TOTAL] > MAX_FILES):  # type: ignore[attr-defined]
         raise FormatError(
             "archive_too_large",
@@ -269,6 +300,9 @@ def _refuse_traps(archive: zipfile.ZipFile, size: int) -> None:
             )
         if name in seen:
             raise FormatError("archive_repeated", f"The archive has {name[:200]!r} twice.")
+        if info.compress_type not in _METHODS:
+            # LZMA takes the memory that the file asks for: up to 4 GB.
+            raise FormatError("archive_method", f"{name[:200]!r} is packed by another method than deflate.")
         if info.flag_bits & 1:
             raise FormatError("archive_encrypted", f"{name[:200]!r} is encrypted.")
         seen.add(name)

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from fourpoint_core.domain.labels import colour_for
+from fourpoint_core.domain.text import is_text
 from fourpoint_core.errors import NotFoundError, StorageUnavailableError
 from fourpoint_core.ids import new_id
 from fourpoint_core.jobs.contracts import IMPORT_DATASET
@@ -29,6 +30,9 @@ from fourpoint_core.store.models import (
 from fourpoint_core.store.queries import samples
 from fourpoint_core.store.queries.datasets import LIVE, get_dataset
 from fourpoint_core.store.queries.paging import Keyset, Page, fetch_page
+
+# No store has a longer one.
+_LONGEST_KEY = 1024
 
 
 def sample_at(session: Session, dataset_id: UUID, key: str) -> Sample | None:
@@ -57,20 +61,23 @@ def sample_named(session: Session, dataset: Dataset, names: Sequence[str]) -> Sa
 
     Of addresses and paths, their ends are tried, the longest first.
     """
-    ends = list(dict.fromkeys(end for name in names for end in _ends(name)))
+    ends = list(dict.fromkeys(end for name in names for end in _ends(name) if is_text(end)))
     keys = {dataset.input_path + end: place for place, end in reversed(list(enumerate(ends)))}
     keys |= {end: place for place, end in enumerate(ends)}
     where = (Sample.dataset_id == dataset.id, PRESENT)
     found = session.scalars(select(Sample).where(*where, Sample.object_key.in_(keys))).all()
     if found:
         return min(found, key=lambda sample: keys[sample.object_key])
-    last = {name.rpartition("/")[2] for name in names}
+    last = {end.rpartition("/")[2] for end in ends}
     named = session.scalars(select(Sample).where(*where, Sample.name.in_(last)).limit(2)).all()
     return named[0] if len(named) == 1 else None
 
 
 def _ends(name: str) -> Iterable[str]:
     path = name.partition("://")[2] or name
+    if len(path) > _LONGEST_KEY:
+        # Of a megabyte of slashes, all ends together would fill any memory; none of the longer ones is a key.
+        path = path[-_LONGEST_KEY:].partition("/")[2]
     yield path
     while "/" in path:
         path = path.partition("/")[2]
