@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JUDGES := 'pycocotools>=2.0.11,<3' 'datumaro>=1.13.12,<2' 'supervision>=0.31.2,<1' 'label-studio-converter>=0.0.59,<1' 'labelme>=6.3.1,<7'
 
-.PHONY: setup demo clean-data test test-bucket test-training test-sam test-formats test-faults test-clients test-schemathesis test-schemathesis-long
+.PHONY: setup demo clean-data test test-bucket test-training test-sam test-formats test-faults test-clients fuzz test-schemathesis test-schemathesis-long
 .PHONY: test-alerts metrics-table test-deploy test-k8s audit clients lint types contracts openapi env-example lock lock-formats lock-clients lock-training clean
 
 setup: $(STAMP)
@@ -89,6 +89,10 @@ test-faults: setup
 # Clients in their own languages, against a running system.
 test-clients: setup clients/typescript/node_modules/.installed .venv-clients/.installed
 	@$(BIN)/python -m pytest -q tests/clients
+
+# Files of strangers, made up from real ones, for all readers: a minute or so. SECONDS=3600 for longer, SEED=0 by chance.
+fuzz: setup
+	@$(BIN)/python -m tests.fuzz.run --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
 
 # Requests made from the contract, against a whole system: some two minutes, always the same ones.
 test-schemathesis: setup

@@ -32,7 +32,7 @@ from fourpoint_worker.formats.values import FormatError, Notes
 BORDER_SLACK = 1.5
 _CIRCLE_SIDES = 64
 # Of a slip of the hand there are a few; a hole that is joined by a seam has some.
-_MAX_MEETINGS = 100_000
+_MAX_MEETINGS = 20_000
 
 
 def fitted(
@@ -182,7 +182,7 @@ def _refuse_tangle(contour: Contour, line: int | None, what: str) -> None:
     rings = [ring for part in contour.parts for ring in part.rings() if ring]
     if meet_more_often(rings, rings, 2 * _MAX_MEETINGS + 3 * contour.vertex_count):
         raise FormatError(
-            "contour_invalid", f"The {what} crosses itself over {_MAX_MEETINGS} times; draw it again.", line
+            "contour_invalid", f"The {what} crosses itself over {_MAX_MEETINGS:,} times; draw it again.", line
         )
 
 
