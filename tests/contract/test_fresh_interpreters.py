@@ -6,9 +6,13 @@ The import linter reads sources; imports by string, and those of libraries, esca
 import json
 import subprocess
 import sys
+from functools import cache
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 TRACING = "opentelemetry"
 HEAVY = ["torch", "cv2", "onnxruntime", "scipy", "skimage"]
@@ -36,6 +40,28 @@ _REPORT = """
 import json, sys
 print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 """
+
+
+@cache
+def lacking(*extras: str) -> list[str]:
+    """Modules that are installed here and not in the image whose Dockerfile asks wanted.py for `extras`."""
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, "deploy/wanted.py", *extras]
+    asked = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
+    there, todo = set(), [Requirement(line) for line in asked.splitlines()]
+    while todo:
+        requirement = todo.pop()
+        wanted = {(canonicalize_name(requirement.name), extra) for extra in {"", *requirement.extras}}
+        for name, extra in wanted - there:
+            found = map(Requirement, requires(name) or ())
+            todo += [each for each in found if each.marker is None or each.marker.evaluate({"extra": extra})]
+        there |= wanted
+    names = {name for name, _ in there} | {"fourpoint"}
+    return [
+        module
+        for module, owners in packages_distributions().items()
+        if names.isdisjoint(map(canonicalize_name, owners))
+    ]
 
 
 def run(program: str, directory: Path, **more: str) -> str:
@@ -66,8 +92,13 @@ def test_the_api_loads_no_heavy_library(tmp_path: Path) -> None:
 
 
 def test_the_api_starts_where_nothing_is_installed_that_it_can_do_without(tmp_path: Path) -> None:
-    hidden = [*HEAVY, TRACING, "fourpoint_worker", "fourpoint_standalone"]
+    hidden = [*lacking("api"), "fourpoint_worker", "fourpoint_standalone"]
+    assert {*HEAVY, TRACING} <= {*hidden, "torch"}
     run(_HIDE.format(names=hidden) + program_of("api"), tmp_path)
+
+
+def test_the_command_line_starts_in_the_image_of_the_api(tmp_path: Path) -> None:
+    run(_HIDE.format(names=lacking("api")) + "import fourpoint_standalone.cli", tmp_path)
 
 
 def test_the_api_loads_neither_the_worker_nor_the_launcher(tmp_path: Path) -> None:
@@ -83,7 +114,8 @@ def test_a_worker_loads_no_web_framework(tmp_path: Path, process: str) -> None:
 def test_a_worker_starts_where_nothing_is_installed_that_it_can_do_without(
     tmp_path: Path, process: str
 ) -> None:
-    hidden = [*WEB, TRACING, "fourpoint_api", "fourpoint_standalone"]
+    hidden = [*lacking("worker"), "fourpoint_api", "fourpoint_standalone"]
+    assert {*WEB, TRACING} <= set(hidden)
     run(_HIDE.format(names=hidden) + program_of(process), tmp_path)
 
 
