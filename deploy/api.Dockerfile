@@ -13,7 +13,6 @@ RUN python wanted.py api ${EXTRAS} > wanted.txt \
     && /opt/fourpoint/bin/python -m pip install --no-cache-dir --constraint requirements.lock -r wanted.txt
 COPY services services
 RUN /opt/fourpoint/bin/python -m pip install --no-cache-dir --no-deps . \
-    && find /opt/fourpoint -name __pycache__ -prune -exec rm -rf {} + \
     && /opt/fourpoint/bin/python -m pip uninstall --yes --quiet pip setuptools
 
 FROM ${PYTHON_IMAGE}

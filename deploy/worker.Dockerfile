@@ -16,7 +16,6 @@ RUN python wanted.py worker ${EXTRAS} > wanted.txt \
     && /opt/fourpoint/bin/python -m pip install --no-cache-dir --constraint requirements.lock -r wanted.txt
 COPY services services
 RUN /opt/fourpoint/bin/python -m pip install --no-cache-dir --no-deps . \
-    && find /opt/fourpoint -name __pycache__ -prune -exec rm -rf {} + \
     && /opt/fourpoint/bin/python -m pip uninstall --yes --quiet pip setuptools
 
 FROM source AS build-gpu
@@ -24,8 +23,7 @@ RUN python wanted.py worker sam ${EXTRAS} > wanted.txt \
     && /opt/fourpoint/bin/python -m pip install --no-cache-dir \
     --constraint requirements.lock --constraint requirements-sam.lock -r wanted.txt
 COPY services services
-RUN /opt/fourpoint/bin/python -m pip install --no-cache-dir --no-deps . \
-    && find /opt/fourpoint -name __pycache__ -prune -exec rm -rf {} +
+RUN /opt/fourpoint/bin/python -m pip install --no-cache-dir --no-deps .
 
 FROM ${PYTHON_IMAGE} AS run
 RUN groupadd --system --gid 10001 fourpoint \

@@ -72,7 +72,7 @@ def build(dockerfile: Path, tag: str, context: Path, target: str = "") -> None:
         # As pip is set up here, it is to be there: mirrors and certificates are the machine's own.
         if settings and Path(settings).is_file():
             options += ["-v", f"{settings}:{settings}:ro"]
-    run("nice", "-n", "10", "buildah", "bud", *options, str(context))
+    run("buildah", "bud", *options, str(context))
 
 
 def build_all() -> None:

@@ -18,7 +18,7 @@ COMPOSE = ROOT / ".venv-deploy" / "bin" / "podman-compose"
 PASSWORD = "a-password-of-the-tests"
 
 
-def wait_for(fact: Callable[[], bool], what: str, seconds: float = 180) -> None:
+def wait_for(fact: Callable[[], bool], what: str, seconds: float = 600) -> None:
     """Wait until the fact is true. Raises AssertionError when it does not come true."""
     end = time.monotonic() + seconds
     while not fact():

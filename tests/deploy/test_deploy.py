@@ -10,8 +10,8 @@ from tests.deploy.load import Load
 from tests.deploy.stack import Stack, wait_for
 from tests.http_client import Client, disc_photo
 
-# Longer than the rest of the suite allows: containers stop, start and warm up.
-pytestmark = pytest.mark.timeout(1200)
+# Longer than the rest of the suite allows: containers stop, start and warm up. Building images has no limit.
+pytestmark = pytest.mark.timeout(1200, func_only=True)
 SERVICES = ("api", "inference", "io")
 
 
