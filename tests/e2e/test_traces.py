@@ -117,6 +117,22 @@ def test_an_image_that_is_prepared_in_the_background_stays_in_its_trace(
     assert the(spans, "prefetch_sample").service == "fourpoint-inference"
 
 
+@pytest.mark.usefixtures("click")
+def test_outlines_in_bulk_stay_in_the_trace_of_who_asked_for_them(
+    client: Client, sample: JSON, receiver: OtlpReceiver
+) -> None:
+    trace_id, headers = traced()
+    answer = client.http.post(
+        f"/v1/datasets/{sample['dataset_id']}/pre-label", json={"filter": {}}, headers=headers
+    )
+    assert answer.is_success
+    asked = "POST /v1/datasets/<uuid:dataset_id>/pre-label"
+    spans = complete(receiver, trace_id, "pre_label", asked)
+    # The lane takes it by its row: no message tells it which.
+    assert the(spans, "pre_label").parent_id == the(spans, asked).span_id
+    assert the(spans, "next image").parent_id == the(spans, "pre_label").span_id
+
+
 def test_work_of_a_child_process_is_part_of_the_trace(client: Client, receiver: OtlpReceiver) -> None:
     dataset = client.create_dataset("soon removed")
     trace_id, headers = traced()

@@ -16,10 +16,12 @@ import pytest
 from flask.testing import FlaskClient
 from redis import Redis
 from tests.factories import make_token
+from tests.otlp_receiver import OtlpReceiver
 
 from fourpoint_api.app import create_app
 from fourpoint_api.clients import Clients, build_clients
 from fourpoint_api.settings import ApiSettings
+from fourpoint_core import tracing
 from fourpoint_core.imaging.decoder import Decoder
 from fourpoint_core.settings import CoreSettings
 from fourpoint_core.storage import ObjectStore, open_store
@@ -171,3 +173,20 @@ def client(api_clients: Clients, sessions: Sessions) -> FlaskClient:
     made = app.test_client()
     made.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {make_token(sessions)}"
     return made
+
+
+@pytest.fixture
+def collector() -> Iterator[OtlpReceiver]:
+    """Where spans may be sent."""
+    with OtlpReceiver() as running:
+        yield running
+
+
+@pytest.fixture
+def traced_here(collector: OtlpReceiver, monkeypatch: pytest.MonkeyPatch) -> Iterator[OtlpReceiver]:
+    """This process tells the collector of what it does, as the API would."""
+    for name, value in collector.variables.items():
+        monkeypatch.setenv(name, value)
+    tracing.start("api")
+    yield collector
+    tracing.stop()

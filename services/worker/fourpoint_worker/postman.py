@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from fourpoint_core import tracing
 from fourpoint_core.domain.webhooks import pause_after, signature
 from fourpoint_core.errors import ForbiddenAddressError
 from fourpoint_core.outbound import Endpoint, Network, resolve
@@ -54,7 +55,16 @@ class Postman:
                     pass
 
     def _deliver(self, sent: Outgoing) -> None:
+        # A trace of its own, and none that the receiver hears of: it is a stranger.
+        with tracing.work("call a webhook", "client", facts={"fourpoint.delivery_id": str(sent.id)}) as span:
+            self._deliver_and_note(sent, span)
+
+    def _deliver_and_note(self, sent: Outgoing, span: tracing.Span) -> None:
         outcome = self._call(sent)
+        if outcome.status_code is not None:
+            span.say({"http.response.status_code": outcome.status_code})
+        if outcome.error is not None:
+            span.fail("not delivered")
         pause = None if outcome.error is None else pause_after(sent.attempt)
         with unit_of_work(self._sessions) as session:
             webhooks.record(session, sent, outcome, pause)

@@ -19,13 +19,17 @@ from flask.testing import FlaskClient
 from tests.fakes import FakeWorker
 from tests.integration.api.checked_client import CheckedClient
 from tests.integration.worker.scenes import SIDE, SquareEngine, png
+from tests.otlp_receiver import OtlpReceiver
 
 from fourpoint_api.app import create_app
 from fourpoint_api.clients import Clients
+from fourpoint_api.resources.pictures.fetching import Fetcher
+from fourpoint_core import tracing
 from fourpoint_core.domain.jobs import JobState
 from fourpoint_core.errors import FourpointError
 from fourpoint_core.jobs.events import JobEvent, announce
 from fourpoint_core.jobs.payloads.pictures import OutlinePicture
+from fourpoint_core.outbound import parse_networks
 from fourpoint_core.storage.pictures import FOLDER
 from fourpoint_core.store.digest_book import DigestBook
 from fourpoint_core.store.queries import leases
@@ -172,6 +176,7 @@ class Peer(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.heard.append((self.path, self.headers.get("Authorization")))  # type: ignore[attr-defined]
+        self.server.traceparents.append(self.headers.get("traceparent"))  # type: ignore[attr-defined]
         moved = self.path == "/data/moved"
         self.send_response(302 if moved else 200)
         if moved:
@@ -187,7 +192,7 @@ class Peer(BaseHTTPRequestHandler):
 @pytest.fixture
 def peer() -> Iterator[ThreadingHTTPServer]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Peer)
-    server.heard = []  # type: ignore[attr-defined]
+    server.heard, server.traceparents = [], []  # type: ignore[attr-defined]
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -210,6 +215,18 @@ def test_label_studios_own_images_are_fetched_once_with_its_token_which_goes_now
     heard = peer.heard  # type: ignore[attr-defined]
     assert heard == [("/data/upload/1/cat.png", "Token abc"), ("/data/moved", "Token abc")]
     assert len(list(api_clients.store.list(f"{FOLDER}/"))) == 1
+
+
+def test_where_an_image_is_fetched_nothing_is_heard_of_the_trace(
+    peer: ThreadingHTTPServer, traced_here: OtlpReceiver
+) -> None:
+    fetcher = Fetcher(parse_networks("127.0.0.0/8"), "", "", 2**20)
+    with tracing.work("request", "server"):
+        assert fetcher.fetch(f"http://127.0.0.1:{peer.server_port}/cat.png?signature=x", "/") == png()
+    assert peer.traceparents == [None]  # type: ignore[attr-defined]
+    spans = traced_here.wait_for(bool)
+    assert [span.name for span in spans] == ["fetch the image", "request"]
+    assert b"signature" not in b"".join(traced_here.bodies)
 
 
 def test_a_password_is_taken_for_a_token_here_and_nowhere_else(nobody: FlaskClient, admin_token: str) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select, update
 from tests.factories import make_dataset, make_webhook
+from tests.otlp_receiver import OtlpReceiver
 
 from fourpoint_core.domain.webhooks import MAX_ATTEMPTS, signature
 from fourpoint_core.outbound import parse_networks
@@ -104,6 +105,19 @@ def test_an_event_arrives_signed(sessions: Sessions, receiver: Receiver, webhook
     assert headers["Host"] == f"127.0.0.1:{receiver.server_port}"
     row = delivery(sessions, delivery_id)
     assert (row.state, row.attempts, row.status_code, row.next_attempt_at) == ("delivered", 1, 204, None)
+
+
+def test_a_receiver_hears_nothing_of_the_trace(
+    sessions: Sessions, receiver: Receiver, webhook: Webhook, traced_here: OtlpReceiver
+) -> None:
+    receiver.status = 500
+    delivery_id = ping(sessions, webhook)
+    Postman(sessions, LOOPBACK).run()
+    assert "traceparent" not in {name.lower() for name in receiver.heard[0][1]}
+    (told,) = [span for span in traced_here.wait_for(bool) if span.name == "call a webhook"]
+    assert told.failed
+    assert told.facts["fourpoint.delivery_id"] == str(delivery_id)
+    assert b"of=tests" not in b"".join(traced_here.bodies)
 
 
 def test_what_was_not_taken_is_tried_again_later(

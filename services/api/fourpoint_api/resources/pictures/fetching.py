@@ -12,6 +12,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import httpx
 
+from fourpoint_core import tracing
 from fourpoint_core.errors import ForbiddenAddressError, InvalidInputError
 from fourpoint_core.outbound import Network, parse_networks, resolve
 
@@ -40,7 +41,8 @@ class Fetcher:
         if address.startswith("data:"):
             return self._inline(address, pointer)
         try:
-            return self._follow(self._absolute(address, pointer))
+            with tracing.step("fetch the image", "client"):
+                return self._follow(self._absolute(address, pointer))
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             reason = str(error) or type(error).__name__
             raise InvalidInputError.at(
