@@ -6,11 +6,11 @@ ARG PYTHON_IMAGE=docker.io/library/python:3.11-slim-bookworm
 FROM ${PYTHON_IMAGE} AS source
 RUN python -m venv /opt/fourpoint
 WORKDIR /src
-# `otel`: what sends traces.
-ARG EXTRAS=
 COPY requirements.lock requirements-sam.lock pyproject.toml README.md deploy/wanted.py ./
 
 FROM source AS build-cpu
+# `otel`: what sends traces.
+ARG EXTRAS=
 # First what changes rarely; the lock file bounds what is installed.
 RUN python wanted.py worker ${EXTRAS} > wanted.txt \
     && /opt/fourpoint/bin/python -m pip install --no-cache-dir --constraint requirements.lock -r wanted.txt
@@ -19,6 +19,7 @@ RUN /opt/fourpoint/bin/python -m pip install --no-cache-dir --no-deps . \
     && /opt/fourpoint/bin/python -m pip uninstall --yes --quiet pip setuptools
 
 FROM source AS build-gpu
+ARG EXTRAS=
 RUN python wanted.py worker sam ${EXTRAS} > wanted.txt \
     && /opt/fourpoint/bin/python -m pip install --no-cache-dir \
     --constraint requirements.lock --constraint requirements-sam.lock -r wanted.txt
