@@ -16,7 +16,10 @@ With --steps it is told instead what is saved once somebody has looked at an ima
 second user, a second worker, and sixteen people on one worker, with nothing kept and with all that is kept. The
 engine `sam` then runs a small network made here (or --checkpoint), in the environment of `make test-sam`.
 
+With --traces two systems run, of which one is traced, and a person clicks on either in turns.
+
 Usage: python benchmarks/click.py [--clients 1,4,16] [--clicks 60] [--save document] [--json]
+       python benchmarks/click.py --traces [--clicks 60]
        python benchmarks/click.py --steps [--engine weight-free] [--rounds 5] [--json]
        .venv-sam/bin/python benchmarks/click.py --steps --engine sam [--checkpoint FILE]
 """
@@ -37,6 +40,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from itertools import cycle
 from statistics import median
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,7 +49,7 @@ from uuid import uuid4
 import httpx
 import numpy as np
 import skimage
-from benchmarks.support import click_steps
+from benchmarks.support import click_steps, click_traces
 from benchmarks.support.click_steps import Target
 from benchmarks.support.figures import numbers
 from PIL import Image
@@ -89,6 +93,9 @@ def main() -> None:
     if options.steps:
         _steps(options)
         return
+    if options.traces:
+        _traces(options)
+        return
     with tempfile.TemporaryDirectory(prefix="fourpoint-click-") as directory:
         Path(directory).chmod(0o711)
         with Stack(
@@ -114,6 +121,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--clicks", type=int, default=60, help="clicks measured per run, over all clients")
     parser.add_argument("--save", choices=["none", "document"], default="none")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--traces", action="store_true", help="measure what tracing costs instead")
     steps = parser.add_argument_group("steps")
     steps.add_argument("--steps", action="store_true", help="measure what is kept of an image instead")
     steps.add_argument("--engine", help="the worker's engine; default: the service's own default")
@@ -139,6 +147,18 @@ def _steps(options: argparse.Namespace) -> None:
         print(json.dumps(click_steps.document(found), indent=2))
     else:
         click_steps.print_steps(found, options.engine or WorkerSettings.engine)
+
+
+def _traces(options: argparse.Namespace) -> None:
+    def prepare(stack: Stack) -> click_traces.Click:
+        targets = _upload(stack.base_url, stack.admin_token)
+        http = _connection(stack.base_url)
+        turns = cycle(targets)
+        return lambda: _click(http, stack.admin_token, *next(turns), options.save).total
+
+    with tempfile.TemporaryDirectory(prefix="fourpoint-click-") as directory:
+        Path(directory).chmod(0o711)
+        print(json.dumps(click_traces.measure(Path(directory), prepare, options.clicks), indent=2))
 
 
 def _photograph(name: str) -> Path:
