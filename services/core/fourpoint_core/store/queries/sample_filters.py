@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql import ClauseElement
 
 from fourpoint_core.domain.filters import SampleFilter, Sort, SortKey, Status
-from fourpoint_core.errors import NotFoundError
 from fourpoint_core.store.models import Dataset, Sample, SamplePath, SampleState, VersionSample
 from fourpoint_core.store.models.samples import KEPT
 from fourpoint_core.store.queries import datasets, pins, tallies
@@ -27,6 +26,7 @@ from fourpoint_core.store.queries.sample_query import (
     stood_at,
 )
 from fourpoint_core.store.queries.sample_rows import ListedSample, Place, SamplePage
+from fourpoint_core.store.queries.samples import no_sample
 
 # As many matches as are found and sorted in some tens of milliseconds. More are met soon in any order.
 FEW_NAMES = 5_000
@@ -74,9 +74,14 @@ def neighbours(
     session: Session, sample_id: UUID, wanted: SampleFilter, sort: Sort
 ) -> tuple[UUID | None, UUID | None]:
     """The matching samples before and after this one, whether or not it matches. Raises NotFoundError."""
-    dataset_id, place = _place_of(session, sample_id, wanted, sort)
-    statement = _both_sides(dataset_id, wanted, sort, _few_match(session, dataset_id, wanted))
-    row = session.connection().execute(statement, _values(place)).one()
+    few: bool | None = None
+    if wanted.name_contains is not None or wanted.path_prefix is not None:
+        dataset_id, _ = _place_of(session, sample_id, wanted, sort)
+        few = _few_match(session, dataset_id, wanted)
+    statement = _both_sides(wanted, sort, few)
+    row = session.connection().execute(statement, {PLACE_ID: sample_id}).one_or_none()
+    if row is None:
+        raise no_sample(sample_id)
     return row[0], row[1]
 
 
@@ -123,10 +128,12 @@ def _page(
 
 
 @lru_cache(maxsize=KEPT_STATEMENTS)
-def _both_sides(dataset_id: UUID, wanted: SampleFilter, sort: Sort, few: bool | None) -> Select[Any]:
-    """One row: the ids before and after a place."""
-    query = SampleQuery(dataset_id, wanted, sort, few=few)
-    return select(*(query.id_beside(forward=forward).scalar_subquery() for forward in (False, True)))
+def _both_sides(wanted: SampleFilter, sort: Sort, few: bool | None) -> Select[Any]:
+    """One row, the ids before and after a sample's place; none where it is not there."""
+    place = _place_in(sort.key, wanted.at, wanted.version).subquery("place")
+    query = SampleQuery(place.c.dataset_id, wanted, sort, few=few, place=(place.c.value, place.c.id))
+    sides = (query.id_beside(forward=forward).scalar_subquery() for forward in (False, True))
+    return select(*sides).select_from(place)
 
 
 def _values(place: Place) -> dict[str, Any]:
@@ -169,8 +176,8 @@ def _place_of(session: Session, sample_id: UUID, wanted: SampleFilter, sort: Sor
     statement = _place_in(sort.key, wanted.at, wanted.version)
     row = session.connection().execute(statement, {PLACE_ID: sample_id}).one_or_none()
     if row is None:
-        raise NotFoundError(f"There is no sample {sample_id}.")
-    return row[0], Place(row[1], sample_id)
+        raise no_sample(sample_id)
+    return row.dataset_id, Place(row.value, sample_id)
 
 
 @lru_cache(maxsize=KEPT_STATEMENTS)
@@ -179,7 +186,7 @@ def _place_in(key: SortKey, at: datetime | None, version: UUID | None) -> Select
     if version is not None:
         value = func.coalesce(sorted_by(key, VersionSample, None), value)
     statement = (
-        select(Sample.dataset_id, value)
+        select(Sample.id, Sample.dataset_id, value.label("value"))
         .select_from(Sample)
         .join(Dataset, Dataset.id == Sample.dataset_id)
         .where(Sample.id == bindparam(PLACE_ID), datasets.LIVE, KEPT)

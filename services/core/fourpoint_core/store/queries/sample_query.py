@@ -41,9 +41,21 @@ _UNITS = {"h": "hours", "d": "days", "w": "weeks", "mo": "months", "y": "years"}
 class SampleQuery:
     """One filter and one order over one dataset."""
 
-    def __init__(self, dataset_id: UUID, wanted: SampleFilter, sort: Sort, *, few: bool | None = None):
-        """few: what `_few_match` said; None: the planner decides."""
+    def __init__(
+        self,
+        dataset_id: UUID | ColumnElement[UUID],
+        wanted: SampleFilter,
+        sort: Sort,
+        *,
+        few: bool | None = None,
+        place: tuple[ColumnElement[Any], ColumnElement[UUID]] | None = None,
+    ):
+        """few: what `_few_match` said; None: the planner decides.
+
+        place: value and id, where they are columns of an enclosing statement; None: parameters.
+        """
         self._few = few
+        self._place = place
         self._dataset_id = dataset_id
         self._wanted = wanted
         self._sort = sort
@@ -117,7 +129,9 @@ class SampleQuery:
     def _after(self, statement: Select[Any], *, forward: bool) -> Select[Any]:
         value, row_id = self._order()
         here = tuple_(value, row_id)
-        there = tuple_(bindparam(PLACE_VALUE, type_=value.type), bindparam(PLACE_ID, type_=row_id.type))
+        there = tuple_(
+            *self._place or (bindparam(PLACE_VALUE, type_=value.type), bindparam(PLACE_ID, type_=row_id.type))
+        )
         return statement.where(here < there if self._sort.descending is forward else here > there)
 
     def _ordered(
@@ -279,7 +293,7 @@ class SampleQuery:
         return exists().where(_PAST.sample_id == self._id, then, says(_PAST))
 
 
-def name_says(dataset_id: UUID, needle: str, name: Any = None) -> list[Condition]:
+def name_says(dataset_id: UUID | ColumnElement[UUID], needle: str, name: Any = None) -> list[Condition]:
     """The conditions that a name has the needle in it. name: the folded one that is meant; None: today's."""
     folded = func.fold_name(needle)
     return [

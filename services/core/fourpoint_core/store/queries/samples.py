@@ -22,7 +22,7 @@ def get_sample(session: Session, sample_id: UUID, *, lock: bool = False, share: 
     statement = _LOCKED if lock else _SHARED if share else _FOUND
     sample: Sample | None = session.scalar(statement, {"sample_id": sample_id})
     if sample is None:
-        raise _no_sample(sample_id)
+        raise no_sample(sample_id)
     return sample
 
 
@@ -33,7 +33,7 @@ def lock_document(session: Session, sample_id: UUID) -> Sample:
     """
     sample: Sample | None = session.scalar(_LOCKED_DOCUMENT, {"sample_id": sample_id})
     if sample is None:
-        raise _no_sample(sample_id)
+        raise no_sample(sample_id)
     return sample
 
 
@@ -52,7 +52,7 @@ def get_photograph(session: Session, sample_id: UUID) -> Photograph:
     """Read the little of a sample that a click needs. Raises NotFoundError, as `get_sample` does."""
     row = session.execute(_PHOTOGRAPH, {"sample_id": sample_id}).one_or_none()
     if row is None:
-        raise _no_sample(sample_id)
+        raise no_sample(sample_id)
     return Photograph(*row)
 
 
@@ -129,7 +129,8 @@ def forget_intents(session: Session, keys: Collection[str]) -> None:
     session.execute(delete(UploadIntent).where(UploadIntent.object_key.in_(keys)))
 
 
-def _no_sample(sample_id: UUID) -> NotFoundError:
+def no_sample(sample_id: UUID) -> NotFoundError:
+    """What is said of a sample that is not there."""
     return NotFoundError(f"There is no sample {sample_id}.")
 
 
