@@ -46,6 +46,11 @@ def _plain_vertices(value: list[Any]) -> list[list[float]] | None:
     return found
 
 
+def plain_ring(value: Any) -> list[list[float]] | None:
+    """The vertices of a ring, where all is as it should be; see `Vertices` for what to say where it is not."""
+    return _plain_vertices(value) if type(value) is list and 3 <= len(value) <= MAX_VERTICES else None
+
+
 class Flag(fields.Boolean):
     """True or false, and nothing that merely looks like it: `0`, `1` and "no" are no answers.
 

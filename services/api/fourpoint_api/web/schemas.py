@@ -4,8 +4,9 @@ from typing import Any
 
 import marshmallow as ma
 
-from fourpoint_api.web.fields import Vertices
+from fourpoint_api.web.fields import Vertices, plain_ring
 from fourpoint_api.web.paging import DEFAULT_LIMIT, MAX_LIMIT
+from fourpoint_core.domain.geometry import MAX_PARTS
 
 
 class Schema(ma.Schema):
@@ -96,8 +97,37 @@ class ContourSchema(Schema):
     """An outline in continuous pixels of the upright image, origin top-left."""
 
     parts = ma.fields.List(
-        ma.fields.Nested(PartSchema), required=True, validate=ma.validate.Length(min=1, max=256)
+        ma.fields.Nested(PartSchema), required=True, validate=ma.validate.Length(min=1, max=MAX_PARTS)
     )
+
+
+class Contour(ma.fields.Nested):
+    """An outline; one with nothing wrong passes without a schema for each of its parts."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(ContourSchema, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, *args: Any, **kwargs: Any) -> Any:
+        plain = _plain_contour(value)
+        return super()._deserialize(value, attr, data, *args, **kwargs) if plain is None else plain
+
+
+def _plain_contour(value: Any) -> dict[str, Any] | None:
+    """As `ContourSchema` loads it; None where that has something to say."""
+    if type(value) is not dict or value.keys() != {"parts"} or type(value["parts"]) is not list:
+        return None
+    parts = [_plain_part(part) for part in value["parts"]]
+    return {"parts": parts} if 1 <= len(parts) <= MAX_PARTS and None not in parts else None
+
+
+def _plain_part(value: Any) -> dict[str, Any] | None:
+    if type(value) is not dict or "outer" not in value or not value.keys() <= {"outer", "holes"}:
+        return None
+    holes = value.get("holes", [])
+    if type(holes) is not list:
+        return None
+    outer, *inner = map(plain_ring, (value["outer"], *holes))
+    return None if outer is None or None in inner else {"outer": outer, "holes": inner}
 
 
 def page_schema(item: type[Schema], name: str) -> type[Schema]:

@@ -6,7 +6,7 @@ import marshmallow as ma
 
 from fourpoint_api.resources.labels.schemas import LabelSchema
 from fourpoint_api.web.fields import Box, Flag, Vertex
-from fourpoint_api.web.schemas import ContourSchema, Schema
+from fourpoint_api.web.schemas import Contour, ContourSchema, Schema
 from fourpoint_core.domain.annotations import MAX_ANNOTATIONS, MAX_Z_ORDER
 from fourpoint_core.domain.edits import VertexAction
 
@@ -42,7 +42,7 @@ class DocumentItemSchema(TraitsSchema):
     id = ma.fields.UUID(
         load_default=None, metadata={"description": "Yours, so that sending it again changes nothing"}
     )
-    contour = ma.fields.Nested(ContourSchema, load_default=None)
+    contour = Contour(load_default=None)
     contour_id = ma.fields.UUID(
         load_default=None,
         metadata={
@@ -121,7 +121,7 @@ class AnnotationChangeSchema(TraitsSchema):
 
     label_id = ma.fields.UUID()
     label = ma.fields.String(metadata={"description": "A name; made if it is new"})
-    contour = ma.fields.Nested(ContourSchema)
+    contour = Contour()
     contour_id = ma.fields.UUID()
     move = ma.fields.Nested(MoveSchema)
     resize = ma.fields.Nested(ResizeSchema)
