@@ -44,37 +44,42 @@ def address(sample: Sample) -> str:
 
 
 def asked(request: Callable[[], Any], status: int = 200) -> list[str]:
-    """What a request says to the database: the first word of each statement."""
+    """What a request says to the database."""
     with statements() as seen:
         answer = request()
     assert answer.status_code == status, answer.text
-    return [statement.split()[0] for statement in seen]
+    return seen
 
 
-# The role; the sample, locked; the label; whether there is room; and one statement that writes it all.
+def writes(seen: list[str]) -> int:
+    """How many of the statements write."""
+    return sum("write_revisions" in statement or statement.split()[0] != "SELECT" for statement in seen)
+
+
+# The role; the sample, locked, with the label and whether there is room; and one statement that writes it all.
 
 
 @pytest.mark.parametrize("before", [0, 11])
-def test_an_object_is_added_by_five_statements_whatever_is_there(
+def test_an_object_is_added_by_three_statements_whatever_is_there(
     before: int, labeler: Person, sample: Sample, label: Label
 ) -> None:
     items = [item(label) for _ in range(before)]
     labeler.put(address(sample), json={"annotations": items}, headers={"If-Match": "*"})
     seen = asked(lambda: labeler.post(address(sample), json=item(label)), 201)
-    assert seen == ["SELECT"] * 4 + ["WITH"]
+    assert (len(seen), writes(seen)) == (3, 1)
 
 
-# The role; the sample, locked; what is there, with its labels; and one statement that writes it all.
+# The role; the sample, locked, with what is there and its labels; and one statement that writes it all.
 
 
-def test_a_document_is_replaced_by_four_statements_however_many_objects_it_has(
+def test_a_document_is_replaced_by_three_statements_however_many_objects_it_has(
     labeler: Person, sample: Sample, label: Label
 ) -> None:
     items = [item(label) for _ in range(20)]
     labeler.put(address(sample), json={"annotations": items}, headers={"If-Match": "*"})
     changed = [{**one, "contour": SMALL} for one in items[:19]] + [item(label)]
     seen = asked(lambda: labeler.put(address(sample), json={"annotations": changed}, headers={"If-Match": "*"}))
-    assert seen == ["SELECT"] * 3 + ["WITH"]
+    assert (len(seen), writes(seen)) == (3, 1)
 
 
 def test_an_object_is_changed_by_five_statements(labeler: Person, sample: Sample, label: Label) -> None:
@@ -85,14 +90,14 @@ def test_an_object_is_changed_by_five_statements(labeler: Person, sample: Sample
         lambda: labeler.patch(f"{address(sample)}/{first['id']}", json=body, headers={"If-Match": "*"})
     )
     assert len(seen) <= 6
-    assert seen[-1] == "WITH"
+    assert writes(seen) == 1
 
 
 def test_a_save_that_says_nothing_new_writes_nothing(labeler: Person, sample: Sample, label: Label) -> None:
     first = item(label)
     labeler.post(address(sample), json=first)
     seen = asked(lambda: labeler.post(address(sample), json=first))
-    assert set(seen) == {"SELECT"}
+    assert writes(seen) == 0
 
 
 def test_a_draft_costs_statements_only_where_there_is_one(
@@ -101,7 +106,7 @@ def test_a_draft_costs_statements_only_where_there_is_one(
     first = item(label)
     assert labeler.put(f"/v1/samples/{sample.id}/draft", json={"annotations": [first]}).status_code == 200
     seen = asked(lambda: labeler.post(address(sample), json=first), 201)
-    assert len(seen) > 5
+    assert len(seen) > 3
     assert labeler.get(f"/v1/samples/{sample.id}/draft").status_code == 404
 
 
@@ -135,6 +140,6 @@ def test_what_is_read_of_a_dataset_is_so_many_statements_however_much_is_in_it(
     assert (len(few), len(asked(lambda: labeler.get(where)))) == (count, count)
 
 
-def test_neighbours_are_three_statements(labeler: Person, sample: Sample, label: Label) -> None:
+def test_neighbours_are_two_statements(labeler: Person, sample: Sample, label: Label) -> None:
     where = f"/v1/samples/{sample.id}/neighbours?label_id={label.id}"
-    assert len(asked(lambda: labeler.get(where))) == 3
+    assert len(asked(lambda: labeler.get(where))) == 2

@@ -21,7 +21,7 @@ from fourpoint_core.domain.access import Access, Caller, Role, Scope, require
 from fourpoint_core.errors import NotFoundError
 from fourpoint_core.logs import request_id_var
 from fourpoint_core.store.queries import members
-from fourpoint_core.store.session import reading
+from fourpoint_core.store.session import asking
 
 View = TypeVar("View", bound=Callable[..., Any])
 INTEGRATIONS = "/integrations/"
@@ -163,8 +163,8 @@ def _role(caller: Caller) -> Role | None:
     if named is None or caller.acts_as_admin:
         return None
     kind, resource_id = _NAMED_BY[named], arguments[named]
-    with reading(clients().sessions) as session:
-        role = members.role_at(session, caller.user_id, kind, resource_id)
+    with asking(clients().sessions) as connection:
+        role = members.role_at(connection, caller.user_id, kind, resource_id)
     if role is None:
         # In the words of the store, so that nobody can tell a secret from what is not there.
         raise NotFoundError(f"There is no {kind.value} {resource_id}.")

@@ -13,13 +13,13 @@ from fourpoint_core.domain.history import Action, State, redo_target, undo_targe
 from fourpoint_core.domain.labels import clean_label_name
 from fourpoint_core.errors import FieldError, InvalidInputError
 from fourpoint_core.ids import new_id
-from fourpoint_core.store.models import Annotation, InferredContour, Label, Sample
+from fourpoint_core.store.models import InferredContour, Label, Sample
 from fourpoint_core.store.queries import annotations, drafts, history, labels, samples
-from fourpoint_core.store.queries.annotations import LabeledAnnotation
+from fourpoint_core.store.queries.annotation_rows import LabeledAnnotation, Row
+from fourpoint_core.store.queries.held_documents import open_to_add, open_to_replace
 from fourpoint_core.store.session import Session, Sessions, note_result, unit_of_work
 
 MAX_ERRORS_TOLD = 100
-_NONE_HELD: Mapping[UUID, Label] = {}
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
@@ -112,10 +112,13 @@ def add(
     Raises NotFoundError, StaleDocumentError, IdTakenError, LabelDeletedError or InvalidInputError.
     """
     wanted = wanted.cleaned()
+    annotation_id = wanted.id or new_id()
     with unit_of_work(sessions) as session:
-        sample = samples.lock_document(session, sample_id)
-        known = _look_up(session, sample, [wanted], _named(session, sample, [wanted]))
-        new = _new_annotation(known, wanted)
+        named = _named(session, sample_id, [wanted])
+        opened = open_to_add(session, sample_id, annotation_id, _label_ids([wanted]))
+        sample = opened.sample
+        known = _look_up(session, sample, [wanted], named, opened.held)
+        new = _new_annotation(known, replace(wanted, id=annotation_id))
         saved = annotations.add_annotation(
             session,
             sample,
@@ -123,6 +126,7 @@ def add(
             author,
             check=lambda: expected.require(session, sample),
             held=known.held,
+            room=opened.room,
         )
         if saved is None or saved.has_draft:
             drafts.take_from_draft(session, sample.id, author, new.id)
@@ -157,12 +161,12 @@ def replace_all(
     cleaned = _each(wanted, lambda item, pointer: item.cleaned(pointer))
     _require_distinct(cleaned)
     with unit_of_work(sessions) as session:
-        sample = samples.lock_document(session, sample_id)
-        named = _named(session, sample, cleaned)
-        shown, held = annotations.hold_annotations(session, sample.id)
+        named = _named(session, sample_id, cleaned)
+        opened = open_to_replace(session, sample_id, _label_ids(cleaned))
+        sample, shown = opened.sample, opened.shown
         current = {item.row.annotation_id: item.row for item in shown}
         try:
-            known = _look_up(session, sample, cleaned, named, current.values(), held)
+            known = _look_up(session, sample, cleaned, named, opened.held, current.values())
             contents = _each(cleaned, lambda item, _: _content(known, item, current))
         except InvalidInputError:
             # What somebody else has removed meanwhile is no mistake of the request.
@@ -206,7 +210,9 @@ def change(
         sample = samples.lock_document(session, sample_id)
         found = annotations.current_annotation(session, sample.id, annotation_id)
         expected.require(session, sample)
-        known = _look_up(session, sample, [wanted], _named(session, sample, [wanted]), [found.row])
+        named = _named(session, sample_id, [wanted])
+        held = labels.hold_labels(session, sample.dataset_id, _label_ids([wanted]) - {found.row.label_id})
+        known = _look_up(session, sample, [wanted], named, held, [found.row])
         content = _content(known, wanted, {annotation_id: found.row})
         contour = _edited(session, sample, found.row, edit)
         if contour is not None:
@@ -276,10 +282,16 @@ def _require_distinct(wanted: Sequence[AnnotationRequest]) -> None:
             seen.add(item.id)
 
 
-def _named(session: Session, sample: Sample, wanted: Sequence[AnnotationRequest]) -> Mapping[str, UUID]:
-    """The labels that are named, made if need be: by name."""
+def _label_ids(wanted: Sequence[AnnotationRequest]) -> set[UUID]:
+    return {item.label_id for item in wanted if item.label_id is not None}
+
+
+def _named(session: Session, sample_id: UUID, wanted: Sequence[AnnotationRequest]) -> Mapping[str, UUID]:
+    """The labels that are named, made if need be: by name; the sample is locked for that, see `labels`."""
     names = [item.label_name for item in wanted if item.label_name is not None]
-    return labels.labels_named(session, sample.dataset_id, names)
+    if not names:
+        return {}
+    return labels.labels_named(session, samples.lock_document(session, sample_id).dataset_id, names)
 
 
 def _look_up(
@@ -287,12 +299,10 @@ def _look_up(
     sample: Sample,
     wanted: Sequence[AnnotationRequest],
     by_name: Mapping[str, UUID],
-    current: Collection[Annotation] = (),
-    held: Mapping[UUID, Label] = _NONE_HELD,
+    held: Mapping[UUID, Label],
+    current: Collection[Row] = (),
 ) -> _Known:
     in_use = {row.label_id for row in current}
-    others = {item.label_id for item in wanted if item.label_id is not None} - in_use
-    held = {**held, **labels.hold_labels(session, sample.dataset_id, others)}
     contour_ids = {item.contour_id for item in wanted if item.contour_id is not None}
     contours = annotations.get_contours(session, sample.id, contour_ids)
     return _Known(sample, by_name, in_use | held.keys(), held, contours)
@@ -311,16 +321,15 @@ def _new_annotation(known: _Known, wanted: AnnotationRequest) -> NewAnnotation:
     return NewAnnotation(wanted.id or new_id(), label_id, contour, provenance, Traits(**wanted.traits))
 
 
-def _content(known: _Known, wanted: AnnotationRequest, current: Mapping[UUID, Annotation]) -> Content:
+def _content(known: _Known, wanted: AnnotationRequest, current: Mapping[UUID, Row]) -> Content:
     """What the object is to say; what was not given stays, of an object that is there."""
     row = None if wanted.id is None else current.get(wanted.id)
     if row is None:
         return _new_annotation(known, wanted).content
-    content = replace(annotations.content_of(row), **wanted.traits)
     label_id = _label_id(known, wanted)
-    if label_id is not None:
-        content = replace(content, label_id=label_id)
-    return _with_shape(known, wanted, content)
+    said = wanted.traits if label_id is None else {**wanted.traits, "label_id": label_id}
+    content = annotations.content_of(row)
+    return _with_shape(known, wanted, replace(content, **said) if said else content)
 
 
 def _with_shape(known: _Known, wanted: AnnotationRequest, content: Content) -> Content:
@@ -330,6 +339,8 @@ def _with_shape(known: _Known, wanted: AnnotationRequest, content: Content) -> C
         recorded = None
     if recorded is not None:
         content = content.with_provenance(annotations.provenance_of(recorded))
+    if wanted.contour == content.contour:
+        return content
     given = None if wanted.contour is None else contour_from_json(wanted.contour)
     if given is not None and contour_to_json(given) == content.contour:
         return content
@@ -367,7 +378,7 @@ def _label_id(known: _Known, wanted: AnnotationRequest) -> UUID | None:
     return wanted.label_id
 
 
-def _edited(session: Session, sample: Sample, row: Annotation, edit: GeometryEdit) -> Contour | None:
+def _edited(session: Session, sample: Sample, row: Row, edit: GeometryEdit) -> Contour | None:
     """The outline after the edit; None where there is none. Raises InvalidInputError."""
     if edit.reset is not None:
         return contour_from_json(_earlier_shape(session, row, edit.reset))
@@ -381,7 +392,7 @@ def _edited(session: Session, sample: Sample, row: Annotation, edit: GeometryEdi
     return None
 
 
-def _earlier_shape(session: Session, row: Annotation, reset: str) -> dict[str, Any]:
+def _earlier_shape(session: Session, row: Row, reset: str) -> dict[str, Any]:
     if reset == "before_edit":
         shape = annotations.shape_before(session, row)
         if shape is None:

@@ -32,6 +32,6 @@ def remove(sessions: Sessions, caller: Caller, dataset_id: UUID, user_id: UUID) 
     with unit_of_work(sessions) as session:
         datasets.get_dataset(session, dataset_id)
         if user_id != caller.user_id:
-            role = members.role_at(session, caller.user_id, Kind.DATASET, dataset_id)
+            role = members.role_at(session.connection(), caller.user_id, Kind.DATASET, dataset_id)
             require(caller, Access.of(Role.OWNER), role)
         members.remove(session, dataset_id, user_id)

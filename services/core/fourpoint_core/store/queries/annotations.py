@@ -4,7 +4,7 @@
 that does not grow with the objects in them.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
@@ -24,20 +24,15 @@ from fourpoint_core.domain.history import FIELD_OF_COLUMN, Action, compare
 from fourpoint_core.errors import FrameChangedError, IdTakenError, LabelDeletedError, NotFoundError
 from fourpoint_core.store.models import Annotation, InferredContour, Label, Revision, Sample
 from fourpoint_core.store.queries import revision_rows
+from fourpoint_core.store.queries.annotation_rows import LabeledAnnotation, Row, painting_order
+from fourpoint_core.store.queries.held_documents import Room
 from fourpoint_core.store.queries.revision_rows import SHAPE, Opening, Save
 
-__all__ = ["Opening", "Save"]  # beside what stands here: what `settle` takes
+# Beside what stands here: what `settle` takes, and what documents are made of.
+__all__ = ["LabeledAnnotation", "Opening", "Save", "painting_order"]
 
 _CONTOURS = cast(Table, InferredContour.__table__)
 _NONE_HELD: Mapping[UUID, Label] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class LabeledAnnotation:
-    """An annotation with its label as that is now: a rename shows at once."""
-
-    row: Annotation
-    label: Label
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,28 +43,10 @@ class Saved:
     has_draft: bool
 
 
-def painting_order(shown: Iterable[LabeledAnnotation]) -> Sequence[LabeledAnnotation]:
-    """By z-order, then oldest first."""
-    return sorted(shown, key=lambda item: (item.row.z_order, item.row.created_at, item.row.annotation_id))
-
-
 def current_annotations(session: Session, sample_id: UUID) -> Sequence[LabeledAnnotation]:
     """The objects of the current document, in painting order."""
     rows = session.execute(_CURRENT, {"sample_id": sample_id})
     return [LabeledAnnotation(row, label) for row, label in rows]
-
-
-def hold_annotations(
-    session: Session, sample_id: UUID
-) -> tuple[Sequence[LabeledAnnotation], Mapping[UUID, Label]]:
-    """As `current_annotations`; and their labels, kept from being deleted until the transaction ends.
-
-    Labels that were deleted already are not among the latter. The sample is locked by the caller, who makes
-    new labels before: see the order of locks in `labels`.
-    """
-    rows = session.execute(_CURRENT_HELD, {"sample_id": sample_id})
-    shown = painting_order(LabeledAnnotation(row, label) for row, label in rows)
-    return shown, {item.label.id: item.label for item in shown if item.label.deleted_at is None}
 
 
 def annotations_at(session: Session, sample_id: UUID, revision: int) -> Sequence[LabeledAnnotation]:
@@ -100,7 +77,7 @@ def rows_at(session: Session, sample_id: UUID, revision: int) -> dict[UUID, Anno
     return _rows(session, Annotation.sample_id == sample_id, *_valid_at(revision))
 
 
-def content_of(row: Annotation) -> Content:
+def content_of(row: Row) -> Content:
     """What a row says."""
     fields = {name: getattr(row, name) for name in (*FIELD_OF_COLUMN, *SHAPE)}
     return Content(id=row.annotation_id, **{**fields, "vertex_count": row.vertex_count or 0})
@@ -114,28 +91,29 @@ def add_annotation(
     *,
     check: Callable[[], None] = lambda: None,
     held: Mapping[UUID, Label] = _NONE_HELD,
+    room: Room | None = None,
 ) -> Saved | None:
     """Add one object as a new revision; `sample` is locked by the caller.
 
     Adding what is already there under the same id changes nothing and returns None, and asks no `check`, the
     caller's precondition: who repeats a request whose answer was lost gets the answer. held: as for `settle`.
+    room: what the caller has read under the lock; where it is missing, it is asked for.
     Raises IdTakenError when the id names something else, or named something that was deleted;
     LabelDeletedError; InvalidInputError when the document is full; or what `check` raises.
     """
-    room = {"sample_id": sample.id, "annotation_id": new.id}
-    vertices, is_known = session.connection().execute(_ROOM, room).one()
-    if is_known and _is_repetition(_versions(session, sample, new.id), new):
+    room = room or _room(session, sample, new.id)
+    if room.is_known and _is_repetition(_versions(session, sample, new.id), new):
         return None
     check()
-    if is_known:
+    if room.is_known:
         raise IdTakenError(f"The annotation id {new.id} is taken on this sample; use a new id.")
     content = new.content
-    check_document_size(sample.annotation_count + 1, vertices + content.vertex_count)
+    check_document_size(sample.annotation_count + 1, room.vertices + content.vertex_count)
     return settle(session, [Save(sample, opened=[Opening(content)])], Action.ADD, author, held)[sample.id]
 
 
 def change_annotation(
-    session: Session, sample: Sample, row: Annotation, content: Content, author: UUID
+    session: Session, sample: Sample, row: Row, content: Content, author: UUID
 ) -> Saved | None:
     """Give one object of the current document another content; `sample` is locked by the caller.
 
@@ -158,7 +136,7 @@ def remove_annotation(session: Session, sample: Sample, annotation_id: UUID, aut
 def replace_document(
     session: Session,
     sample: Sample,
-    current: Mapping[UUID, Annotation],
+    current: Mapping[UUID, Row],
     wanted: Sequence[Content],
     author: UUID,
     action: Action = Action.REPLACE,
@@ -309,7 +287,7 @@ def provenance_of(contour: InferredContour) -> Provenance:
     return Provenance(contour.id, contour.prompt, contour.engine, contour.model_digest, contour.score)
 
 
-def shape_before(session: Session, row: Annotation) -> dict[str, Any] | None:
+def shape_before(session: Session, row: Row) -> dict[str, Any] | None:
     """The outline that an object had before the last change of it; None where it never had another.
 
     One that is back where it was before that change stays: taking it back again would bring the change back.
@@ -322,7 +300,7 @@ def shape_before(session: Session, row: Annotation) -> dict[str, Any] | None:
     return row.contour if is_back else changed.contour
 
 
-def _shape_before(session: Session, row: Annotation) -> Annotation | None:
+def _shape_before(session: Session, row: Row) -> Annotation | None:
     """The last row of the object that had another outline."""
     return session.scalar(
         select(Annotation)
@@ -375,6 +353,11 @@ def _origin(session: Session, sample_id: UUID, revision: int) -> int:
     return revision if copy_of is None else copy_of
 
 
+def _room(session: Session, sample: Sample, annotation_id: UUID) -> Room:
+    values = {"sample_id": sample.id, "annotation_id": annotation_id}
+    return Room(*session.connection().execute(_ROOM, values).one())
+
+
 def _vertices(session: Session, sample: Sample) -> int:
     return session.connection().scalar(_VERTICES, {"sample_id": sample.id}) or 0
 
@@ -411,8 +394,6 @@ _WITH_LABELS = (
     .execution_options(populate_existing=True)
 )
 _CURRENT = _WITH_LABELS.where(Annotation.sample_id == bindparam("sample_id"), Annotation.valid_to.is_(None))
-# By label: that is the order in which they are locked, here and in `labels.hold_labels`.
-_CURRENT_HELD = _CURRENT.order_by(None).order_by(Label.id).with_for_update(of=Label, read=True)
 _VERTICES = select(func.coalesce(func.sum(Annotation.vertex_count), 0)).where(
     Annotation.sample_id == bindparam("sample_id"), Annotation.valid_to.is_(None)
 )

@@ -6,13 +6,13 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, or_, select, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from fourpoint_core.domain.access import Caller, Role
 from fourpoint_core.errors import LastOwnerError, NotFoundError
-from fourpoint_core.store.models import Dataset, DatasetMember, Job, Sample, User, Webhook
+from fourpoint_core.store.models import Dataset, DatasetMember, Job, User
 
 
 class Kind(StrEnum):
@@ -22,13 +22,6 @@ class Kind(StrEnum):
     SAMPLE = "sample"
     JOB = "job"
     WEBHOOK = "webhook"
-
-
-_MODELS: dict[Kind, type[Sample] | type[Job] | type[Webhook]] = {
-    Kind.SAMPLE: Sample,
-    Kind.JOB: Job,
-    Kind.WEBHOOK: Webhook,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +49,13 @@ def visible_jobs(caller: Caller) -> ColumnElement[bool]:
     return or_(visible(caller, Job.dataset_id) & _is_live(Job.dataset_id), _left_behind(caller.user_id))
 
 
-def role_at(session: Session, user_id: UUID, kind: Kind, resource_id: UUID) -> Role | None:
+def role_at(connection: Connection, user_id: UUID, kind: Kind, resource_id: UUID) -> Role | None:
     """What somebody may do with what an address names; None: may not know of it, or it is not there."""
     if kind is Kind.JOB:
-        return _role_at_job(session, user_id, resource_id)
-    found = session.connection().scalar(_ROLE_IN[kind], {"user_id": user_id, "resource_id": resource_id})
+        return _role_at_job(connection, user_id, resource_id)
+    # As text to the driver: every request of somebody who is no admin asks this, and little else.
+    values = (str(user_id), kind.value, str(resource_id))
+    found = connection.exec_driver_sql("SELECT role_in(%s, %s, %s)", values).scalar()
     return None if found is None else Role(found)
 
 
@@ -126,21 +121,9 @@ def _require_another_owner(session: Session, dataset_id: UUID, user_id: UUID) ->
         raise LastOwnerError("This is the dataset's last owner; make somebody else an owner first.")
 
 
-def _role_in(kind: Kind) -> Select[Any]:
-    role = (
-        select(DatasetMember.role)
-        .join(Dataset, Dataset.id == DatasetMember.dataset_id)
-        .where(DatasetMember.user_id == bindparam("user_id"), Dataset.deleted_at.is_(None))
-    )
-    if kind is Kind.DATASET:
-        return role.where(Dataset.id == bindparam("resource_id"))
-    model = _MODELS[kind]
-    return role.join(model, model.dataset_id == Dataset.id).where(model.id == bindparam("resource_id"))
-
-
-def _role_at_job(session: Session, user_id: UUID, job_id: UUID) -> Role | None:
+def _role_at_job(connection: Connection, user_id: UUID, job_id: UUID) -> Role | None:
     values = {"user_id": user_id, "resource_id": job_id}
-    row = session.connection().execute(_ROLE_AT_JOB, values).one_or_none()
+    row = connection.execute(_ROLE_AT_JOB, values).one_or_none()
     if row is None:
         return None
     role, is_author, dataset_lives = row
@@ -158,8 +141,16 @@ def _left_behind(user_id: UUID) -> ColumnElement[bool]:
     return (Job.created_by == user_id) & ~_is_live(Job.dataset_id)
 
 
-# Made once: every request of somebody who is no admin asks one of them.
-_ROLE_IN = {kind: _role_in(kind) for kind in Kind}
+# Made once, as it is asked often.
 _ROLE_AT_JOB = select(
-    _ROLE_IN[Kind.JOB].scalar_subquery(), Job.created_by == bindparam("user_id"), _is_live(Job.dataset_id)
+    select(DatasetMember.role)
+    .join(Dataset, Dataset.id == DatasetMember.dataset_id)
+    .where(
+        DatasetMember.user_id == bindparam("user_id"),
+        Dataset.deleted_at.is_(None),
+        Dataset.id == Job.dataset_id,
+    )
+    .scalar_subquery(),
+    Job.created_by == bindparam("user_id"),
+    _is_live(Job.dataset_id),
 ).where(Job.id == bindparam("resource_id"))

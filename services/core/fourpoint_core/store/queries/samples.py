@@ -29,7 +29,7 @@ def get_sample(session: Session, sample_id: UUID, *, lock: bool = False, share: 
 def lock_document(session: Session, sample_id: UUID) -> Sample:
     """Hold a sample against other saves. Raises NotFoundError.
 
-    Of the row only what a save asks for is read: see `_OF_DOCUMENTS`; to ask for more is an error.
+    Of the row only what a save asks for is read: see `OF_DOCUMENTS`; to ask for more is an error.
     """
     sample: Sample | None = session.scalar(_LOCKED_DOCUMENT, {"sample_id": sample_id})
     if sample is None:
@@ -149,7 +149,7 @@ _FOUND = (
 )
 _LOCKED = _FOUND.with_for_update(of=Sample, key_share=True)
 # Two dozen columns more would be a quarter of the time that a save takes to read what it is about.
-_OF_DOCUMENTS = (
+OF_DOCUMENTS = (
     Sample.id,
     Sample.dataset_id,
     Sample.width,
@@ -157,5 +157,5 @@ _OF_DOCUMENTS = (
     Sample.revision,
     Sample.annotation_count,
 )
-_LOCKED_DOCUMENT = _LOCKED.options(load_only(*_OF_DOCUMENTS, raiseload=True))
+_LOCKED_DOCUMENT = _LOCKED.options(load_only(*OF_DOCUMENTS, raiseload=True))
 _SHARED = _FOUND.with_for_update(of=Sample, read=True)
