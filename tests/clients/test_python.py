@@ -111,6 +111,12 @@ def test_an_outline_is_waited_for_when_no_request_is_held(client: Client, sample
     assert client.click(sample_id, **DISC, wait_seconds=0)["vertices"] >= 8
 
 
+def test_four_clicks_with_a_label_are_saved_at_once(client: Client, sample_id: str) -> None:
+    outline = client.click(sample_id, **DISC, label="disc")
+    (saved,) = client.open(sample_id).document["annotations"]
+    assert (saved["contour"], saved["label"]["name"]) == (outline["contour"], "disc")
+
+
 def test_a_folder_is_uploaded_with_its_progress(client: Client, dataset_id: str, folder: Path) -> None:
     heard: list[Progress] = []
     stored = client.upload(dataset_id, folder, heard.append)
@@ -128,6 +134,24 @@ def test_what_is_too_much_for_one_request_goes_in_several(
     stored = client.upload(dataset_id, tmp_path, heard.append)
     assert [progress.files_done for progress in heard] == [2, 3]
     assert [sample["name"] for sample in stored] == ["a.png", "b.png", "c.png"]
+
+
+def test_an_export_is_downloaded_and_imported_into_another_dataset(
+    client: Client, dataset_id: str, folder: Path, tmp_path: Path
+) -> None:
+    for sample in client.upload(dataset_id, folder):
+        client.click(sample["id"], **DISC, label="disc")
+    seen: list[str] = []
+    job = client.call(calls.create_export(dataset_id, {"format": "coco", "with_images": True}))
+    made = client.wait(job, lambda now: seen.append(now["state"]))["result"]
+    assert made is not None and seen[-1] == "succeeded"
+    export = client.call(calls.get_export(dataset_id, made["export_id"]))
+    assert export["download"] is not None
+    client.download(export["download"]["url"], tmp_path / "labels.zip")
+    other = client.call(calls.create_dataset({"name": f"Copy {uuid.uuid4()}"}))["id"]
+    sent = client.hand_over(other, tmp_path / "labels.zip")
+    client.wait(client.call(calls.create_import(other, {"format": "coco", "upload_id": sent["id"]})))
+    assert [sample["annotation_count"] for sample in client.items(calls.list_samples(other))] == [1, 1, 1]
 
 
 def test_a_list_is_read_to_its_end_page_after_page(client: Client, dataset_id: str, folder: Path) -> None:

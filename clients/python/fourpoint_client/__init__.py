@@ -1,7 +1,9 @@
 """A typed client of Fourpoint: all of its contract, and what a labeling program needs around that."""
 
+from httpx import TransportError
+
 from fourpoint_client import calls, models
-from fourpoint_client.client import AsyncClient, Client, Progress
+from fourpoint_client.client import AsyncClient, Client
 from fourpoint_client.flows import OpenDocument, Retrying
 from fourpoint_client.problems import (
     BusyError,
@@ -13,6 +15,7 @@ from fourpoint_client.problems import (
     StaleError,
     UnauthenticatedError,
 )
+from fourpoint_client.progress import Progress
 
 __all__ = [
     "AsyncClient",
@@ -27,6 +30,7 @@ __all__ = [
     "Progress",
     "Retrying",
     "StaleError",
+    "TransportError",
     "UnauthenticatedError",
     "calls",
     "models",

@@ -2,49 +2,27 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
-from fourpoint_client import calls, flows
+from fourpoint_client import calls, flows, transfers
+from fourpoint_client.connecting import Token, options
 from fourpoint_client.flows import Flow, OpenDocument, Point, Retrying, Returned
-from fourpoint_client.models import Dataset, DocumentItem, Inference, Job, UploadedSample
-from fourpoint_client.requests import Call, Item, ListCall, Result
-
-# Longer than a request is held.
-_TIMEOUT_SECONDS = 60.0
-
-Token = str | Callable[[], str]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far an upload has come."""
-
-    files: int
-    files_done: int
-    bytes: int
-    bytes_done: int
-
-
-class _SignsIn(httpx.Auth):
-    def __init__(self, token: Token):
-        self._token = token
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        token = self._token if isinstance(self._token, str) else self._token()
-        request.headers["Authorization"] = f"Bearer {token}"
-        yield request
+from fourpoint_client.models import Dataset, DirectUpload, DocumentItem, Inference, Job, UploadedSample
+from fourpoint_client.progress import Listener, unheard
+from fourpoint_client.requests import Call, Item, ListCall, Put, Result
 
 
 class Client:
     """A client of one service. Every call raises ProblemError where the service refuses something.
 
-    base_url: without `/v1`. token: a function is asked before each request. transport: httpx's own by default.
+    base_url: without `/v1`; ValueError where it is no address. token: a function is asked before each request.
+    transport: httpx's own by default.
     """
 
     def __init__(
@@ -56,8 +34,7 @@ class Client:
         transport: httpx.BaseTransport | None = None,
     ):
         self._retrying = retrying or Retrying()
-        auth = None if token is None else _SignsIn(token)
-        self._http = httpx.Client(base_url=base_url, auth=auth, timeout=_TIMEOUT_SECONDS, transport=transport)
+        self._http = httpx.Client(**options(base_url, token), transport=transport)
 
     def __enter__(self) -> Self:
         return self
@@ -77,10 +54,15 @@ class Client:
 
     def items(self, call: ListCall[Any, Item]) -> Iterator[Item]:
         """Everything in a list, however many pages it has."""
-        following: ListCall[Any, Item] | None = call
+        for page in self.pages(call):
+            yield from page["items"]
+
+    def pages(self, call: ListCall[Result, Any]) -> Iterator[Result]:
+        """A list page by page, for what the pages say beside their items."""
+        following: ListCall[Result, Any] | None = call
         while following is not None:
             page = self._run(flows.page(following, self._retrying))
-            yield from page.items
+            yield page.body
             following = page.following
 
     def datasets(self) -> Iterator[Dataset]:
@@ -88,29 +70,42 @@ class Client:
         return self.items(calls.list_datasets())
 
     def upload(
-        self,
-        dataset_id: str,
-        files: Path | Iterable[Path],
-        on_progress: Callable[[Progress], None] = lambda progress: None,
+        self, dataset_id: str, files: Path | Iterable[Path], on_progress: Listener = unheard
     ) -> list[UploadedSample]:
         """Store the images of a folder, or these, in batches of which each is stored whole or not at all."""
-        paths = flows.images_in(files)
-        counted = _Counted(paths, on_progress)
-        stored: list[UploadedSample] = []
-        for batch in flows.batches(paths):
-            stored += self._run(flows.upload(dataset_id, batch, self._retrying))
-            counted.add(batch)
-        return stored
+        return self._run(transfers.upload(dataset_id, files, on_progress, self._retrying))
+
+    def hand_over(self, dataset_id: str, file: Path, on_progress: Listener = unheard) -> DirectUpload:
+        """Send a file for an import, of any size, straight to the object store: its `id` is the `upload_id`."""
+        return self._run(transfers.hand_over(dataset_id, file, on_progress, self._retrying))
+
+    def download(self, address: str, to: Path, on_progress: Listener = unheard) -> None:
+        """Bring an archive into a file, whole or not at all. address: an export's `["download"]["url"]`.
+
+        What has come before the connection breaks is not asked for again.
+        """
+        self._run(transfers.download(address, to, on_progress, self._retrying))
 
     def click(
-        self, sample_id: str, top: Point, bottom: Point, left: Point, right: Point, *, wait_seconds: int = 25
+        self,
+        sample_id: str,
+        top: Point,
+        bottom: Point,
+        left: Point,
+        right: Point,
+        *,
+        label: str | None = None,
+        wait_seconds: int = 25,
     ) -> Inference:
-        """The outline between four extreme points, in pixels. wait_seconds: how long one request is held."""
-        return self._run(flows.click(sample_id, top, bottom, left, right, wait_seconds, self._retrying))
+        """The outline between four extreme points, in pixels.
 
-    def wait(self, job: Job | str) -> Job:
-        """The job when it has succeeded, however long it takes."""
-        return self._run(flows.wait(job, self._retrying))
+        label: to add it to the sample's annotations under this. wait_seconds: how long one request is held.
+        """
+        return self._run(flows.click(sample_id, top, bottom, left, right, label, wait_seconds, self._retrying))
+
+    def wait(self, job: Job | str, on_progress: Callable[[Job], None] | None = None) -> Job:
+        """The job when it has succeeded, however long it takes. on_progress: is shown it twice a second."""
+        return self._run(flows.wait(job, on_progress, self._retrying))
 
     def open(self, sample_id: str) -> OpenDocument:
         """The annotations of a sample, and the tag that a save needs."""
@@ -122,20 +117,35 @@ class Client:
 
     def _run(self, flow: Flow[Returned]) -> Returned:
         answer: flows.Answer = None
-        while True:
-            try:
-                step = flow.send(answer)
-            except StopIteration as done:
-                returned: Returned = done.value
-                return returned
-            if isinstance(step, flows.Pause):
-                time.sleep(step.seconds)
-                answer = None
-                continue
-            try:
-                answer = self._http.request(**flows.request_of(step))
-            except httpx.TransportError as error:
-                answer = error
+        with closing(flow):
+            while True:
+                try:
+                    step = flow.send(answer)
+                except StopIteration as done:
+                    returned: Returned = done.value
+                    return returned
+                if isinstance(step, flows.Pause):
+                    time.sleep(step.seconds)
+                    answer = None
+                    continue
+                try:
+                    answer = self._answer(step)
+                except httpx.TransportError as error:
+                    answer = error
+
+    def _answer(self, sent: flows.Sent) -> httpx.Response:
+        if isinstance(sent, Call):
+            return self._http.request(**flows.request_of(sent))
+        if isinstance(sent, Put):
+            return self._http.request("PUT", sent.url, headers=sent.headers, content=sent.pieces, auth=None)
+        with self._http.stream("GET", sent.url, headers=sent.into.wanted(), auth=None) as response:
+            if not response.is_success:
+                response.read()
+                return response
+            sent.into.begin(response)
+            for piece in response.iter_raw():
+                sent.into.take(piece)
+        return response
 
 
 class AsyncClient:
@@ -150,10 +160,7 @@ class AsyncClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ):
         self._retrying = retrying or Retrying()
-        auth = None if token is None else _SignsIn(token)
-        self._http = httpx.AsyncClient(
-            base_url=base_url, auth=auth, timeout=_TIMEOUT_SECONDS, transport=transport
-        )
+        self._http = httpx.AsyncClient(**options(base_url, token), transport=transport)
 
     async def __aenter__(self) -> Self:
         return self
@@ -173,11 +180,16 @@ class AsyncClient:
 
     async def items(self, call: ListCall[Any, Item]) -> AsyncIterator[Item]:
         """Everything in a list, however many pages it has."""
-        following: ListCall[Any, Item] | None = call
+        async for page in self.pages(call):
+            for item in page["items"]:
+                yield item
+
+    async def pages(self, call: ListCall[Result, Any]) -> AsyncIterator[Result]:
+        """A list page by page, for what the pages say beside their items."""
+        following: ListCall[Result, Any] | None = call
         while following is not None:
             page = await self._run(flows.page(following, self._retrying))
-            for item in page.items:
-                yield item
+            yield page.body
             following = page.following
 
     def datasets(self) -> AsyncIterator[Dataset]:
@@ -185,29 +197,44 @@ class AsyncClient:
         return self.items(calls.list_datasets())
 
     async def upload(
-        self,
-        dataset_id: str,
-        files: Path | Iterable[Path],
-        on_progress: Callable[[Progress], None] = lambda progress: None,
+        self, dataset_id: str, files: Path | Iterable[Path], on_progress: Listener = unheard
     ) -> list[UploadedSample]:
         """Store the images of a folder, or these, in batches of which each is stored whole or not at all."""
-        paths = flows.images_in(files)
-        counted = _Counted(paths, on_progress)
-        stored: list[UploadedSample] = []
-        for batch in flows.batches(paths):
-            stored += await self._run(flows.upload(dataset_id, batch, self._retrying))
-            counted.add(batch)
-        return stored
+        return await self._run(transfers.upload(dataset_id, files, on_progress, self._retrying))
+
+    async def hand_over(self, dataset_id: str, file: Path, on_progress: Listener = unheard) -> DirectUpload:
+        """Send a file for an import, of any size, straight to the object store: its `id` is the `upload_id`."""
+        return await self._run(transfers.hand_over(dataset_id, file, on_progress, self._retrying))
+
+    async def download(self, address: str, to: Path, on_progress: Listener = unheard) -> None:
+        """Bring an archive into a file, whole or not at all. address: an export's `["download"]["url"]`.
+
+        What has come before the connection breaks is not asked for again.
+        """
+        await self._run(transfers.download(address, to, on_progress, self._retrying))
 
     async def click(
-        self, sample_id: str, top: Point, bottom: Point, left: Point, right: Point, *, wait_seconds: int = 25
+        self,
+        sample_id: str,
+        top: Point,
+        bottom: Point,
+        left: Point,
+        right: Point,
+        *,
+        label: str | None = None,
+        wait_seconds: int = 25,
     ) -> Inference:
-        """The outline between four extreme points, in pixels. wait_seconds: how long one request is held."""
-        return await self._run(flows.click(sample_id, top, bottom, left, right, wait_seconds, self._retrying))
+        """The outline between four extreme points, in pixels.
 
-    async def wait(self, job: Job | str) -> Job:
-        """The job when it has succeeded, however long it takes."""
-        return await self._run(flows.wait(job, self._retrying))
+        label: to add it to the sample's annotations under this. wait_seconds: how long one request is held.
+        """
+        return await self._run(
+            flows.click(sample_id, top, bottom, left, right, label, wait_seconds, self._retrying)
+        )
+
+    async def wait(self, job: Job | str, on_progress: Callable[[Job], None] | None = None) -> Job:
+        """The job when it has succeeded, however long it takes. on_progress: is shown it twice a second."""
+        return await self._run(flows.wait(job, on_progress, self._retrying))
 
     async def open(self, sample_id: str) -> OpenDocument:
         """The annotations of a sample, and the tag that a save needs."""
@@ -219,35 +246,38 @@ class AsyncClient:
 
     async def _run(self, flow: Flow[Returned]) -> Returned:
         answer: flows.Answer = None
-        while True:
-            try:
-                step = flow.send(answer)
-            except StopIteration as done:
-                returned: Returned = done.value
-                return returned
-            if isinstance(step, flows.Pause):
-                await asyncio.sleep(step.seconds)
-                answer = None
-                continue
-            try:
-                answer = await self._http.request(**flows.request_of(step))
-            except httpx.TransportError as error:
-                answer = error
+        with closing(flow):
+            while True:
+                try:
+                    step = flow.send(answer)
+                except StopIteration as done:
+                    returned: Returned = done.value
+                    return returned
+                if isinstance(step, flows.Pause):
+                    await asyncio.sleep(step.seconds)
+                    answer = None
+                    continue
+                try:
+                    answer = await self._answer(step)
+                except httpx.TransportError as error:
+                    answer = error
+
+    async def _answer(self, sent: flows.Sent) -> httpx.Response:
+        if isinstance(sent, Call):
+            return await self._http.request(**flows.request_of(sent))
+        if isinstance(sent, Put):
+            content = _one_by_one(sent.pieces)
+            return await self._http.request("PUT", sent.url, headers=sent.headers, content=content, auth=None)
+        async with self._http.stream("GET", sent.url, headers=sent.into.wanted(), auth=None) as response:
+            if not response.is_success:
+                await response.aread()
+                return response
+            sent.into.begin(response)
+            async for piece in response.aiter_raw():
+                sent.into.take(piece)
+        return response
 
 
-class _Counted:
-    def __init__(self, paths: Sequence[Path], on_progress: Callable[[Progress], None]):
-        self._on_progress = on_progress
-        self._files = len(paths)
-        self._bytes = _size(paths)
-        self._files_done = 0
-        self._bytes_done = 0
-
-    def add(self, batch: Sequence[Path]) -> None:
-        self._files_done += len(batch)
-        self._bytes_done += _size(batch)
-        self._on_progress(Progress(self._files, self._files_done, self._bytes, self._bytes_done))
-
-
-def _size(paths: Sequence[Path]) -> int:
-    return sum(path.stat().st_size for path in paths)
+async def _one_by_one(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece

@@ -4,31 +4,28 @@ One copy serves both: `Client` and `AsyncClient` only carry the steps out.
 """
 
 import uuid
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 import httpx
 
 from fourpoint_client import calls
-from fourpoint_client.models import Document, DocumentItem, Inference, Job, Upload, UploadedSample
+from fourpoint_client.models import ContourRequest, Document, DocumentItem, Inference, Job
 from fourpoint_client.problems import problem_of, problem_of_job
-from fourpoint_client.requests import Call, Item, ListCall, Result
-
-MEBIBYTE = 2**20
-# The limits of the service for one upload, where its operator has set no others.
-BATCH_BYTES = 8 * MEBIBYTE
-BATCH_FILES = 1000
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp"})
+from fourpoint_client.requests import Call, Get, ListCall, Put, Result
 
 # Less than proxies wait for an answer.
 _WAIT = "wait=25"
 _POLL_SECONDS = 1.0
+# Of somebody who watches.
+_LOOK_SECONDS = 0.5
 _KEY = "Idempotency-Key"
 # What has one effect however often it comes: a DELETE sent again would find nothing, and a PATCH may add up.
 _REPEATABLE = frozenset({"GET", "PUT"})
 _PASSING = frozenset({429, 502, 503, 504})
+# What the next attempt would run into as well.
+_LASTING = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 
 Point = tuple[float, float]
 
@@ -40,7 +37,8 @@ class Pause:
     seconds: float
 
 
-Step = Call[Any] | Pause
+Sent = Call[Any] | Put | Get
+Step = Sent | Pause
 Answer = httpx.Response | httpx.TransportError | None
 Returned = TypeVar("Returned")
 Flow = Generator[Step, Answer, Returned]
@@ -65,30 +63,29 @@ class OpenDocument:
 
 
 @dataclass(frozen=True)
-class Page(Generic[Item]):
+class Page(Generic[Result]):
     """Some of a list, and the call for what follows; None after the last."""
 
-    items: Sequence[Item]
-    following: ListCall[Any, Item] | None
+    body: Result
+    following: ListCall[Result, Any] | None
 
 
-def send(call: Call[Any], retrying: Retrying) -> Flow[httpx.Response]:
+def send(asked: Sent, retrying: Retrying) -> Flow[httpx.Response]:
     """Send until it is answered. Raises ProblemError, or httpx.TransportError after the last attempt."""
-    call = _named(call)
-    is_repeatable = call.method in _REPEATABLE or call.headers.get(_KEY) is not None
-    left = retrying.attempts if is_repeatable else 1
+    asked = _named(asked) if isinstance(asked, Call) else asked
+    left = retrying.attempts if _is_repeatable(asked) else 1
     pause = retrying.first_pause
     while True:
-        answer = yield call
+        answer = yield asked
         left -= 1
         if isinstance(answer, httpx.Response) and not (left and _passes(answer)):
-            if answer.is_error:
+            if answer.is_error or answer.has_redirect_location:
                 raise problem_of(answer)
             return answer
-        if isinstance(answer, httpx.TransportError) and not left:
+        if isinstance(answer, httpx.TransportError) and (not left or isinstance(answer, _LASTING)):
             raise answer
-        asked_for = _asked_for(answer)
-        yield Pause(pause if asked_for is None else asked_for)
+        told = _told_to_wait(answer)
+        yield Pause(pause if told is None else told)
         pause = min(2 * pause, retrying.longest_pause)
 
 
@@ -105,41 +102,52 @@ def body_of(response: httpx.Response) -> object:
     return response.json() if is_json else response.content
 
 
-def page(call: ListCall[Any, Item], retrying: Retrying) -> Flow[Page[Item]]:
+def page(call: ListCall[Result, Any], retrying: Retrying) -> Flow[Page[Result]]:
     """One page of a list. What is counted is counted with the first page only."""
-    body = cast(dict[str, Any], (yield from result(call, retrying)))
-    cursor = body["next_cursor"]
+    body = yield from result(call, retrying)
+    cursor = cast(Mapping[str, Any], body)["next_cursor"]
     query = {**call.query, "cursor": cursor, "count": None}
-    return Page(body["items"], replace(call, query=query) if cursor else None)
+    return Page(body, replace(call, query=query) if cursor else None)
 
 
-def wait(job: Job | str, retrying: Retrying) -> Flow[Job]:
-    """The job when it has succeeded, however long it takes. Raises ProblemError when it does not."""
+def wait(job: Job | str, on_progress: Callable[[Job], None] | None, retrying: Retrying) -> Flow[Job]:
+    """The job when it has succeeded, however long it takes. Raises ProblemError when it does not.
+
+    on_progress: is shown the job twice a second, also as it ends.
+    """
     job_id = job if isinstance(job, str) else job["id"]
     while True:
-        response = yield from send(calls.get_job(job_id, prefer=_WAIT), retrying)
+        call = calls.get_job(job_id, prefer=None if on_progress else _WAIT)
+        response = yield from send(call, retrying)
         now = cast(Job, response.json())
+        if on_progress is not None:
+            on_progress(now)
         if now["state"] == "succeeded":
             return now
         if now["state"] in {"failed", "cancelled"}:
             raise problem_of_job(now)
         if "Preference-Applied" not in response.headers:
-            yield Pause(_POLL_SECONDS)
+            yield Pause(_LOOK_SECONDS if on_progress else _POLL_SECONDS)
 
 
 def click(
-    sample_id: str, top: Point, bottom: Point, left: Point, right: Point, wait_seconds: int, retrying: Retrying
+    sample_id: str,
+    top: Point,
+    bottom: Point,
+    left: Point,
+    right: Point,
+    label: str | None,
+    wait_seconds: int,
+    retrying: Retrying,
 ) -> Flow[Inference]:
-    """The outline between four extreme points, in pixels, however long it takes."""
-    call = calls.infer_contour(
-        sample_id,
-        {"points": {"top": top, "bottom": bottom, "left": left, "right": right}},
-        prefer=f"wait={wait_seconds}",
-    )
-    response = yield from send(call, retrying)
+    """The outline between four extreme points, in pixels, however long it takes. label: to save it under."""
+    request: ContourRequest = {"points": {"top": top, "bottom": bottom, "left": left, "right": right}}
+    if label is not None:
+        request |= {"save": "document", "label": label}
+    response = yield from send(calls.infer_contour(sample_id, request, prefer=f"wait={wait_seconds}"), retrying)
     if response.status_code == httpx.codes.OK:
         return cast(Inference, response.json())
-    job = yield from wait(cast(Job, response.json()), retrying)
+    job = yield from wait(cast(Job, response.json()), None, retrying)
     return cast(Inference, job["result"])
 
 
@@ -152,37 +160,6 @@ def save(opened: OpenDocument, items: Sequence[DocumentItem], retrying: Retrying
     """Replace the annotations. Raises StaleError when somebody else has saved since."""
     call = calls.replace_annotations(opened.sample_id, {"annotations": list(items)}, if_match=opened.etag)
     return _opened(opened.sample_id, (yield from send(call, retrying)))
-
-
-def upload(dataset_id: str, batch: Sequence[Path], retrying: Retrying) -> Flow[list[UploadedSample]]:
-    """Store one batch of images, all or none."""
-    files = [(path.name, path.read_bytes()) for path in batch]
-    stored = cast(Upload, (yield from result(calls.upload_samples(dataset_id, files), retrying)))
-    return list(stored["items"])
-
-
-def images_in(files: Path | Iterable[Path]) -> list[Path]:
-    """The images of a folder by name, or the files themselves."""
-    if not isinstance(files, Path):
-        return list(files)
-    if files.is_file():
-        return [files]
-    return sorted(path for path in files.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-
-
-def batches(paths: Sequence[Path]) -> Iterator[list[Path]]:
-    """Files in groups that one request may carry; one that is too large alone is for the service to refuse."""
-    batch: list[Path] = []
-    size = 0
-    for path in paths:
-        more = path.stat().st_size
-        if batch and (size + more > BATCH_BYTES or len(batch) == BATCH_FILES):
-            yield batch
-            batch, size = [], 0
-        batch.append(path)
-        size += more
-    if batch:
-        yield batch
 
 
 def request_of(call: Call[Any]) -> dict[str, Any]:
@@ -214,12 +191,16 @@ def _named(call: Call[Any]) -> Call[Any]:
     return replace(call, headers=headers)
 
 
+def _is_repeatable(asked: Sent) -> bool:
+    return asked.method in _REPEATABLE or (isinstance(asked, Call) and asked.headers.get(_KEY) is not None)
+
+
 def _passes(answer: httpx.Response) -> bool:
     # Of 409, only a request of the same key that is still carried out.
     return answer.status_code in _PASSING or (answer.status_code == 409 and "Retry-After" in answer.headers)
 
 
-def _asked_for(answer: Answer) -> float | None:
+def _told_to_wait(answer: Answer) -> float | None:
     try:
         return float(answer.headers["Retry-After"]) if isinstance(answer, httpx.Response) else None
     except (KeyError, ValueError):

@@ -79,12 +79,13 @@ def problem_of(response: httpx.Response) -> ProblemError:
     kind = _BY_STATUS.get(response.status_code, ProblemError)
     if response.headers.get("Content-Type", "").startswith("application/problem+json"):
         return kind(response.json())
-    # Not the API's words: a proxy's, most likely.
+    # Not the API's words: a proxy's, most likely. One that leads elsewhere asks for another address.
+    to = f" It leads to {response.headers['Location']}." if response.has_redirect_location else ""
     return kind(
         {
             "code": f"http_{response.status_code}",
             "title": response.reason_phrase,
-            "detail": f"The answer was {response.status_code} {response.reason_phrase}, without a reason.",
+            "detail": f"The answer was {response.status_code} {response.reason_phrase}, without a reason.{to}",
             "status": response.status_code,
             "request_id": response.headers.get("X-Request-ID"),
         }
