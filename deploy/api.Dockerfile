@@ -12,6 +12,7 @@ COPY requirements.lock pyproject.toml README.md deploy/wanted.py ./
 RUN python wanted.py api ${EXTRAS} > wanted.txt \
     && /opt/fourpoint/bin/python -m pip install --no-cache-dir --constraint requirements.lock -r wanted.txt
 COPY services services
+COPY clients/python/fourpoint_client clients/python/fourpoint_client
 RUN /opt/fourpoint/bin/python -m pip install --no-cache-dir --no-deps . \
     && /opt/fourpoint/bin/python -m pip uninstall --yes --quiet pip setuptools
 

@@ -15,6 +15,7 @@ ARG EXTRAS=
 RUN python wanted.py worker ${EXTRAS} > wanted.txt \
     && /opt/fourpoint/bin/python -m pip install --no-cache-dir --constraint requirements.lock -r wanted.txt
 COPY services services
+COPY clients/python/fourpoint_client clients/python/fourpoint_client
 RUN /opt/fourpoint/bin/python -m pip install --no-cache-dir --no-deps . \
     && /opt/fourpoint/bin/python -m pip uninstall --yes --quiet pip setuptools
 
@@ -24,6 +25,7 @@ RUN python wanted.py worker sam ${EXTRAS} > wanted.txt \
     && /opt/fourpoint/bin/python -m pip install --no-cache-dir \
     --constraint requirements.lock --constraint requirements-sam.lock -r wanted.txt
 COPY services services
+COPY clients/python/fourpoint_client clients/python/fourpoint_client
 RUN /opt/fourpoint/bin/python -m pip install --no-cache-dir --no-deps .
 
 FROM ${PYTHON_IMAGE} AS run

@@ -49,3 +49,8 @@ def test_the_routes_of_a_row_are_in_the_contract(row: str) -> None:
 def test_a_row_names_a_route_a_parameter_or_what_the_page_does_itself(row: str) -> None:
     served = ROWS[row][0]
     assert "`" in served or NOT_YET in served
+
+
+def test_the_tests_that_are_named_outside_of_rows_exist_too() -> None:
+    for path, name in re.findall(r"`([^`]+)::(\w+)`", PAGE):
+        assert re.search(rf"^(async )?def {name}\(", source(path), re.M), f"{path}::{name}"

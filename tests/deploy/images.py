@@ -9,7 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON_IMAGE = "docker.io/library/python:3.11-slim-bookworm"
 MIGRATIONS = "services/core/fourpoint_core/store/migrations/versions"
-_CONTENTS = ("services", "pyproject.toml", "README.md", "requirements.lock", "requirements-sam.lock")
+CLIENT = "clients/python/fourpoint_client"
+_CONTENTS = ("services", CLIENT, "pyproject.toml", "README.md", "requirements.lock", "requirements-sam.lock")
 
 
 def run(*command: str | Path, **options: object) -> str:
@@ -97,9 +98,12 @@ def build_previous() -> str:
     commit = run("git", "-C", ROOT, "rev-parse", f"{last}^").strip()
     with tempfile.TemporaryDirectory() as directory:
         archive = Path(directory) / "previous.tar"
-        run("git", "-C", ROOT, "archive", "-o", archive, commit, *_CONTENTS)
+        kept = run("git", "-C", ROOT, "ls-tree", "--name-only", commit, "--", *_CONTENTS).split()
+        run("git", "-C", ROOT, "archive", "-o", archive, commit, *kept)
         run("tar", "-C", directory, "-xf", archive)
         archive.unlink()
+        # The Dockerfiles are those of now, and older versions had no client.
+        (Path(directory) / CLIENT).mkdir(parents=True, exist_ok=True)
         (Path(directory) / "deploy").mkdir()
         shutil.copy(ROOT / "deploy" / "wanted.py", Path(directory) / "deploy")
         for name, target in (("api", ""), ("worker", "cpu")):

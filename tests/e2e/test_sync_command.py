@@ -3,8 +3,11 @@
 import io
 import os
 import pty
+import re
+import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -44,17 +47,27 @@ def dataset(client: Client, stack: Stack, folder: Path) -> JSON:
     return made
 
 
-def in_a_terminal(stack: Stack, *arguments: str) -> tuple[int, str]:
-    """Run `fourpoint` where a bar can move; its status, and all that it has drawn."""
+def in_a_terminal(stack: Stack, *arguments: str, interrupted_at: str = "") -> tuple[int, str]:
+    """Run `fourpoint` where a bar can move; its status, and all that it has drawn.
+
+    interrupted_at: what it draws before somebody presses Ctrl-C.
+    """
     environment = {
         "FOURPOINT_URL": stack.base_url,
         "FOURPOINT_TOKEN": stack.admin_token,
         "TERM": "xterm",
-        "COLUMNS": "100",
+        "COLUMNS": "160",
     }
     ours, theirs = pty.openpty()
     drawn = bytearray()
-    with subprocess.Popen([FOURPOINT, *arguments], env=environment, stdout=theirs, stderr=theirs) as process:
+    with subprocess.Popen(
+        [FOURPOINT, *arguments],
+        env=environment,
+        stdout=theirs,
+        stderr=theirs,
+        # Where several tests run at once, Ctrl-C is ignored, and children would inherit that.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    ) as process:
         os.close(theirs)
         while True:
             try:
@@ -64,6 +77,9 @@ def in_a_terminal(stack: Stack, *arguments: str) -> tuple[int, str]:
             if not data:
                 break
             drawn += data
+            if interrupted_at and interrupted_at.encode() in drawn:
+                interrupted_at = ""
+                process.send_signal(signal.SIGINT)
     os.close(ours)
     return process.returncode, drawn.decode(errors="replace")
 
@@ -84,3 +100,34 @@ def test_a_folder_is_synchronised_with_a_bar_that_moves(stack: Stack, dataset: J
 def test_a_dataset_that_is_not_there_is_named(stack: Stack) -> None:
     status, drawn = in_a_terminal(stack, "sync", "no such dataset")
     assert status == 1 and "There is no dataset named 'no such dataset'" in drawn
+
+
+def test_a_job_goes_on_when_the_command_is_interrupted(stack: Stack, client: Client, dataset: JSON) -> None:
+    os.kill(stack.pids["io"], signal.SIGSTOP)
+    try:
+        status, drawn = in_a_terminal(stack, "sync", dataset["name"], interrupted_at="waiting")
+    finally:
+        os.kill(stack.pids["io"], signal.SIGCONT)
+    assert status == 1 and "Aborted!" in drawn
+    cancellation = re.search(r"The job goes on without you. To end it: POST (/v1/jobs/.*)/cancel", drawn)
+    assert cancellation is not None, drawn
+    job = client.http.get(cancellation[1], headers={"Prefer": "wait=30"}).json()
+    assert job["state"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("--token=fpt_unknown", "Is the token in --token or FOURPOINT_TOKEN good?"),
+        ("--token=fpt_\n", "Is the token in --token or FOURPOINT_TOKEN good?"),
+        ("--token=fpt\nX-Other: header", "The token has characters that no token has."),
+        ("--url=http://127.0.0.1:1", "http://127.0.0.1:1 cannot be reached: [Errno 111] Connection refused"),
+        ("--url=127.0.0.1", "127.0.0.1 is no address"),
+    ],
+)
+def test_what_keeps_it_from_speaking_to_the_service_is_a_sentence(
+    stack: Stack, option: str, sentence: str
+) -> None:
+    status, drawn = in_a_terminal(stack, "sync", "any", option)
+    assert status == 1
+    assert sentence in drawn and "Traceback" not in drawn

@@ -91,9 +91,12 @@ def test_what_is_refused_is_said_with_its_line(client: Client, run: Run, tmp_pat
     assert "all.json:2: size_missing" in said
 
 
-def test_what_cannot_be_meant_is_refused_with_a_sentence(dataset: JSON, run: Run) -> None:
+def test_what_cannot_be_meant_is_refused_with_a_sentence(dataset: JSON, run: Run, tmp_path: Path) -> None:
     for wrong in ("0.5", "a,b,c"):
         said = run("export", dataset["name"], "--format", "yolo", "--split", wrong, fails=True)
         assert "such as 0.8,0.1,0.1" in said
     assert "add up to 1" in run("export", dataset["name"], "--format", "yolo", "--split", "1,1,1", fails=True)
+    (tmp_path / "empty.zip").write_text("no archive at all")
+    said = run("import", dataset["name"], "empty.zip", "--format", "coco", fails=True)
+    assert "Nothing of the format coco was found in empty.zip" in said
     assert "There is no nowhere" in run("import", dataset["name"], "nowhere", "--format", "coco", fails=True)

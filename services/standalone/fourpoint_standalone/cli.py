@@ -19,8 +19,8 @@ from fourpoint_standalone.transfer_commands import export_dataset, import_datase
 from fourpoint_standalone.version_commands import versions
 
 if TYPE_CHECKING:
+    from fourpoint_client import Client
     from fourpoint_core.store.models import User
-    from fourpoint_standalone.rest_client import RestClient
     from fourpoint_standalone.stack import Stack
 
 _PORT = click.IntRange(0, 65535)
@@ -270,7 +270,7 @@ def audit(database_url: str, written_as: str, **wanted: Any) -> None:
 @main.command()
 @of_dataset
 @click.option("--dry-run", is_flag=True, help="Only say what would happen.")
-def sync(client: "RestClient", dataset_id: str, dry_run: bool) -> None:
+def sync(client: "Client", dataset_id: str, dry_run: bool) -> None:
     """Have DATASET, named by name or id, say what its bucket says."""
     from fourpoint_standalone.syncing import synchronise  # noqa: PLC0415
     from fourpoint_standalone.terminal import console  # noqa: PLC0415

@@ -5,18 +5,20 @@ import json
 import shlex
 import time
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from fourpoint_client import Client, calls
+from fourpoint_client.models import Annotation, Inference, NewLabel, Upload
 from fourpoint_standalone import private
+from fourpoint_standalone.connection import connected
 from fourpoint_standalone.overlay import draw_overlay
 from fourpoint_standalone.photographs import NEXT_PHOTOGRAPH, NEXT_THING, PHOTOGRAPHS, Photograph, Thing
-from fourpoint_standalone.rest_client import Json, RestClient
 
 DATASET = "Demo"
 _WAIT_SECONDS = 30
@@ -32,7 +34,7 @@ COLOURS = {
     "helmet": "#4aa3ff",
 }
 
-Samples = Mapping[Photograph, Json]
+Samples = Mapping[Photograph, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Outcome:
 
     photograph: Photograph
     thing: Thing
-    answer: Json
+    answer: Inference
     saved: bool
     milliseconds: float
 
@@ -57,9 +59,8 @@ def run(base_url: str, token_file: Path, output: Path, screen: Console) -> None:
     What an earlier run has made is found again, and nothing is added twice. Overlays are written to `output`.
     Raises StandaloneError where the API refuses something.
     """
-    with closing(RestClient(base_url, token_file.read_text().strip())) as client:
-        dataset = _dataset(client)
-        samples = _samples(client, dataset)
+    with connected(base_url, token_file.read_text().strip()) as client:
+        samples = _samples(client, _dataset(client))
         clicks = [(photograph, thing) for photograph in PHOTOGRAPHS for thing in photograph.things]
         outcomes = [
             _outline(client, samples[photograph], photograph, thing)
@@ -70,45 +71,47 @@ def run(base_url: str, token_file: Path, output: Path, screen: Console) -> None:
     _say_how_to_go_on(screen, base_url, token_file, output, samples[NEXT_PHOTOGRAPH])
 
 
-def _dataset(client: RestClient) -> Json:
-    for dataset in client.items("/datasets"):
+def _dataset(client: Client) -> str:
+    for dataset in client.datasets():
         if dataset["name"] == DATASET:
-            return dataset
-    labels = [{"name": name, "colour": colour} for name, colour in COLOURS.items()]
+            return dataset["id"]
+    labels: list[NewLabel] = [{"name": name, "colour": colour} for name, colour in COLOURS.items()]
     description = "Photographs that `fourpoint demo` has labeled."
-    return client.create("/datasets", {"name": DATASET, "description": description, "labels": labels})
+    made = client.call(calls.create_dataset({"name": DATASET, "description": description, "labels": labels}))
+    return made["id"]
 
 
-def _samples(client: RestClient, dataset: Json) -> dict[Photograph, Json]:
-    path = f"/datasets/{dataset['id']}/samples"
-    by_digest = {sample["digest"]: sample for sample in client.items(path)}
+def _samples(client: Client, dataset_id: str) -> dict[Photograph, str]:
+    by_digest = {sample["digest"]: sample["id"] for sample in client.items(calls.list_samples(dataset_id))}
     contents = {photograph: photograph.read() for photograph in PHOTOGRAPHS}
     digests = {photograph: hashlib.sha256(content).hexdigest() for photograph, content in contents.items()}
-    new = {p.file_name: content for p, content in contents.items() if digests[p] not in by_digest}
+    new = [(p.file_name, content) for p, content in contents.items() if digests[p] not in by_digest]
     if new:
-        by_digest.update({sample["digest"]: sample for sample in client.upload(path, new)})
+        stored = cast(Upload, client.call(calls.upload_samples(dataset_id, new)))
+        by_digest.update({sample["digest"]: sample["id"] for sample in stored["items"]})
     return {photograph: by_digest[digest] for photograph, digest in digests.items()}
 
 
-def _outline(client: RestClient, sample: Json, photograph: Photograph, thing: Thing) -> Outcome:
-    known = client.get(f"/samples/{sample['id']}/annotations")["annotations"]
+def _outline(client: Client, sample_id: str, photograph: Photograph, thing: Thing) -> Outcome:
+    known = client.open(sample_id).document["annotations"]
     save = not any(_shows(annotation, thing) for annotation in known)
-    wish = {"save": "document", "label": thing.label} if save else {}
     started = time.monotonic()
-    answer = client.run(f"/samples/{sample['id']}/contours", {"points": thing.points, **wish}, _WAIT_SECONDS)
+    answer = client.click(
+        sample_id, thing.top, thing.bottom, thing.left, thing.right, label=thing.label if save else None
+    )
     return Outcome(photograph, thing, answer, save, (time.monotonic() - started) * 1000)
 
 
-def _shows(annotation: Json, thing: Thing) -> bool:
+def _shows(annotation: Annotation, thing: Thing) -> bool:
     clicked = (annotation["prompt"] or {}).get("points")
-    return bool(annotation["label"]["name"] == thing.label and clicked == thing.points)
+    return annotation["label"]["name"] == thing.label and clicked == thing.points
 
 
-def _draw_overlays(client: RestClient, samples: Samples, output: Path) -> None:
+def _draw_overlays(client: Client, samples: Samples, output: Path) -> None:
     private.make_private(output)
-    for photograph, sample in samples.items():
-        annotations = client.get(f"/samples/{sample['id']}/annotations")["annotations"]
-        image = client.read(f"/samples/{sample['id']}/image")
+    for photograph, sample_id in samples.items():
+        annotations = client.open(sample_id).document["annotations"]
+        image = client.call(calls.get_sample_image(sample_id))
         draw_overlay(image, annotations, output / photograph.file_name)
 
 
@@ -153,9 +156,9 @@ def _table_of_credits() -> Table:
     return table
 
 
-def _say_how_to_go_on(screen: Console, base_url: str, token_file: Path, output: Path, sample: Json) -> None:
+def _say_how_to_go_on(screen: Console, base_url: str, token_file: Path, output: Path, sample_id: str) -> None:
     body = json.dumps({"points": NEXT_THING.points})
-    command = ["curl", "-s", f"{base_url}/v1/samples/{sample['id']}/contours"]
+    command = ["curl", "-s", f"{base_url}/v1/samples/{sample_id}/contours"]
     command += ["-H", "Content-Type: application/json", "-H", f"Prefer: wait={_WAIT_SECONDS}", "-d", body]
     # Read from its file: a token on the screen ends up in recordings and in the shell's history.
     bearer = f'-H "Authorization: Bearer $(cat {shlex.quote(str(token_file))})"'

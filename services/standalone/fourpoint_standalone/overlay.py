@@ -1,10 +1,12 @@
 """Outlines drawn over their photograph, for people to look at."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
+
+from fourpoint_client.models import Annotation
 
 # Photographs of a few hundred pixels are enlarged, so that a line is thinner than what it outlines.
 SCALE = 2
@@ -18,7 +20,7 @@ Xy = tuple[float, float]
 Colour = tuple[int, int, int]
 
 
-def draw_overlay(image: bytes, annotations: list[dict[str, Any]], target: Path) -> None:
+def draw_overlay(image: bytes, annotations: Sequence[Annotation], target: Path) -> None:
     """Write `image` as a PNG with its annotations: outline, label, and the clicks it was drawn from.
 
     annotations: as the API lists them; their coordinates are continuous pixels of the upright image.
@@ -37,7 +39,7 @@ def draw_overlay(image: bytes, annotations: list[dict[str, Any]], target: Path) 
     canvas.convert("RGB").save(target)
 
 
-def _tint(annotation: dict[str, Any], size: tuple[int, int]) -> Image.Image:
+def _tint(annotation: Annotation, size: tuple[int, int]) -> Image.Image:
     inside = Image.new("L", size)
     pen = ImageDraw.Draw(inside)
     for part in annotation["contour"]["parts"]:
@@ -49,21 +51,21 @@ def _tint(annotation: dict[str, Any], size: tuple[int, int]) -> Image.Image:
     return layer
 
 
-def _draw_outline(pen: ImageDraw.ImageDraw, annotation: dict[str, Any]) -> None:
+def _draw_outline(pen: ImageDraw.ImageDraw, annotation: Annotation) -> None:
     for part in annotation["contour"]["parts"]:
         for ring in (part["outer"], *part["holes"]):
             line = _scaled([*ring, ring[0]])
             pen.line(line, fill=(*_colour(annotation), 255), width=_LINE_WIDTH, joint="curve")
 
 
-def _draw_clicks(pen: ImageDraw.ImageDraw, annotation: dict[str, Any]) -> None:
+def _draw_clicks(pen: ImageDraw.ImageDraw, annotation: Annotation) -> None:
     points = (annotation["prompt"] or {}).get("points", {})
     for x, y in _scaled(list(points.values())):
         box = (x - _DOT_RADIUS, y - _DOT_RADIUS, x + _DOT_RADIUS, y + _DOT_RADIUS)
         pen.ellipse(box, fill=_WHITE, outline=_BLACK, width=2)
 
 
-def _draw_label(pen: ImageDraw.ImageDraw, annotation: dict[str, Any]) -> None:
+def _draw_label(pen: ImageDraw.ImageDraw, annotation: Annotation) -> None:
     x0, y0, x1, y1 = annotation["bbox"]
     middle = ((x0 + x1) / 2 * SCALE, (y0 + y1) / 2 * SCALE)
     font = ImageFont.load_default(_FONT_SIZE)
@@ -71,10 +73,10 @@ def _draw_label(pen: ImageDraw.ImageDraw, annotation: dict[str, Any]) -> None:
     pen.text(middle, text, _WHITE, font, anchor="mm", stroke_width=3, stroke_fill=_BLACK)
 
 
-def _scaled(ring: list[list[float]]) -> list[Xy]:
+def _scaled(ring: Sequence[Xy]) -> list[Xy]:
     return [(x * SCALE, y * SCALE) for x, y in ring]
 
 
-def _colour(annotation: dict[str, Any]) -> Colour:
+def _colour(annotation: Annotation) -> Colour:
     red, green, blue = bytes.fromhex(annotation["label"]["colour"].removeprefix("#"))
     return (red, green, blue)

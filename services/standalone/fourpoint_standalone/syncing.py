@@ -1,18 +1,20 @@
 """Synchronising a dataset from the command line, with a bar that moves."""
 
+from typing import Any
+
 from rich.console import Console
 
+from fourpoint_client import Client, calls
 from fourpoint_standalone.job_bars import Seen, followed
-from fourpoint_standalone.rest_client import Json, RestClient
 
 _WORDS = {"listing": "comparing", "renames": "finding renames", "images": "images", "sidecars": "labels"}
 
 
-def synchronise(client: RestClient, dataset_id: str, console: Console, *, dry_run: bool) -> dict[str, int]:
-    """Synchronise a dataset; what was counted, without zeros. Raises StandaloneError, see `followed`."""
-    expected = client.get(f"/datasets/{dataset_id}")["samples"]["total"]
+def synchronise(client: Client, dataset_id: str, console: Console, *, dry_run: bool) -> dict[str, int]:
+    """Synchronise a dataset; what was counted, without zeros."""
+    expected = client.call(calls.get_dataset(dataset_id))["samples"]["total"]
 
-    def look(said: Json) -> Seen | None:
+    def look(said: dict[str, Any]) -> Seen | None:
         phase: str | None = said.get("phase")
         if phase is None:
             return None
@@ -21,6 +23,6 @@ def synchronise(client: RestClient, dataset_id: str, console: Console, *, dry_ru
         done: int = said.get("listed" if listing else "done", 0)
         return _WORDS.get(phase, phase), done, max(expected, done) if listing else None
 
-    job = client.create(f"/datasets/{dataset_id}/sync", {"dry_run": dry_run})
+    job = client.call(calls.sync_dataset(dataset_id, {"dry_run": dry_run}))
     result = followed(client, job, console, look)
     return {name: n for name, n in result.items() if isinstance(n, int) and not isinstance(n, bool) and n}

@@ -1,7 +1,7 @@
 """`fourpoint export` and `fourpoint import`, over the REST API."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -9,10 +9,10 @@ from fourpoint_standalone.api_options import of_dataset
 from fourpoint_standalone.processes import StandaloneError
 
 if TYPE_CHECKING:
-    from fourpoint_standalone.rest_client import Json, RestClient
+    from fourpoint_client import Client
+    from fourpoint_client.models import ExportRequest, ImportRequest, Split
 
 _FORMATS = ("modelarts", "coco", "yolo", "voc", "cvat", "label_studio", "labelme")
-_USAGES = ("train", "val", "test")
 _LINES_SHOWN = 20
 
 _format = click.option("--format", "format_name", type=click.Choice(_FORMATS), required=True)
@@ -30,7 +30,7 @@ _format = click.option("--format", "format_name", type=click.Choice(_FORMATS), r
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed splits in the same way.")
 @click.option("--split-attribute", help="The attribute of objects that says which part an image is in.")
 def export_dataset(
-    client: "RestClient",
+    client: "Client",
     dataset_id: str,
     format_name: str,
     output: Path | None,
@@ -49,20 +49,23 @@ def export_dataset(
 
     if output is not None and output_path is not None:
         raise StandaloneError("Give either --output or --to-bucket.")
-    order: Json = {
+    if output is not None and not output.parent.is_dir():
+        raise StandaloneError(f"There is no folder {output.parent} for {output.name}.")
+    order = {
         "format": format_name,
         "filter": {"status": status},
-        "version": None if version is None else find_version(client, f"/datasets/{dataset_id}", version),
+        "version": None if version is None else find_version(client, dataset_id, version),
         "with_images": with_images,
         "split": _split(split, seed, split_attribute),
         "output_path": output_path,
     }
-    made = transfers.export(client, dataset_id, order, console())
+    # The choices of the options are those of the contract.
+    made = transfers.export(client, dataset_id, cast("ExportRequest", order), console())
     if made["download"] is None:
         click.echo(f"{made['files']} files below {made['path']}")
     else:
         to = output or Path(f"{made['report']['dataset']}-{format_name}.zip")
-        transfers.download(client, made, to, console())
+        transfers.download(client, made["download"]["url"], to, console())
         click.echo(
             f"{to}: {made['report']['images']} images, {made['files']} files, {made['size_bytes']} bytes"
         )
@@ -70,17 +73,17 @@ def export_dataset(
         click.echo(f"{code:>24} {number}")
 
 
-def _split(shares: str | None, seed: int, attribute: str | None) -> "Json | None":
+def _split(shares: str | None, seed: int, attribute: str | None) -> "Split | None":
     if shares is None:
         return None if attribute is None else {"attribute": attribute}
     if attribute is not None:
         raise StandaloneError("Give either --split or --split-attribute.")
     try:
         numbers = [float(share) for share in shares.split(",")]
-        ratios = dict(zip(_USAGES, numbers, strict=True))
+        train, val, test = numbers
     except ValueError:
         raise StandaloneError("--split takes three numbers that add up to 1, such as 0.8,0.1,0.1.") from None
-    return {"ratios": ratios, "seed": seed}
+    return {"ratios": {"train": train, "val": val, "test": test}, "seed": seed}
 
 
 @click.command("import")
@@ -101,7 +104,7 @@ def _split(shares: str | None, seed: int, attribute: str | None) -> "Json | None
 @click.option("--without-images", is_flag=True, help="Add no image that DATASET lacks.")
 @click.option("--dry-run", is_flag=True, help="Only say what would happen.")
 def import_dataset(
-    client: "RestClient",
+    client: "Client",
     dataset_id: str,
     source: str,
     format_name: str,
@@ -112,10 +115,11 @@ def import_dataset(
     dry_run: bool,
 ) -> None:
     """Bring images and labels of another tool into DATASET: SOURCE is an archive, a file or a folder."""
+    from fourpoint_client import calls  # noqa: PLC0415
     from fourpoint_standalone import transfers  # noqa: PLC0415
     from fourpoint_standalone.terminal import console  # noqa: PLC0415
 
-    order: dict[str, Any] = {
+    order: dict[str, object] = {
         "format": format_name,
         "labels": _mapping(labels),
         "existing": existing,
@@ -128,16 +132,19 @@ def import_dataset(
         if not Path(source).exists():
             raise StandaloneError(f"There is no {source} here; of the bucket, say --from-bucket.")
         order["upload_id"] = transfers.upload(client, dataset_id, Path(source), console())
-    result, address = transfers.bring_in(client, dataset_id, order, console())
+    result = transfers.bring_in(client, dataset_id, cast("ImportRequest", order), console())
+    if not any(result["counts"].values()):
+        raise StandaloneError(f"Nothing of the format {format_name} was found in {source}.")
     for name, number in sorted(result["counts"].items()):
         if number:
             click.echo(f"{name:>20} {number}")
     refused = sum(result["lines"].get("refused", {}).values())
-    for line in transfers.lines(client, address, _LINES_SHOWN) if refused else ():
+    said = calls.list_import_lines(dataset_id, result["import_id"], outcome="refused", limit=_LINES_SHOWN)
+    for line in client.call(said)["items"] if refused else ():
         where = line["place"] if line["line"] is None else f"{line['place']}:{line['line']}"
         click.echo(f"{where}: {line['code']}: {line['detail']}", err=True)
     if refused > _LINES_SHOWN:
-        click.echo(f"... and {refused - _LINES_SHOWN} more: GET /v1{address}", err=True)
+        click.echo(f"... and {refused - _LINES_SHOWN} more: GET {said.path}", err=True)
 
 
 def _mapping(labels: tuple[str, ...]) -> dict[str, str]:

@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 from tests.integration.standalone.conftest import eventually, processes_in, temporary_directory
 
+from fourpoint_client import Client, calls
 from fourpoint_standalone import demo
 from fourpoint_standalone.photographs import PHOTOGRAPHS
 from fourpoint_standalone.processes import StandaloneError
-from fourpoint_standalone.rest_client import RestClient
 from fourpoint_standalone.stack import Stack, StackOptions, remove_data
 
 OBJECTS = sum(len(photograph.things) for photograph in PHOTOGRAPHS)
@@ -37,9 +37,8 @@ def readiness_of(stack):
 
 @pytest.fixture
 def client(stack):
-    client = RestClient(stack.base_url, stack.admin_token)
-    yield client
-    client.close()
+    with Client(stack.base_url, stack.admin_token) as speaking:
+        yield speaking
 
 
 def test_a_started_stack_is_ready(stack):
@@ -97,8 +96,8 @@ def shown(stack):
 
 
 def samples_of_demo(client):
-    (dataset,) = (item for item in client.items("/datasets") if item["name"] == demo.DATASET)
-    return list(client.items(f"/datasets/{dataset['id']}/samples"))
+    (dataset,) = (dataset for dataset in client.datasets() if dataset["name"] == demo.DATASET)
+    return list(client.items(calls.list_samples(dataset["id"])))
 
 
 def test_a_second_demonstration_uploads_nothing_twice(shown, client):
