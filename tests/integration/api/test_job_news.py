@@ -73,6 +73,22 @@ def test_no_more_wait_than_may(news: JobNews) -> None:
         pass
 
 
+def test_who_finds_no_seat_is_told_to_come_again_when_those_who_wait_have_waited_as_long(
+    news: JobNews, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.monotonic()
+    with ExitStack() as seats:
+        for _ in range(3):
+            seats.enter_context(news.listen(new_id()))
+        pauses = []
+        for waited in (0, 4.5, 300):
+            monkeypatch.setattr("fourpoint_api.web.waiting.time.monotonic", lambda waited=waited: now + waited)
+            with pytest.raises(TooBusyError) as refusal:
+                seats.enter_context(news.listen(new_id()))
+            pauses.append(refusal.value.retry_in)
+    assert pauses == [2, 5, 10]
+
+
 def test_news_come_again_after_a_restart_of_redis(tmp_path: Path) -> None:
     server = RedisServer(tmp_path, port=0)
     server.start()

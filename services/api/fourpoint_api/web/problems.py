@@ -13,6 +13,7 @@ from fourpoint_core.storage import ObjectExistsError
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 2
 
 
 class MalformedJsonError(errors.FourpointError):
@@ -83,10 +84,17 @@ class LeavingError(errors.FourpointError, errors.Retryable):
 
 
 class TooBusyError(errors.FourpointError, errors.Retryable):
-    """This process holds as many waiting requests as it may."""
+    """This process holds as many waiting requests as it may.
+
+    retry_in: seconds until it is worth asking again.
+    """
 
     code = "too_busy"
     title = "The service is busy"
+
+    def __init__(self, detail: str, retry_in: int = RETRY_AFTER_SECONDS):
+        super().__init__(detail)
+        self.retry_in = retry_in
 
 
 class TooManyRequestsError(errors.FourpointError, errors.Retryable):
@@ -182,7 +190,6 @@ _OF_HTTP: dict[int, type[errors.FourpointError]] = {
     415: UnsupportedMediaTypeError,
     416: RangeNotSatisfiableError,
 }
-RETRY_AFTER_SECONDS = 2
 CHALLENGES = (errors.UnauthenticatedError, errors.TokenInvalidError, errors.InsufficientScopeError)
 
 
@@ -235,7 +242,7 @@ def answer(error: errors.FourpointError) -> Response:
         response.headers["ETag"] = error.current_etag
     if isinstance(error, RangeNotSatisfiableError):
         response.headers["Content-Range"] = f"bytes */{error.size}"
-    if isinstance(error, TooManyRequestsError):
+    if isinstance(error, TooBusyError | TooManyRequestsError):
         response.headers["Retry-After"] = str(error.retry_in)
     if isinstance(error, CHALLENGES):
         response.headers["WWW-Authenticate"] = _challenge(error)

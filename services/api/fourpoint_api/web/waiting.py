@@ -9,13 +9,15 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import ceil
+from statistics import median
 from uuid import UUID
 
 from redis import Redis
 from redis.exceptions import RedisError
 
 from fourpoint_api.web.measuring import request_metrics
-from fourpoint_api.web.problems import TooBusyError
+from fourpoint_api.web.problems import RETRY_AFTER_SECONDS, TooBusyError
 from fourpoint_core import tracing
 from fourpoint_core.domain.jobs import JobState
 from fourpoint_core.jobs.events import CHANNEL, JobEvent
@@ -23,6 +25,8 @@ from fourpoint_core.store.models import Job
 
 LOOK_AGAIN_SECONDS = 1.0
 SUBSCRIBE_SECONDS = 0.25
+# Whoever comes again later than this sits before what has long been done.
+LONGEST_PAUSE_SECONDS = 10
 logger = logging.getLogger(__name__)
 
 
@@ -34,6 +38,7 @@ class JobNews:
         self._free = threading.BoundedSemaphore(max_waiters)
         self._lock = threading.Lock()
         self._bells: defaultdict[UUID, set[threading.Event]] = defaultdict(set)
+        self._began: dict[threading.Event, float] = {}
         self._listener: threading.Thread | None = None
         self._subscribed = threading.Event()
         self._closed = threading.Event()
@@ -42,11 +47,12 @@ class JobNews:
     def listen(self, job_id: UUID) -> Iterator[threading.Event]:
         """An event that is set whenever there is news. Raises TooBusyError when too many wait already."""
         if not self._free.acquire(blocking=False):
-            raise TooBusyError("Too many requests wait for jobs; poll the job instead.")
+            raise TooBusyError("Too many requests wait for jobs; poll the job instead.", self._pause_seconds())
         bell = threading.Event()
         request_metrics().waiting.inc()
         with self._lock:
             self._bells[job_id].add(bell)
+            self._began[bell] = time.monotonic()
             self._ensure_listener()
         # Or the first waiter of a process would miss its answer, and look at the row a second later.
         self._subscribed.wait(SUBSCRIBE_SECONDS)
@@ -54,6 +60,7 @@ class JobNews:
             yield bell
         finally:
             with self._lock:
+                self._began.pop(bell)
                 self._bells[job_id].discard(bell)
                 if not self._bells[job_id]:
                     del self._bells[job_id]
@@ -65,6 +72,17 @@ class JobNews:
         self._closed.set()
         if self._listener is not None:
             self._listener.join()
+
+    def _pause_seconds(self) -> int:
+        """When to come again: after as long as half of those who wait have waited.
+
+        Hundreds who come again every two seconds while answers take half a minute would keep the service from
+        its work.
+        """
+        now = time.monotonic()
+        with self._lock:
+            ages = [now - began for began in self._began.values()]
+        return min(LONGEST_PAUSE_SECONDS, max(RETRY_AFTER_SECONDS, ceil(median(ages or [0.0]))))
 
     def _ensure_listener(self) -> None:
         # Started by the first waiter and not at construction: threads do not survive gunicorn's fork.
