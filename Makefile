@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 JUDGES := 'pycocotools>=2.0.11,<3' 'datumaro>=1.13.12,<2' 'supervision>=0.31.2,<1' 'label-studio-converter>=0.0.59,<1' 'labelme>=6.3.1,<7'
 
 .PHONY: setup demo clean-data test test-bucket test-training test-sam test-formats test-faults test-clients fuzz test-schemathesis test-schemathesis-long
-.PHONY: test-alerts metrics-table test-deploy test-k8s audit clients lint types contracts openapi env-example lock lock-formats lock-clients lock-training clean
+.PHONY: soak test-alerts metrics-table test-deploy test-k8s audit clients lint types contracts openapi env-example lock lock-formats lock-clients lock-training clean
 
 setup: $(STAMP)
 
@@ -79,6 +79,12 @@ test-training: .venv-training/.installed
 # Kills real processes at random moments, twenty times each: some five minutes.
 test-faults: setup
 	@$(BIN)/python -m pytest -q -s tests/faults
+
+# 200 simulated people for five minutes, left alone and while it breaks, and where this machine is full: into docs/load.md.
+soak: setup
+	@$(BIN)/python benchmarks/load.py --save docs/load.md
+	@$(BIN)/python benchmarks/load.py --faults --save docs/load.md
+	@$(BIN)/python benchmarks/load.py --labelers 100,200,300,400 --seconds 60 --save docs/load.md
 
 # What writes the Python client's types and calls.
 .venv-clients/.installed: requirements-clients.lock | setup

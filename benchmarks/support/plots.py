@@ -49,3 +49,37 @@ def bars(
         parts.append(f'<line x1="{x:.1f}" y1="{TOP - 6}" x2="{x:.1f}" y2="{height - 22}"/>')
         parts.append(f'<text class="note" x="{x:.1f}" y="{height - 8}" text-anchor="end">{limit[1]}</text>')
     path.write_text("\n".join([*parts, "</svg>"]) + "\n")
+
+
+def lines(
+    path: Path, title: str, series: Mapping[str, tuple[Sequence[float], Sequence[float]]], below: str
+) -> None:
+    """Draw values over something that grows, each line named at its end. series: x and y by name."""
+    height, left, right, bottom = 420, 48, 200, 36
+    floor, beside = height - bottom, WIDTH - right + 12
+    widest = max(x[-1] for x, _ in series.values())
+    tallest = max(max(y) for _, y in series.values()) * 1.05
+    across, down = (WIDTH - left - right) / widest, (floor - TOP) / tallest
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}"'
+        f' viewBox="0 0 {WIDTH} {height}" role="img"><style>{_STYLE}</style>',
+        f'<text class="title" x="8" y="20">{escape(title)}</text>',
+        f'<text class="note" x="{beside}" y="{floor + 18}">{escape(below)}</text>',
+    ]
+    for share in (0, 0.25, 0.5, 0.75, 1):
+        x, y = widest * share, tallest * share
+        at = floor - y * down + 4
+        parts.append(f'<text class="note" x="{left - 6}" y="{at:.0f}" text-anchor="end">{y:,.0f}</text>')
+        at = left + x * across
+        parts.append(f'<text class="note" x="{at:.0f}" y="{floor + 18}" text-anchor="middle">{x:,.0f}</text>')
+    label = floor + 14.0
+    # From below, so that each name finds room above the one before.
+    for place, (name, (xs, ys)) in enumerate(sorted(series.items(), key=lambda item: item[1][1][-1])):
+        points = " ".join(
+            f"{left + x * across:.1f},{floor - y * down:.1f}" for x, y in zip(xs, ys, strict=True)
+        )
+        colour = COLOURS[place % len(COLOURS)]
+        label = min(label - 14, floor - ys[-1] * down + 4)
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.6"/>')
+        parts.append(f'<text x="{beside}" y="{label:.0f}" style="fill:{colour}">{escape(name)}</text>')
+    path.write_text("\n".join([*parts, "</svg>"]) + "\n")

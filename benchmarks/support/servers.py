@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from benchmarks.support.processes import cpu_milliseconds, family
 
 from fourpoint_standalone import processes
 from fourpoint_standalone.postgres import PostgresServer
@@ -28,7 +29,7 @@ class Server:
 
     def cpu_milliseconds(self) -> float:
         """What it has used so far, its children included, by the kernel's own clock."""
-        return sum(map(_cpu_milliseconds, _family(self.pid)))
+        return sum(map(cpu_milliseconds, family(self.pid)))
 
 
 @contextmanager
@@ -109,15 +110,3 @@ def _until(answers: Callable[[], bool]) -> None:
             pass
         time.sleep(0.1)
     raise SystemExit("a server did not start")
-
-
-def _family(pid: int) -> Iterator[int]:
-    yield pid
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    for child in children.read_text().split():
-        yield from _family(int(child))
-
-
-def _cpu_milliseconds(pid: int) -> float:
-    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e6
