@@ -19,12 +19,12 @@ from fourpoint_core.jobs.broker import celery_app
 from fourpoint_core.jobs.contracts import INFERENCE_QUEUES, JobKind, Queue
 from fourpoint_core.metrics import serve
 from fourpoint_core.store.digest_book import DigestBook
+from fourpoint_worker import transport
 from fourpoint_worker.background_lane import BackgroundLane, ClicksInHand
 from fourpoint_worker.images import ImageCache
 from fourpoint_worker.metrics import engine_metrics, outline_metrics
 from fourpoint_worker.presence import Presence, process_name
 from fourpoint_worker.process import (
-    TRANSPORT,
     Clients,
     JobProcess,
     build_clients,
@@ -144,7 +144,7 @@ def create_app(
 ) -> Celery:
     """The Celery application; everything else is built when the worker starts."""
     app = celery_app(settings, "fourpoint-inference")
-    app.conf.broker_transport = TRANSPORT
+    transport.install(app)
     process = InferenceProcess(
         settings, sam or SamSettings.from_mapping({}), compact or CompactSettings.from_mapping({})
     )

@@ -17,11 +17,11 @@ from fourpoint_core.jobs.contracts import IO_QUEUES, JobKind
 from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.metrics import processes_added_up, serve
 from fourpoint_core.outbound import parse_networks
+from fourpoint_worker import transport
 from fourpoint_worker.periodic import Periodic
 from fourpoint_worker.postman import Postman
 from fourpoint_worker.presence import Presence, process_name
 from fourpoint_worker.process import (
-    TRANSPORT,
     JobProcess,
     build_clients,
     command_line,
@@ -143,7 +143,7 @@ def _limits(settings: WorkerSettings) -> Limits:
 def create_app(settings: WorkerSettings) -> Celery:
     """The Celery application; nothing connects before the worker starts."""
     app = celery_app(settings, "fourpoint-io")
-    app.conf.broker_transport = TRANSPORT
+    transport.install(app)
     process = IoProcess(settings)
     signals.worker_process_init.connect(process.child_begins, weak=False)
     signals.worker_process_shutdown.connect(process.child_ends, weak=False)

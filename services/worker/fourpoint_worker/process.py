@@ -21,9 +21,6 @@ from fourpoint_worker.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
 
-# See fourpoint_worker.transport: kombu's own goes deaf when Redis restarts under load.
-TRANSPORT = "fourpoint_worker.transport:Transport"
-
 
 @dataclass(frozen=True)
 class Clients:

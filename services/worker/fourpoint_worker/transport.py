@@ -1,7 +1,9 @@
-"""kombu's Redis transport, mended where it would stop consuming for good."""
+"""kombu's Redis transport, mended where it would stop consuming for good, or for half a minute."""
 
-from typing import Any
+from typing import Any, Self
 
+import kombu
+from celery import Celery
 from kombu.transport import redis
 from kombu.transport.virtual import QoS as VirtualQoS
 
@@ -33,3 +35,22 @@ class Transport(redis.Transport):
     """See QoS."""
 
     Channel: Any = Channel
+
+
+class Connection(kombu.Connection):
+    """Tries once a second to come back to a Redis that is away.
+
+    kombu waits longer after each try, up to half a minute: after an outage Redis takes clicks again, and nobody
+    hears of them.
+    """
+
+    def ensure_connection(self, *args: Any, **kwargs: Any) -> Self:
+        """See kombu."""
+        once_a_second = {"interval_start": 1, "interval_step": 0, "interval_max": 1}
+        return super().ensure_connection(*args, **(once_a_second | kwargs))
+
+
+def install(app: Celery) -> None:
+    """Have a worker consume by these."""
+    app.conf.broker_transport = f"{__name__}:{Transport.__name__}"
+    app.amqp.Connection = Connection
