@@ -167,7 +167,9 @@ class Runner:
 def _traced(kind: JobKind, claimed: ClaimedJob) -> AbstractContextManager[tracing.Span]:
     """The span of one try: below the message that brought it, else below the request that asked for it."""
     parent = claimed.traceparent if tracing.traceparent() is None else None
-    tracing.past("queue", claimed.seconds_queued, parent)
+    if claimed.lease.number == 1:
+        # Of a later try the row knows only when the job was asked for.
+        tracing.past("queue", claimed.seconds_queued, parent)
     facts: tracing.Facts = {
         "fourpoint.job_id": str(claimed.lease.job_id),
         "fourpoint.lease_number": claimed.lease.number,

@@ -35,12 +35,12 @@ def preflight(client: FlaskClient, origin: str, method: str = "PUT", headers: st
 
 @pytest.mark.parametrize("origin", [PAGE, "http://localhost:5173"])
 def test_a_page_that_was_named_may_call(page: FlaskClient, origin: str) -> None:
-    answer = preflight(page, origin, "PATCH", "authorization, if-match, idempotency-key, prefer")
+    answer = preflight(page, origin, "PATCH", "authorization, if-match, idempotency-key, prefer, traceparent")
     assert answer.status_code == 200
     assert answer.headers["Access-Control-Allow-Origin"] == origin
     assert "PATCH" in answer.headers["Access-Control-Allow-Methods"]
     allowed = answer.headers["Access-Control-Allow-Headers"].lower().split(", ")
-    assert {"authorization", "if-match", "idempotency-key", "prefer"} <= set(allowed)
+    assert {"authorization", "if-match", "idempotency-key", "prefer", "traceparent"} <= set(allowed)
 
 
 def test_a_page_may_read_the_headers_that_it_goes_by(page: FlaskClient) -> None:

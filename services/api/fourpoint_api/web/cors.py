@@ -16,6 +16,7 @@ _ALLOWED = (
     "Prefer",
     "Range",
     "X-Request-ID",
+    "traceparent",
 )
 # As long as browsers remember it at most: a page asks once, and not before every request.
 _REMEMBER_SECONDS = 7200
