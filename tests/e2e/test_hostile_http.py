@@ -52,6 +52,15 @@ def test_a_body_in_pieces_that_are_none_is_refused(stack: Stack, client: Client)
     assert (status, media_type, problem["code"]) == (400, "application/problem+json", "bad_request")
 
 
+def test_a_body_that_breaks_off_is_refused_even_where_it_looks_whole(stack: Stack, client: Client) -> None:
+    head = (
+        f"POST /v1/datasets HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {stack.admin_token}\r\n"
+        "Content-Type: application/json\r\nContent-Length: 200\r\n\r\n"
+    ).encode()
+    status, media_type, problem = answer_to(stack, head + b'{"name": "broken off"}')
+    assert (status, media_type, problem["code"]) == (400, "application/problem+json", "bad_request")
+
+
 def test_a_client_that_sends_its_whole_body_first_hears_that_it_is_too_large(stack: Stack) -> None:
     body = b" " * (30 * 1024 * 1024)
     head = (

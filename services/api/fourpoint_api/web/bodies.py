@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import Flask, Response, request
 from gunicorn.http.errors import ParseException
+from werkzeug.wsgi import LimitedStream
 
 from fourpoint_api.web.problems import BadRequestError, UnsupportedMediaTypeError, answer
 
@@ -28,17 +29,32 @@ def install(app: Flask) -> None:
         if request.headers.get("Content-Encoding", "identity").strip().lower() not in {"", "identity"}:
             raise UnsupportedMediaTypeError("Send the body as it is, without Content-Encoding.")
 
+    def require_all() -> None:
+        # Under gunicorn nobody else counts: `{"name": "a"}` of a body that breaks off behind it would be done.
+        length, environ = request.content_length, request.environ
+        if length is not None and environ.get("wsgi.input_terminated"):
+            environ["wsgi.input"] = _WholeBody(environ["wsgi.input"], length)
+
     def hear_out(response: Response) -> Response:
         if response.status_code >= 400 and (request.content_length or "chunked" in _coding()):
             response.call_on_close(partial(_discard, request.environ))
         return response
 
     app.before_request(refuse_packed)
+    app.before_request(require_all)
     app.after_request(hear_out)
-    # Of a body in pieces the server learns only while it is read that it is none.
+    # Of a body the server learns only while it is read that it is cut off, or in pieces that are none.
     app.register_error_handler(
         ParseException, lambda error: answer(BadRequestError(f"The body ends in no right way: {error}."))
     )
+
+
+class _WholeBody(LimitedStream):
+    """A body that has the length that was announced, or is none. Raises ParseException as gunicorn does."""
+
+    def on_disconnect(self, error: Exception | None = None) -> None:
+        """See LimitedStream."""
+        raise error or ParseException("it is shorter than Content-Length says")
 
 
 def _coding() -> str:

@@ -20,7 +20,7 @@ from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id, needs
 from fourpoint_api.web.documented import binary, file_content, not_modified, problems
 from fourpoint_api.web.media import immutable_bytes, stream_object
-from fourpoint_api.web.problems import RangeNotSatisfiableError, UnsupportedMediaTypeError
+from fourpoint_api.web.problems import BadRequestError, RangeNotSatisfiableError, UnsupportedMediaTypeError
 from fourpoint_api.web.response_headers import sends
 from fourpoint_api.web.strict_json import escaped
 from fourpoint_core.domain.access import Role
@@ -109,6 +109,7 @@ class Samples(MethodView):
     )
     @problems(
         blueprint,
+        BadRequestError,
         NotFoundError,
         FileTooLargeError,
         BatchTooLargeError,

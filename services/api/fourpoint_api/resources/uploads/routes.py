@@ -16,7 +16,7 @@ from fourpoint_api.web import examples, idempotency
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id, needs, public
 from fourpoint_api.web.documented import file_content, problems
-from fourpoint_api.web.problems import BodyTooLargeError, UnsupportedMediaTypeError
+from fourpoint_api.web.problems import BadRequestError, BodyTooLargeError, UnsupportedMediaTypeError
 from fourpoint_api.web.response_headers import sends
 from fourpoint_core.domain.access import Role
 from fourpoint_core.errors import (
@@ -150,6 +150,7 @@ class Slot(MethodView):
     @blueprint.response(204)
     @problems(
         blueprint,
+        BadRequestError,
         SignatureInvalidError,
         NotFoundError,
         ConflictError,
