@@ -16,7 +16,7 @@ SIZE = (100, 90)
 FOREIGN = {
     "modelarts": ["kitchen.manifest", "annotations/shelf/one.xml"],
     "coco": ["annotations/instances_default.json"],
-    "yolo": ["data.yaml", "labels/shelf/one.txt"],
+    "yolo": ["data.yaml", "labels/train/shelf/one.txt"],
     "voc": ["Annotations/shelf/one.xml", "SegmentationClass/shelf/one.png", "labelmap.txt"],
     "cvat": ["annotations.xml"],
     "label_studio": ["tasks.json"],

@@ -89,7 +89,9 @@ def sidecar(data: bytes) -> bool:
 
 def imported(name: str, path: str, data: bytes) -> bool:
     """An import of a tree of one format, in which one file is foreign."""
-    tree = Files({**seeds.tree(name), path: data})
+    files = seeds.tree(name)
+    assert path in files
+    tree = Files({**files, path: data})
     # Once as where nobody has its images, once as where somebody has.
     _check(list(FORMATS[name].read(tree, lambda _: None)))
     return _check(list(FORMATS[name].read(tree, lambda _: seeds.SIZE)))
