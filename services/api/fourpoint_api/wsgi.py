@@ -1,5 +1,6 @@
 """What gunicorn serves: `fourpoint_api.wsgi:app`."""
 
+import gc
 import os
 
 from fourpoint_api.app import create_app
@@ -15,3 +16,6 @@ give_freed_memory_back()
 if settings.tracing:
     tracing.start("api")
 app = create_app(build_clients(settings))
+# What is there by now stays: a full collection would look at all of it, and every request would wait.
+gc.collect()
+gc.freeze()
