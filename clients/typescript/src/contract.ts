@@ -1932,7 +1932,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Take an event. Nothing follows from it: the model is not trained on a project's annotations. */
+        /**
+         * Take an event, from anybody: Label Studio sends it without the token that it has.
+         * @description Nothing follows from it: the model is not trained on a project's annotations.
+         */
         post: operations["noticeForLabelStudio"];
         delete?: never;
         options?: never;
@@ -15157,10 +15160,7 @@ export interface operations {
     noticeForLabelStudio: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description Names this request: sent again under the same key, it is done once and answered the same. */
-                "Idempotency-Key"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -15181,33 +15181,6 @@ export interface operations {
             };
             /** @description The body is not valid JSON */
             400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Sign in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The token's scope does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The same request is being carried out */
-            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -162,7 +162,7 @@ NEEDS = {
     "getLabelStudioBackend": PUBLIC,
     "setUpLabelStudioProject": LABELING,
     "predictForLabelStudio": LABELING,
-    "noticeForLabelStudio": LABELING,
+    "noticeForLabelStudio": PUBLIC,
     "listCvatFunctions": LABELING,
     "getCvatFunction": LABELING,
     "invokeCvatFunction": LABELING,

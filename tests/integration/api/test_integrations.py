@@ -177,8 +177,8 @@ class Peer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.heard.append((self.path, self.headers.get("Authorization")))  # type: ignore[attr-defined]
         self.server.traceparents.append(self.headers.get("traceparent"))  # type: ignore[attr-defined]
-        moved = self.path == "/data/moved"
-        self.send_response(302 if moved else 200)
+        moved, acceptable = self.path == "/data/moved", "*/*" in self.headers["Accept"]
+        self.send_response(302 if moved else 200 if acceptable else 406)
         if moved:
             self.send_header("Location", "http://127.0.0.2:1/cat.png")
         self.end_headers()

@@ -110,13 +110,16 @@ class Predict(MethodView):
 class Webhook(MethodView):
     """Events of Label Studio."""
 
-    @signed_in(Scope.LABEL)
-    @blueprint.doc(operationId="noticeForLabelStudio")
+    @public
+    @blueprint.doc(operationId="noticeForLabelStudio", security=[])
     @blueprint.arguments(
         schemas.LabelStudioNoticeSchema, unknown=ma.EXCLUDE, example={"action": "ANNOTATION_CREATED"}
     )
     @blueprint.response(200, schemas.LabelStudioNotedSchema, example={"status": "ignored"})
     @problems(blueprint, InvalidInputError)
     def post(self, body: dict[str, Any]) -> Any:
-        """Take an event. Nothing follows from it: the model is not trained on a project's annotations."""
+        """Take an event, from anybody: Label Studio sends it without the token that it has.
+
+        Nothing follows from it: the model is not trained on a project's annotations.
+        """
         return {"status": "ignored"}

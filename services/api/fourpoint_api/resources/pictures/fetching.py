@@ -22,6 +22,8 @@ _HOPS = 4
 _CHUNK_BYTES = 64 * 1024
 _SCHEMES = {"http", "https"}
 _ANYWHERE = parse_networks("0.0.0.0/0, ::/0")
+# Label Studio refuses with 406 who would take nothing but an image.
+_ACCEPT = "image/*, */*;q=0.5"
 # Where Label Studio keeps what was uploaded to it or lies on its disk; the token opens no other door.
 _OWN_FILES = "/data/"
 
@@ -83,7 +85,7 @@ class Fetcher:
         own = self._is_own(url)
         endpoint = resolve(url, _ANYWHERE if own else self._allowed)
         target = httpx.URL(url)
-        headers = {"Host": target.netloc.decode(), "User-Agent": "Fourpoint", "Accept": "image/*"}
+        headers = {"Host": target.netloc.decode(), "User-Agent": "Fourpoint", "Accept": _ACCEPT}
         with httpx.Client(timeout=_TIMEOUT, follow_redirects=False, trust_env=False) as http:
             if own and self._token:
                 headers["Authorization"] = self._authorization(http)
