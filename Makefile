@@ -50,6 +50,13 @@ clients/typescript/node_modules/.installed: clients/typescript/package-lock.json
 	@$(BIN)/uv pip install --quiet --python .venv-formats/bin/python -r requirements-formats.lock
 	@touch $@
 
+# A peer to speak to and to measure with; its libraries are its own.
+.venv-label-studio/.installed: requirements-label-studio.lock | setup
+	@echo "Creating the environment in .venv-label-studio (1 GB; a minute, the first time) ..."
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-label-studio
+	@$(BIN)/uv pip install --quiet --python .venv-label-studio/bin/python -r requirements-label-studio.lock
+	@touch $@
+
 # ONCE=1 ends after the demonstration, PORT= chooses the port of the API.
 demo: setup
 	@$(BIN)/fourpoint demo $(if $(filter-out 0,$(ONCE)),--once) $(if $(PORT),--port $(PORT))
@@ -116,6 +123,11 @@ test-sam: .venv-sam/.installed
 test-formats: setup .venv-formats/.installed
 	@$(BIN)/python -m pytest -n 2 -q -m judges tests/integration/judges
 
+# The real Label Studio asks Fourpoint for outlines.
+.PHONY: test-label-studio lock-label-studio
+test-label-studio: setup .venv-label-studio/.installed
+	@$(BIN)/python -m pytest -q tests/label_studio
+
 # Containers with podman, as root: builds the images, and brings up, rolls, kills, migrates and restores the system.
 test-deploy: .venv-deploy/.installed
 	@$(BIN)/python -m pytest -q -s -x tests/deploy
@@ -180,6 +192,11 @@ lock-formats: setup
 	@echo '# Judges of exports, in an environment of their own, `.venv-formats`. Installed by `make test-formats`.' > requirements-formats.lock
 	@printf '%s\n' $(JUDGES) | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header - >> requirements-formats.lock
 
+LABEL_STUDIO := 'label-studio>=1.23.2,<1.24' 'gunicorn>=25.1'
+lock-label-studio: setup
+	@echo '# Label Studio, in an environment of its own, `.venv-label-studio`. Installed by `make test-label-studio`.' > requirements-label-studio.lock
+	@printf '%s\n' $(LABEL_STUDIO) | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header - >> requirements-label-studio.lock
+
 lock-clients:
 	@echo '# What writes the Python client, in an environment of its own, `.venv-clients`. Installed by `make clients`.' > requirements-clients.lock
 	@printf '%s\n' 'datamodel-code-generator>=0.30,<1' 'ruff>=0.9,<1' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header - >> requirements-clients.lock
@@ -191,4 +208,4 @@ lock-training:
 	@.venv-training/bin/python -m pip freeze --exclude-editable | sed 's/+cpu//' > requirements-training.lock
 
 clean:
-	rm -rf $(VENV) .venv-sam .venv-formats .venv-swift .venv-node .venv-training .venv-deploy .venv-k8s .venv-audit .venv-clients .venv-promtool clients/typescript/node_modules .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-sam .venv-formats .venv-label-studio .venv-swift .venv-node .venv-training .venv-deploy .venv-k8s .venv-audit .venv-clients .venv-promtool clients/typescript/node_modules .mypy_cache .ruff_cache .hypothesis
