@@ -28,7 +28,7 @@ from fourpoint_worker.settings import WorkerSettings
 settings = WorkerSettings.from_mapping(os.environ)
 """
 # Raises ImportError for the modules named, as if they were not installed.
-_HIDE = """
+HIDE = """
 import sys
 class Hidden:
     def find_spec(self, name, path=None, target=None):
@@ -94,11 +94,11 @@ def test_the_api_loads_no_heavy_library(tmp_path: Path) -> None:
 def test_the_api_starts_where_nothing_is_installed_that_it_can_do_without(tmp_path: Path) -> None:
     hidden = [*lacking("api"), "fourpoint_worker", "fourpoint_standalone"]
     assert {*HEAVY, TRACING} <= {*hidden, "torch"}
-    run(_HIDE.format(names=hidden) + program_of("api"), tmp_path)
+    run(HIDE.format(names=hidden) + program_of("api"), tmp_path)
 
 
 def test_the_command_line_starts_in_the_image_of_the_api(tmp_path: Path) -> None:
-    run(_HIDE.format(names=lacking("api")) + "import fourpoint_standalone.cli", tmp_path)
+    run(HIDE.format(names=lacking("api")) + "import fourpoint_standalone.cli", tmp_path)
 
 
 def test_the_api_loads_neither_the_worker_nor_the_launcher(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_worker_starts_where_nothing_is_installed_that_it_can_do_without(
 ) -> None:
     hidden = [*lacking("worker"), "fourpoint_api", "fourpoint_standalone"]
     assert {*WEB, TRACING} <= set(hidden)
-    run(_HIDE.format(names=hidden) + program_of(process), tmp_path)
+    run(HIDE.format(names=hidden) + program_of(process), tmp_path)
 
 
 def test_the_io_process_never_loads_an_engine(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ build_engine("weight-free").warm_up()
 
 def test_an_engine_whose_extra_is_missing_says_what_to_install(tmp_path: Path) -> None:
     program = (
-        _HIDE.format(names=["torch", "torchvision", "segment_anything"])
+        HIDE.format(names=["torch", "torchvision", "segment_anything"])
         + """
 from fourpoint_core.errors import SettingsError
 from fourpoint_worker.segmenter.engines import build_engine
@@ -152,7 +152,7 @@ except SettingsError as error:
 def test_numpy_comes_only_through_shapely_in_the_modules_of_geometry(tmp_path: Path) -> None:
     """With shapely, and whatever needs it, taken away, nothing of the API or the core asks for numpy."""
     program = (
-        _HIDE.format(names=["numpy"])
+        HIDE.format(names=["numpy"])
         + """
 import types
 class Stub(types.ModuleType):
@@ -194,5 +194,5 @@ def test_without_tracing_nothing_of_it_is_loaded_and_so_nothing_sent(tmp_path: P
 
 def test_a_process_that_is_to_be_traced_and_cannot_says_what_to_install(tmp_path: Path) -> None:
     with pytest.raises(AssertionError) as refused:
-        run(_HIDE.format(names=[TRACING]) + ENTRIES["api"], tmp_path, FOURPOINT_TRACING="true")
+        run(HIDE.format(names=[TRACING]) + ENTRIES["api"], tmp_path, FOURPOINT_TRACING="true")
     assert "fourpoint[otel]" in str(refused.value)
