@@ -35,6 +35,7 @@ from benchmarks.support.figures import numbers
 from benchmarks.support.labelers import Labeler, Ledger, World
 from benchmarks.support.load_pages import Run
 from benchmarks.support.memory_watch import MemoryWatch
+from benchmarks.support.processes import busy_seconds
 from benchmarks.support.reckoning import reckon
 
 from fourpoint_standalone.stack import Stack, StackOptions
@@ -92,7 +93,7 @@ async def _work(
     ]
     _say(f"{len(crowd)} people come, within {arrival:.0f} s")
     await asyncio.sleep(arrival)
-    began, used = time.monotonic(), time.process_time()
+    began, used, busy = time.monotonic(), time.process_time(), busy_seconds()
     plan = Plan(options.kill_every, options.redis_every) if options.faults else Plan(0, 0)
     with ExitStack() as meanwhile:
         watch = meanwhile.enter_context(MemoryWatch(stack, options.seconds))
@@ -101,7 +102,7 @@ async def _work(
             await asyncio.sleep(min(10, left))
             passed = time.monotonic() - began
             _say(f"{passed:4.0f} s: {len(ledger.saves)} saves, {len(ledger.unexpected)} wrong answers")
-        ended, client = time.monotonic(), time.process_time() - used
+        ended, client, busy = time.monotonic(), time.process_time() - used, busy_seconds() - busy
         # Joining the threads would hold the people up.
         await asyncio.to_thread(meanwhile.pop_all().close)
     stop.set()
@@ -118,6 +119,7 @@ async def _work(
         reckoning,
         watch.series,
         processors,
+        busy / (ended - began),
         faults.happened,
         may_refuse=options.faults or len(options.labelers) > 1,
     )

@@ -23,7 +23,8 @@ _AFTERMATH_SECONDS = 15.0
 class Run:
     """One number of people, measured from `began` to `ended` on time.monotonic's clock.
 
-    faults: what was done to the system, and when. may_refuse: whether it may ask people to come again.
+    processors: how many each service kept busy; busy: all processes of the machine together. faults: what was
+    done to the system, and when. may_refuse: whether it may ask people to come again.
     """
 
     labelers: int
@@ -34,6 +35,7 @@ class Run:
     reckoning: Reckoning
     memory: dict[str, Series]
     processors: dict[str, float]
+    busy: float
     faults: list[tuple[float, str]]
     may_refuse: bool
 
@@ -50,13 +52,13 @@ class Run:
         """Share of the requests that were asked to come again, or not answered."""
         return sum(self.ledger.retries.values()) / self.ledger.requests
 
-    def seconds(self, step: str) -> list[float]:
+    def milliseconds(self, step: str) -> list[float]:
         """How long a step took, of those that ended while it was measured."""
-        return [took for at, took in self.ledger.seconds[step] if self.began <= at <= self.ended]
+        return [took * 1000 for at, took in self.ledger.seconds[step] if self.began <= at <= self.ended]
 
     def rate(self, step: str) -> float:
         """How often a second a step was done."""
-        return len(self.seconds(step)) / (self.ended - self.began)
+        return len(self.milliseconds(step)) / (self.ended - self.began)
 
     def silences(self, fault: str) -> list[float]:
         """After each fault of a kind, the longest time in which nobody was given an outline."""
@@ -97,7 +99,7 @@ def save(page: Path, runs: Sequence[Run], faults: bool, command: str) -> None:
 def _steps(run: Run) -> str:
     rows = []
     for step in STEPS:
-        times = [took * 1000 for took in run.seconds(step)]
+        times = run.milliseconds(step)
         figures = (*percentiles(times), max(times)) if len(times) > 1 else (float("nan"),) * 3
         rows.append([step, f"{len(times):,}", *(f"{value:,.0f}" for value in figures)])
     return table(["step", "times", "median, ms", "95 %", "longest"], rows)
@@ -142,27 +144,28 @@ def _memory(run: Run) -> str:
 
 def _processors(run: Run) -> str:
     shares = sorted(run.processors.items(), key=lambda item: -item[1])
-    return "Processors: " + ", ".join(f"{name} {share:.2f}" for name, share in shares) + ".\n"
+    parts = ", ".join(f"{name} {share:.2f}" for name, share in shares)
+    return f"Processors: {parts}; everything on the machine {run.busy:.2f}.\n"
 
 
 def _levels(runs: Sequence[Run]) -> str:
     rows = []
     for run in runs:
-        click, save_times = run.seconds("click"), run.seconds("save")
+        click, saving = run.milliseconds("click"), run.milliseconds("save")
         rows.append(
             [
                 f"{run.labelers}",
                 f"{run.labelers / run.pace:.1f}",
                 f"{run.rate('save'):.1f}",
-                *(f"{value * 1000:,.0f}" for value in percentiles(click)),
-                f"{percentiles(save_times)[1] * 1000:,.0f}",
-                f"{sum(run.processors.values()):.2f}",
+                *(f"{value:,.0f}" for value in percentiles(click)),
+                f"{percentiles(saving)[1]:,.0f}",
+                f"{sum(run.processors.values()):.2f} / {run.busy:.2f}",
                 f"{run.refused:.1%}",
                 str(len(run.wrong)),
             ]
         )
     head = ["labelers", "objects a second, wanted", "done", "click: median, ms", "95 %", "save: 95 %"]
-    return table([*head, "processors", "asked to come again", "wrong"], rows)
+    return table([*head, "processors: ours / all", "asked to come again", "wrong"], rows)
 
 
 def _counted(counter: Counter[str]) -> str:

@@ -1,5 +1,6 @@
 """Processes as Linux tells of them in /proc: who descends from whom, and what they use."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,13 @@ def cpu_milliseconds(pid: int) -> float:
     """What one process has used so far, by the kernel's own clock."""
     tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
     return sum(int(task.read_text().split()[0]) for task in tasks) / 1e6
+
+
+def busy_seconds() -> float:
+    """What all processes of the machine together have used of its processors since it was started."""
+    user, nice, system, _, _, interrupts, soft_interrupts = Path("/proc/stat").read_text().split()[1:8]
+    ticks = sum(map(int, (user, nice, system, interrupts, soft_interrupts)))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def resident_megabytes(pid: int) -> float:
