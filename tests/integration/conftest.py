@@ -16,9 +16,9 @@ import pytest
 from flask.testing import FlaskClient
 from redis import Redis
 from tests.factories import make_token
+from tests.integration.applications import AppMaker, lent
 from tests.otlp_receiver import OtlpReceiver
 
-from fourpoint_api.app import create_app
 from fourpoint_api.clients import Clients, build_clients
 from fourpoint_api.settings import ApiSettings
 from fourpoint_core import tracing
@@ -166,11 +166,16 @@ def api_clients(api_settings: ApiSettings, decoder: Decoder) -> Iterator[Clients
 
 
 @pytest.fixture
-def client(api_clients: Clients, sessions: Sessions) -> FlaskClient:
+def app_over() -> Iterator[AppMaker]:
+    """Makes applications over clients."""
+    with lent() as maker:
+        yield maker
+
+
+@pytest.fixture
+def client(api_clients: Clients, app_over: AppMaker, sessions: Sessions) -> FlaskClient:
     """An admin who speaks HTTP to the API, without a network and without a worker."""
-    app = create_app(api_clients)
-    app.testing = False
-    made = app.test_client()
+    made = app_over(api_clients).test_client()
     made.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {make_token(sessions)}"
     return made
 

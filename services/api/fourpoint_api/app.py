@@ -6,6 +6,7 @@ from typing import Any
 from flask import Flask
 
 from fourpoint_api.clients import Clients, attach
+from fourpoint_api.clients import clients as attached_clients
 from fourpoint_api.resources.annotations.routes import blueprint as annotations
 from fourpoint_api.resources.audit.routes import blueprint as audit
 from fourpoint_api.resources.contours.routes import blueprint as contours
@@ -104,7 +105,7 @@ def create_app(clients: Clients) -> Flask:
     measuring.install(app)
     problems.install(app)
     cors.install(app, clients.settings.origins)
-    rate_limits.install(app, clients.rate_limits)
+    rate_limits.install(app, lambda: attached_clients().rate_limits)
     bodies.install(app)
     auth.install(app)
     idempotency.install(app)

@@ -24,6 +24,17 @@ def _contract() -> dict[str, Any]:
     return contract()
 
 
+@cache
+def _registry() -> Registry[Any]:
+    return Registry().with_resource(_CONTRACT, DRAFT202012.create_resource(_contract()))
+
+
+@cache
+def _schema(pointer: str) -> Draft202012Validator:
+    validator = validator_for({"$schema": "https://json-schema.org/draft/2020-12/schema"})
+    return validator({"$ref": _CONTRACT + pointer}, registry=_registry())
+
+
 class CheckedClient(FlaskClient):
     """Opens requests as its parent does, and fails where the answer breaks the contract."""
 
@@ -32,9 +43,6 @@ class CheckedClient(FlaskClient):
         if token is not None:
             self.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
         self._contract: Any = _contract()
-        resource = DRAFT202012.create_resource(self._contract)
-        self._registry: Registry[Any] = Registry().with_resource(_CONTRACT, resource)
-        self._schema = cache(self._schema_at)
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         """See werkzeug.test.Client.open."""
@@ -73,7 +81,7 @@ class CheckedClient(FlaskClient):
                 schema = content[answer.mimetype]["schema"]
                 # What another tool's protocol says has no name here.
                 named = "$ref" in schema
-                validator = self._schema(schema["$ref"]) if named else Draft202012Validator(schema)
+                validator = _schema(schema["$ref"]) if named else Draft202012Validator(schema)
                 validator.validate(answer.json)
 
     def _check_headers(self, answer: TestResponse, documented: dict[str, Any], operation: str) -> None:
@@ -91,15 +99,11 @@ class CheckedClient(FlaskClient):
 
     def _check_problem(self, answer: TestResponse) -> None:
         body = answer.json
-        self._schema("#/components/schemas/Problem").validate(body)
+        _schema("#/components/schemas/Problem").validate(body)
         assert body["status"] == answer.status_code
         assert body["request_id"] == answer.headers["X-Request-ID"]
         assert body["type"] == f"urn:fourpoint:problem:{body['code']}"
         assert body["detail"].strip()
-
-    def _schema_at(self, pointer: str) -> Draft202012Validator:
-        validator = validator_for({"$schema": "https://json-schema.org/draft/2020-12/schema"})
-        return validator({"$ref": _CONTRACT + pointer}, registry=self._registry)
 
 
 class Person(CheckedClient):

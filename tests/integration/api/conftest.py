@@ -12,8 +12,8 @@ from tests.factories import make_dataset, make_member, make_sample, make_token, 
 from tests.fakes import FakeWorker
 from tests.integration.api.checked_client import CheckedClient, Person
 from tests.integration.api.inventory import Inventory
+from tests.integration.applications import AppMaker
 
-from fourpoint_api.app import create_app
 from fourpoint_api.clients import Clients, build_clients
 from fourpoint_api.settings import ApiSettings
 from fourpoint_core.domain.access import Role, Scope
@@ -25,9 +25,9 @@ PersonMaker = Callable[..., Person]
 
 
 @pytest.fixture
-def app(api_clients: Clients) -> Flask:
+def app(api_clients: Clients, app_over: AppMaker) -> Flask:
     """The API."""
-    return create_app(api_clients)
+    return app_over(api_clients)
 
 
 @pytest.fixture
@@ -64,19 +64,23 @@ def person(app: Flask, sessions: Sessions) -> PersonMaker:
 
 
 @pytest.fixture
-def client_without_redis(api_settings: ApiSettings, admin_token: str) -> Iterator[FlaskClient]:
+def client_without_redis(
+    api_settings: ApiSettings, app_over: AppMaker, admin_token: str
+) -> Iterator[FlaskClient]:
     """As `client`, in a world where nobody listens on Redis's port."""
     clients = build_clients(replace(api_settings, redis_url="redis://127.0.0.1:1/0"))
-    yield CheckedClient(create_app(clients), admin_token)
+    yield CheckedClient(app_over(clients), admin_token)
     clients.close()
 
 
 @pytest.fixture
-def crowded_client(api_settings: ApiSettings, unknown_id: UUID, admin_token: str) -> Iterator[FlaskClient]:
+def crowded_client(
+    api_settings: ApiSettings, app_over: AppMaker, unknown_id: UUID, admin_token: str
+) -> Iterator[FlaskClient]:
     """As `client`, in a process where as many requests wait as may."""
     clients = build_clients(replace(api_settings, max_waiters=1))
     with clients.news.listen(unknown_id):
-        yield CheckedClient(create_app(clients), admin_token)
+        yield CheckedClient(app_over(clients), admin_token)
     clients.close()
 
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from flask.testing import FlaskClient
 from tests.integration.api.checked_client import CheckedClient
+from tests.integration.applications import AppMaker
 from werkzeug.test import TestResponse
 
-from fourpoint_api.app import create_app
 from fourpoint_api.clients import build_clients
 from fourpoint_api.settings import ApiSettings
 
@@ -16,10 +16,10 @@ PAGE, OTHER = "https://label.example.org", "https://elsewhere.example.org"
 
 
 @pytest.fixture
-def page(api_settings: ApiSettings, admin_token: str) -> Iterator[FlaskClient]:
+def page(api_settings: ApiSettings, app_over: AppMaker, admin_token: str) -> Iterator[FlaskClient]:
     """A client of an API that two pages may call."""
     clients = build_clients(replace(api_settings, cors_origins=f"{PAGE}, http://localhost:5173"))
-    yield CheckedClient(create_app(clients), admin_token)
+    yield CheckedClient(app_over(clients), admin_token)
     clients.close()
 
 

@@ -9,10 +9,10 @@ from sqlalchemy import func, select
 from tests.factories import POINTS, make_job
 from tests.fakes import FakeWorker
 from tests.integration.api.checked_client import CheckedClient
+from tests.integration.applications import AppMaker
 from tests.integration.statements import statements
 from werkzeug.test import TestResponse
 
-from fourpoint_api.app import create_app
 from fourpoint_api.clients import build_clients
 from fourpoint_api.settings import ApiSettings
 from fourpoint_core.store.models import Job, Sample
@@ -20,10 +20,10 @@ from fourpoint_core.store.session import Sessions, unit_of_work
 
 
 @pytest.fixture
-def narrow(api_settings: ApiSettings, admin_token: str) -> Iterator[FlaskClient]:
+def narrow(api_settings: ApiSettings, app_over: AppMaker, admin_token: str) -> Iterator[FlaskClient]:
     """An admin of an API that lets two jobs wait in a queue."""
     clients = build_clients(replace(api_settings, max_queued_jobs=2))
-    yield CheckedClient(create_app(clients), admin_token)
+    yield CheckedClient(app_over(clients), admin_token)
     clients.close()
 
 

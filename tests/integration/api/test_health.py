@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 from tests.integration.api.checked_client import CheckedClient
+from tests.integration.applications import AppMaker
 
-from fourpoint_api.app import create_app
 from fourpoint_api.clients import build_clients
 from fourpoint_api.settings import ApiSettings
 from fourpoint_core.jobs.contracts import INFERENCE_QUEUES, IO_QUEUES
@@ -27,13 +27,13 @@ def _workers(sessions: Sessions) -> None:
 
 
 @pytest.fixture
-def client_without(api_settings: ApiSettings) -> Iterator[object]:
+def client_without(api_settings: ApiSettings, app_over: AppMaker) -> Iterator[object]:
     """A client of an API with other settings."""
     opened = []
 
     def make(**changes: str) -> FlaskClient:
         opened.append(build_clients(replace(api_settings, **changes)))
-        return CheckedClient(create_app(opened[-1]), "fpt_whoever")
+        return CheckedClient(app_over(opened[-1]), "fpt_whoever")
 
     yield make
     for clients in opened:

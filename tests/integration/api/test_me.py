@@ -10,9 +10,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 from tests.factories import make_token, make_user
 from tests.integration.api.checked_client import CheckedClient
+from tests.integration.applications import AppMaker
 from tests.integration.statements import statements
 
-from fourpoint_api.app import create_app
 from fourpoint_api.clients import Clients
 from fourpoint_api.settings import ApiSettings, Auth
 from fourpoint_api.web.signing_in import SignIn
@@ -23,12 +23,12 @@ from fourpoint_core.store.session import Sessions, unit_of_work
 
 
 @pytest.fixture
-def other(api_clients: Clients, api_settings: ApiSettings) -> Callable[..., FlaskClient]:
+def other(api_clients: Clients, api_settings: ApiSettings, app_over: AppMaker) -> Callable[..., FlaskClient]:
     """Makes clients of an API with other settings."""
 
     def make(token: str | None = None, **changes: Any) -> FlaskClient:
         sign_in = SignIn(replace(api_settings, **changes), api_clients.sessions)
-        return CheckedClient(create_app(replace(api_clients, sign_in=sign_in)), token)
+        return CheckedClient(app_over(replace(api_clients, sign_in=sign_in)), token)
 
     return make
 

@@ -19,8 +19,8 @@ from flask.testing import FlaskClient
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from tests.factories import make_user
 from tests.integration.api.checked_client import CheckedClient
+from tests.integration.applications import AppMaker
 
-from fourpoint_api.app import create_app
 from fourpoint_api.clients import Clients
 from fourpoint_api.settings import ApiSettings
 from fourpoint_api.web import oidc
@@ -62,7 +62,9 @@ def keys(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def service(api_clients: Clients, api_settings: ApiSettings, keys: Path) -> Callable[..., Any]:
+def service(
+    api_clients: Clients, api_settings: ApiSettings, app_over: AppMaker, keys: Path
+) -> Callable[..., Any]:
     """Makes clients of an API that trusts the provider, by the token that they carry."""
 
     def make(**changes: Any) -> Callable[[str], FlaskClient]:
@@ -70,7 +72,7 @@ def service(api_clients: Clients, api_settings: ApiSettings, keys: Path) -> Call
         settings = replace(api_settings, **{**oidc, "auth_cache_seconds": 1e-9, **changes})
         settings.check()
         sign_in = SignIn(settings, api_clients.sessions)
-        app = create_app(replace(api_clients, settings=settings, sign_in=sign_in))
+        app = app_over(replace(api_clients, settings=settings, sign_in=sign_in))
         return lambda bearer: CheckedClient(app, bearer)
 
     return make

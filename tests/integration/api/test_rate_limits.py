@@ -8,8 +8,8 @@ from flask.testing import FlaskClient
 from redis import Redis
 from tests.factories import make_token
 from tests.integration.api.checked_client import CheckedClient
+from tests.integration.applications import AppMaker
 
-from fourpoint_api.app import create_app
 from fourpoint_api.clients import build_clients
 from fourpoint_api.settings import ApiSettings
 from fourpoint_api.web.rate_limits import PREFIX, network_of
@@ -19,14 +19,14 @@ Limited = Callable[..., FlaskClient]
 
 
 @pytest.fixture
-def limited(api_settings: ApiSettings, admin_token: str) -> Iterator[Limited]:
+def limited(api_settings: ApiSettings, app_over: AppMaker, admin_token: str) -> Iterator[Limited]:
     """Makes clients of an API with other limits."""
     made = []
 
     def make(token: str | None = admin_token, **limits: object) -> FlaskClient:
         settings = replace(api_settings, **{"rate_limit_token": 0, "rate_limit_address": 0, **limits})
         made.append(build_clients(settings))
-        return CheckedClient(create_app(made[-1]), token)
+        return CheckedClient(app_over(made[-1]), token)
 
     yield make
     for clients in made:

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from redis import Redis
 from sqlalchemy import func, select, update
 from tests.factories import image_bytes, make_dataset, make_sample
+from tests.integration.applications import AppMaker
 from tests.integration.worker.sync_scene import LIMITS
 
 from fourpoint_api.clients import Clients
@@ -331,13 +332,11 @@ def bucket(app_with_token: FlaskClient) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def app_with_token(api_clients: Clients) -> FlaskClient:
+def app_with_token(api_clients: Clients, app_over: AppMaker) -> FlaskClient:
     from dataclasses import replace
 
-    from fourpoint_api.app import create_app
-
     settings = replace(api_clients.settings, storage_events_token=TOKEN)
-    return create_app(replace(api_clients, settings=settings)).test_client()
+    return app_over(replace(api_clients, settings=settings)).test_client()
 
 
 def event(*keys: str) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from tests.factories import image_bytes, padded_png, sideways_jpeg
 from tests.fakes import FailingStore
 from tests.integration.api.checked_client import CheckedClient
 from tests.integration.api.inventory import Inventory
+from tests.integration.applications import AppMaker
 from tests.s3_server import s3_bucket, s3_server  # noqa: F401 - fixtures
 from werkzeug.test import TestResponse
 
-from fourpoint_api.app import create_app
 from fourpoint_api.clients import Clients, build_clients
 from fourpoint_api.resources.uploads import operations
 from fourpoint_api.settings import ApiSettings
@@ -76,14 +76,18 @@ class Uploader:
         return self.client.post(f"{address}/register", **more)
 
 
-def build(clients: Clients, dataset: Dataset, token: str) -> Uploader:
-    app = create_app(clients)
+def build(app_over: AppMaker, clients: Clients, dataset: Dataset, token: str) -> Uploader:
+    app = app_over(clients)
     return Uploader(CheckedClient(app, token), clients.store, dataset, app, clients)
 
 
 @pytest.fixture(params=["directory", "s3"])
 def uploader(
-    request: pytest.FixtureRequest, api_settings: ApiSettings, dataset: Dataset, admin_token: str
+    request: pytest.FixtureRequest,
+    api_settings: ApiSettings,
+    app_over: AppMaker,
+    dataset: Dataset,
+    admin_token: str,
 ) -> Iterator[Uploader]:
     settings = api_settings
     if request.param == "s3":
@@ -95,13 +99,13 @@ def uploader(
             storage_secret_key=server.secret_key,
         )
     clients = build_clients(settings)
-    yield build(clients, dataset, admin_token)
+    yield build(app_over, clients, dataset, admin_token)
     clients.close()
 
 
 @pytest.fixture
-def local(api_clients: Clients, dataset: Dataset, admin_token: str) -> Uploader:
-    return build(api_clients, dataset, admin_token)
+def local(api_clients: Clients, app_over: AppMaker, dataset: Dataset, admin_token: str) -> Uploader:
+    return build(app_over, api_clients, dataset, admin_token)
 
 
 def keys(store: ObjectStore) -> list[str]:
@@ -129,6 +133,7 @@ def test_a_bucket_is_signed_for_where_clients_reach_it(
     s3_server: Any,  # noqa: F811
     s3_bucket: str,  # noqa: F811
     api_settings: ApiSettings,
+    app_over: AppMaker,
     dataset: Dataset,
     admin_token: str,
 ) -> None:
@@ -142,7 +147,7 @@ def test_a_bucket_is_signed_for_where_clients_reach_it(
         storage_secret_key=s3_server.secret_key,
     )
     clients = build_clients(settings)
-    uploader = build(clients, dataset, admin_token)
+    uploader = build(app_over, clients, dataset, admin_token)
     upload = uploader.create(PNG).json
     assert upload["files"][0]["url"].startswith(f"{public}/")
     answer = uploader.register(uploader.written(PNG))
@@ -328,11 +333,12 @@ def test_two_who_register_at_once_get_the_same_images(
 
 
 def test_an_upload_that_fails_half_way_takes_back_what_it_stored(
-    local: Uploader, admin_token: str, inventory: Inventory
+    local: Uploader, app_over: AppMaker, admin_token: str, inventory: Inventory
 ) -> None:
     address = local.written(PNG, JPEG)
     before = inventory()
     broken = build(
+        app_over,
         Clients(**{**vars(local.clients), "store": FailingStore(local.store, fail_at=2)}),
         local.dataset,
         admin_token,

@@ -11,7 +11,7 @@ import hashlib
 import ipaddress
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -135,12 +135,13 @@ def network_of(address: str) -> str:
     return str(getattr(found, "ipv4_mapped", None) or found)
 
 
-def install(app: Flask, limits: RateLimits) -> None:
+def install(app: Flask, limits_of_app: Callable[[], RateLimits]) -> None:
     """Refuse what is too much, before the token is looked at; and tell everybody where they stand."""
 
     def count() -> None:
         if request.path in UNLIMITED:
             return
+        limits = limits_of_app()
         g.standings = limits.count(limits.quotas(request.headers.get("Authorization"), request.remote_addr))
         waits = [standing for standing in g.standings if standing.retry_in]
         if waits:
