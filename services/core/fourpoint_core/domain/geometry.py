@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shapely import STRtree, linearrings, polygons
+from shapely import STRtree, linearrings, polygons, prepare
 from shapely.geometry import LinearRing, Point, Polygon
 from shapely.validation import explain_validity
 
@@ -240,6 +240,8 @@ def _hole_errors(part: Part) -> Iterator[FieldError]:
     if not part.holes and abs(signed_area(part.outer)) >= MIN_AREA:
         return
     outer = Polygon(part.outer)
+    # Or each of a thousand holes would look at every side of the ring.
+    prepare(outer)
     holes = [Polygon(hole) for hole in part.holes]
     tree = STRtree(holes)
     for index, hole in enumerate(holes):
