@@ -470,3 +470,15 @@ def test_a_failing_store_says_when_to_come_again(
     answer = upload(with_store(api_clients, away), dataset, *FILES)
     assert int(answer.headers["Retry-After"]) > 0
     assert answer.json["detail"] == "The bucket does not answer."
+
+
+def test_parts_without_a_name_are_refused(client: FlaskClient, dataset: Dataset) -> None:
+    parts = (
+        b"--x\r\nContent-Disposition: form-data" + name + b"\r\n\r\n1\r\n" for name in (b"", b"; name=other")
+    )
+    answer = client.post(
+        f"/v1/datasets/{dataset.id}/samples",
+        data=b"".join(parts) + b"--x--\r\n",
+        content_type="multipart/form-data; boundary=x",
+    )
+    assert refused(answer) == (422, "invalid_input")

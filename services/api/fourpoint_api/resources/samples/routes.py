@@ -344,7 +344,8 @@ def _read_files() -> list[uploads.UploadedFile]:
         )
     if request.mimetype != "multipart/form-data":
         raise UnsupportedMediaTypeError("Send the images as multipart/form-data, in fields named `files`.")
-    unknown = sorted({*request.form, *request.files} - {"files"})
+    # A part may have no name at all.
+    unknown = sorted({name or "" for name in (*request.form, *request.files)} - {"files"})
     if unknown:
         raise InvalidInputError.at(
             f"/{escaped(unknown[0])}", "unknown_field", "Send only fields named `files`."
