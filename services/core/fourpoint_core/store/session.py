@@ -21,6 +21,7 @@ __all__ = [
     "MAX_QUEUED",
     "Session",  # so that whoever works inside a unit of work need not know SQLAlchemy
     "Sessions",
+    "as_json",
     "asking",
     "autocommit",
     "connect",
@@ -62,7 +63,7 @@ def connect(settings: CoreSettings) -> Sessions:
         pool_size=settings.database_pool_size,
         max_overflow=settings.database_pool_size,
         pool_timeout=5,
-        json_serializer=_as_json,
+        json_serializer=as_json,
         connect_args={
             "connect_timeout": 3,
             "application_name": "fourpoint",
@@ -79,7 +80,7 @@ def connect(settings: CoreSettings) -> Sessions:
     return sessions_for(engine)
 
 
-def _as_json(value: Any) -> str:
+def as_json(value: Any) -> str:
     """Plain values, ids and times as JSON."""
     try:
         return orjson.dumps(value).decode()

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import DateTime, Uuid, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session, attributes
 from sqlalchemy.sql.selectable import TextualSelect
 
@@ -19,7 +19,7 @@ from fourpoint_core.domain.annotations import Content
 from fourpoint_core.domain.history import FIELD_OF_COLUMN, Action
 from fourpoint_core.store.models import Label, Sample
 from fourpoint_core.store.queries.annotation_rows import AnnotationRow, Row
-from fourpoint_core.store.session import note_change
+from fourpoint_core.store.session import as_json, note_change
 
 # Of one statement.
 VERTICES_AT_ONCE = 1_000_000
@@ -79,8 +79,6 @@ _WRITE: TextualSelect = (
         """  # noqa: S608 - constants
     )
     .bindparams(
-        bindparam("saves", type_=JSONB),
-        bindparam("rows", type_=JSONB),
         bindparam("author", type_=Uuid),
         bindparam("ending_samples", type_=ARRAY(Uuid)),
         bindparam("ending", type_=ARRAY(Uuid)),
@@ -122,8 +120,8 @@ def _write(
 ) -> dict[UUID, Written]:
     closed = [row for save in saves for row in save.closed]
     values = {
-        "saves": [_save(save) for save in saves],
-        "rows": [_row(save, opening, labels, author) for save in saves for opening in save.opened],
+        "saves": as_json([_save(save) for save in saves]),
+        "rows": as_json([_row(save, opening, labels, author) for save in saves for opening in save.opened]),
         "action": action.value,
         "author": author,
         "mechanical": action in MECHANICAL,
