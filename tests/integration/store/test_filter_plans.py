@@ -17,6 +17,7 @@ from fourpoint_core.domain.filters import SORTS, LabelMatch, SampleFilter, Statu
 from fourpoint_core.store.queries import (
     annotations,
     dashboards,
+    held_documents,
     sample_filters,
     sample_leases,
     sample_paths,
@@ -271,6 +272,21 @@ def test_a_save_looks_up_the_rows_that_it_changes(seeded: Seeded, objects: int) 
         found = {name: (whole, by_index > 0) for name, whole, by_index in scans}
         session.rollback()
     assert found == dict.fromkeys(("samples", "annotations", "revisions"), (0, True))
+
+
+def test_before_a_save_only_the_objects_of_its_image_are_read(seeded: Seeded) -> None:
+    with unit_of_work(seeded.sessions) as session:
+        first = sample_filters.list_samples(
+            session, seeded.dataset_id, SampleFilter(status=Status.LABELED), SORTS["created_at"], None, 1
+        )
+        # As above; the first times PostgreSQL plans for just this image.
+        for _ in range(7):
+            opened = held_documents.open_to_replace(session, UUID(first.rows[0].id), [])
+        read = session.connection().scalar(
+            text("SELECT idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'annotations'")
+        )
+    # Once for the labels that are in use, and once for the objects.
+    assert read == 7 * 2 * len(opened.shown)
 
 
 def test_neighbours_under_a_label_are_read_from_its_index(seeded: Seeded) -> None:
