@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.e2e.conftest import metrics_port, stack  # noqa: F401 - fixtures
+from tests.e2e.conftest import metrics_port, receiver, stack  # noqa: F401 - fixtures
 
 ROOT = Path(__file__).parents[2]
 TYPESCRIPT = ROOT / "clients" / "typescript"
