@@ -17,6 +17,7 @@ from fourpoint_core.store import liveness
 from fourpoint_core.store.queries import datasets
 from fourpoint_core.store.session import (
     Sessions,
+    autocommit,
     connect,
     one_at_a_time,
     reading,
@@ -112,6 +113,25 @@ def test_a_connection_cut_in_the_middle_is_an_error_that_may_be_retried(sessions
     with pytest.raises(DatabaseUnavailableError), unit_of_work(sessions) as session:
         end_session(sessions, session.scalar(_PID))
         session.execute(text("SELECT 1"))
+
+
+@pytest.mark.parametrize("begin", [reading, autocommit])
+def test_a_connection_cut_after_its_last_answer_takes_nothing_back(sessions: Sessions, begin: Any) -> None:
+    # A connection that has been here before: the driver remembers what it was told of transactions.
+    with begin(sessions) as session:
+        session.scalar(_PID)
+    with begin(sessions) as session:
+        end_session(sessions, session.scalar(_PID))
+    with begin(sessions) as session:
+        assert session.scalar(text("SELECT 1")) == 1
+
+
+def test_statements_of_an_autocommit_block_are_kept_one_by_one(sessions: Sessions) -> None:
+    with pytest.raises(ZeroDivisionError), autocommit(sessions) as session:
+        datasets.add_dataset(session, "Cats", "", None, LOCAL_USER_ID)
+        session.flush()
+        raise ZeroDivisionError
+    assert names(sessions) == ["Cats"]
 
 
 def test_nobody_waits_for_a_lock_longer_than_a_person_would(sessions: Sessions) -> None:

@@ -142,7 +142,8 @@ def asking(sessions: Sessions) -> Iterator[Connection]:
 
 @contextmanager
 def _without_transaction(connection: Connection) -> Iterator[None]:
-    # Not by SQLAlchemy's isolation levels: to come back from AUTOCOMMIT, psycopg2 then asks the server.
+    # Not by SQLAlchemy's isolation levels: to come back from AUTOCOMMIT, psycopg2 then asks the server, and
+    # what has been answered would fail with a server that ends just then.
     driver: Any = connection.connection.dbapi_connection
     driver.autocommit = True
     try:
@@ -167,8 +168,7 @@ def autocommit(sessions: Sessions) -> Iterator[Session]:
 
     Nothing is written here together with `effect_var`; what a caller asked for is a `unit_of_work`.
     """
-    with _outages_named(), sessions() as session:
-        session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+    with _outages_named(), sessions() as session, _without_transaction(session.connection()):
         yield session
 
 
@@ -220,8 +220,8 @@ def one_at_a_time(sessions: Sessions, key: int) -> Iterator[bool]:
     key: any constant of the activity. The lock is the connection's: it ends with the block or the process,
     and no transaction is open meanwhile.
     """
-    with _outages_named(), sessions() as session:
-        connection = session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+    with _outages_named(), sessions() as session, _without_transaction(session.connection()):
+        connection = session.connection()
         if not connection.scalar(select(func.pg_try_advisory_lock(key))):
             yield False
             return
