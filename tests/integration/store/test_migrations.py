@@ -16,6 +16,7 @@ from fourpoint_core.errors import SettingsError
 from fourpoint_core.ids import LOCAL_USER_ID
 from fourpoint_core.store import migrate
 from fourpoint_core.store.models import Base
+from fourpoint_core.store.queries.annotation_rows import COLUMNS
 
 
 def open_engine(url: str) -> Engine:
@@ -136,3 +137,13 @@ def test_the_first_migration_can_be_taken_back(empty: Connection, empty_database
     command.downgrade(migrate._config(empty), "base")
     empty.commit()
     assert set(inspect(empty).get_table_names()) <= {"alembic_version"}
+
+
+def test_saves_write_and_read_every_column_of_an_annotation(migrated: Connection) -> None:
+    source = migrated.scalar(text("SELECT prosrc FROM pg_proc WHERE proname = 'write_revisions'"))
+    _, _, inserted = source.partition("INSERT INTO annotations (")
+    written = {name.strip() for name in inserted.partition(")")[0].split(",")}
+    columns = {column.name for column in Base.metadata.tables["annotations"].columns}
+    # An open row has no end yet.
+    assert written == columns - {"valid_to"}
+    assert {column.name for column in COLUMNS} == columns
