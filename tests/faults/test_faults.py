@@ -57,8 +57,9 @@ def test_the_worker_is_killed_while_it_infers(
     for _ in range(KILLS):
         load.wait_for(lambda: _first(load, running) is not None)
         time.sleep(chance.uniform(0, 0.06))
+        killed = stack.pids[INFERENCE]
         stack.kill(INFERENCE)
-        _wait_for_another(stack, load)
+        _wait_for_another(stack, load, killed)
     result = load.reckon()
     report.append(result)
     assert result.states["succeeded"] >= 0.9 * sum(result.states.values())
@@ -70,13 +71,16 @@ def _first(load: Load, statement: object) -> object:
         return session.scalar(statement)  # type: ignore[call-overload]
 
 
-def _wait_for_another(stack: Stack, load: Load) -> None:
-    """Wait until a worker consumes again: a job is claimed by the process that runs now."""
+def _wait_for_another(stack: Stack, load: Load, killed: int) -> None:
+    """Wait until a worker consumes again: a job is claimed by the process that runs now.
+
+    killed: the process that was signalled, which is listed until it has quite gone.
+    """
 
     def claimed_by_the_living() -> bool:
-        pid = stack.pids.get(INFERENCE)
+        pid = stack.pids.get(INFERENCE, killed)
         fresh = select(Job.id).where(Job.worker.like(f"%/{pid}/inference")).limit(1)
-        return _first(load, fresh) is not None
+        return pid != killed and _first(load, fresh) is not None
 
     load.wait_for(claimed_by_the_living)
 

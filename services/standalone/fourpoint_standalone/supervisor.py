@@ -174,10 +174,11 @@ class Supervisor:
             yield self._services[name]
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
-        """Signal a service's process, as a crash would."""
+        """Signal a service's process, as a crash would; one that has just ended needs no signal."""
         pid = self._services[name].pid
         if pid is not None:
-            os.kill(pid, number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     @property
     def pids(self) -> dict[str, int]:
