@@ -26,16 +26,16 @@ class Cost:
     inference: float = 0.0
 
 
-# Of one processor of the machine in docs/speed.md and docs/saves-and-lists.md.
+# Of one processor of the machine in docs/load.md, docs/speed.md and docs/saves-and-lists.md.
 COSTS = {
-    # Two cores draw 17 a second, all parts and the client together: 118 ms each, of which the engine and the
-    # polygon take 95. What the service adds to one click, 14.3 ms, is divided between two parts: derived.
-    "click": Cost(api=6.0, database=8.0, inference=95.0),
+    # Inference of the engine `compact`, images read and decoded included: what 200 people take of it a click.
+    # What the service adds to one click, 14.3 ms, is divided between two parts: derived.
+    "click": Cost(api=6.0, database=8.0, inference=54.0),
     # 2.5 ms of the API's processor; the transaction that leaves the same rows, 659 a second on two cores.
     "save": Cost(api=2.5, database=3.0),
-    # The next image and its annotations: two of the lists, 2.3 ms each from the first byte to the last, a third
-    # of it in the database: derived.
-    "open": Cost(api=3.2, database=1.4),
+    # The next image under a lease, its annotations, the file itself and the preparing of three images: what
+    # is left of the 31 and 20 ms that 200 people take of these parts for one click, one save and one of this.
+    "open": Cost(api=23.0, database=9.0),
 }
 PARTS = ("api", "database", "inference")
 # Nobody notices a tenth of a second in front of a click; the API and the database have several turns in one.

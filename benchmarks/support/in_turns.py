@@ -121,14 +121,25 @@ def table(results: Sequence[Result], ours: str, theirs: str) -> list[str]:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for one in results:
-        cells = (_spread(one.ours, one.unit), _spread(one.theirs, one.unit), f"{one.times:.2g}")
-        lines.append(f"| {one.name} | {' | '.join(cells)} | {one.ours.cpu:.3g} | {one.theirs.cpu:.3g} |")
+        cells = (
+            _spread(one.ours, one.unit),
+            _spread(one.theirs, one.unit),
+            _rounded(one.times, 2),
+            _rounded(one.ours.cpu, 3),
+            _rounded(one.theirs.cpu, 3),
+        )
+        lines.append(f"| {one.name} | {' | '.join(cells)} |")
     return lines
 
 
 def _spread(figures: Figures, unit: str) -> str:
     low, high = min(figures.each), max(figures.each)
-    return f"{figures.median:,.4g} ({low:,.4g}–{high:,.4g}) {unit}"
+    return f"{_rounded(figures.median, 4)} ({_rounded(low, 4)}–{_rounded(high, 4)}) {unit}"
+
+
+def _rounded(figure: float, digits: int) -> str:
+    """To so many significant digits, and never as a power of ten."""
+    return f"{float(f'{figure:.{digits}g}'):,.15g}"
 
 
 def cpu_seconds(pids: Sequence[int]) -> float:

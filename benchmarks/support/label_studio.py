@@ -24,6 +24,8 @@ _START_SECONDS = 300.0
 @contextmanager
 def label_studio(directory: Path, cluster: Cluster, workers: int, threads: int) -> Iterator[Server]:
     """One with tables and a user, in so many processes; it may read files below `directory`."""
+    if not BIN.is_dir():
+        raise SystemExit(f"There is no Label Studio in {BIN}: `make test-label-studio` installs it.")
     directory.mkdir(parents=True)
     environment = variables(
         directory,

@@ -1,6 +1,7 @@
 """What a run under load is told as: tables for a terminal or a page, and the picture of the memory."""
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -137,9 +138,14 @@ def _memory(run: Run) -> str:
     rows = []
     for name, one in sorted(run.memory.items()):
         sizes = [f"{one.at(share):.0f}" for share in (0, 0.5, 1)]
-        again = f"started {len(one.pids)} times" if len(one.pids) > 1 else f"{one.slope:+.2f}"
-        rows.append([name, *sizes, again])
+        rows.append([name, *sizes, _growth(one)])
     return table(["process", "start, MB", "middle", "end", "MB a minute, second half"], rows)
+
+
+def _growth(one: Series) -> str:
+    if len(one.pids) > 1:
+        return f"started {len(one.pids)} times"
+    return "too short-lived to say" if math.isnan(one.slope) else f"{one.slope:+.2f}"
 
 
 def _processors(run: Run) -> str:
