@@ -4,25 +4,22 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from tests.http_client import Client
 from tests.otlp_receiver import OtlpReceiver
 
+from fourpoint_standalone.processes import free_port
 from fourpoint_standalone.stack import Stack, StackOptions, remove_data
 
 
 def two_free_ports() -> int:
     """The first of two, side by side."""
     while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except (OSError, OverflowError):
-                continue
+        port = free_port()
+        with suppress(OSError), socket.create_server(("127.0.0.1", port + 1)):
             return port
 
 

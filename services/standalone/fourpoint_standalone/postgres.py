@@ -72,10 +72,11 @@ class PostgresServer:
         private.make_passable(self._directory)
         try:
             self._place = self._locked_place()
+            # First of all: on its way out it removes its sockets, which are made anew.
+            _end_earlier_server(self._place.cluster)
             self._place.prepare()
             if not self._place.cluster.exists():
                 self._create_cluster(self._place)
-            _end_earlier_server(self._place.cluster)
             self._launch(self._place)
         except BaseException:
             self.stop("immediate")
@@ -138,7 +139,7 @@ class PostgresServer:
             yield cursor
 
     def _connect(self) -> Any:
-        return psycopg2.connect(self.url().replace("+psycopg2", "", 1), connect_timeout=3)
+        return psycopg2.connect(self.url().replace("+psycopg2", "", 1), connect_timeout=30)
 
     def _started(self) -> "_Place":
         if self._place is None:

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import queue
+import secrets
 import signal
 import socket
 import subprocess
@@ -17,6 +18,10 @@ from pathlib import Path
 
 _GUARD = Path(__file__).with_name("guard.py")
 _POLL_SECONDS = 0.02
+# Below those that Linux and macOS give to connections, any of which could have the port of a server that is yet
+# to listen, or is being started again.
+_SERVER_PORTS = range(20_000, 30_000)
+_PORTS_TRIED = 100
 
 Process = subprocess.Popen[bytes]
 
@@ -135,7 +140,7 @@ def stop(process: Process, number: signal.Signals = signal.SIGTERM, *, grace_sec
     clear_group(process.pid)
 
 
-def clear_group(group: int, *, seconds: float = 5.0) -> None:
+def clear_group(group: int, *, seconds: float = 30.0) -> None:
     """Kill whoever is left in a process group, and wait until it is empty."""
     deadline = time.monotonic() + seconds
     while group_alive(group):
@@ -181,10 +186,27 @@ def working_in(directory: Path) -> list[int]:
     return found
 
 
+def outwait(directory: Path, *, seconds: float = 30.0) -> None:
+    """Wait until nobody works in a directory: what a killed launcher has left is on its way out.
+
+    Until it is out it may hold a port, and on its way it removes its socket. Raises StandaloneError.
+    """
+    wait_until(
+        lambda: not working_in(directory),
+        seconds=seconds,
+        failure=lambda: (
+            f"Processes {working_in(directory)} of an earlier start do not end; "
+            "look at them with `ps`, and end them with `kill`."
+        ),
+    )
+
+
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port nobody listens on; it may be taken by the time it is used."""
-    with _listener(0, host) as probe:
-        return int(probe.getsockname()[1])
+    """A port nobody listens on; another server may take it before it is used. Raises StandaloneError."""
+    for port in secrets.SystemRandom().sample(_SERVER_PORTS, _PORTS_TRIED):
+        with contextlib.suppress(_PortTakenError), _listener(port, host):
+            return port
+    raise StandaloneError(f"No free port was found on {host}.")
 
 
 def require_free_port(port: int, host: str, *, what: str, option: str) -> None:

@@ -13,7 +13,7 @@ from fourpoint_standalone.processes import Process, StandaloneError
 
 _HOST = "127.0.0.1"
 _SOCKET_NAME = "redis.sock"
-_START_SECONDS = 15.0
+_START_SECONDS = 60.0
 _TRIES = 5
 
 
@@ -44,6 +44,7 @@ class RedisServer:
         private.make_private(self._directory)
         self._take_lock()
         try:
+            processes.outwait(self._directory)
             self._launch()
         except BaseException:
             self.stop()

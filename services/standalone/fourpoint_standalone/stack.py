@@ -25,8 +25,7 @@ from fourpoint_standalone.supervisor import Program, Report, Supervisor
 
 POSTGRES, REDIS, API, INFERENCE, IO = "postgres", "redis", "api", "inference", "io"
 _DATABASE = "fourpoint"
-_READY_SECONDS = 120.0
-_LEFTOVER_SECONDS = 30.0
+_READY_SECONDS = 240.0
 _POLL_SECONDS = 0.1
 # Modules and arguments for Python.
 _PROGRAMS = {
@@ -209,7 +208,7 @@ class Stack:
             )
         for directory in (self.log_directory, self.object_directory):
             private.make_private(directory)
-        _outwait_earlier(self.log_directory)
+        processes.outwait(self.log_directory)
         # What killed processes have counted is no more.
         private.remove_tree(self.data_directory / _METRICS)
         private.make_private(self.data_directory / _METRICS)
@@ -316,18 +315,6 @@ def remove_data(directory: Path) -> None:
     # Whatever else is in there is not ours to remove.
     with contextlib.suppress(OSError):
         directory.rmdir()
-
-
-def _outwait_earlier(log_directory: Path) -> None:
-    # What a killed launcher has left is on its way out, and may hold the port until then.
-    processes.wait_until(
-        lambda: not processes.working_in(log_directory),
-        seconds=_LEFTOVER_SECONDS,
-        failure=lambda: (
-            f"Processes {processes.working_in(log_directory)} of an earlier start do not end; "
-            "look at them with `ps`, and end them with `kill`."
-        ),
-    )
 
 
 def _forget_workers(database_url: str) -> None:

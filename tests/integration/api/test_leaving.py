@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,14 +12,14 @@ import httpx
 import pytest
 
 from fourpoint_api.settings import ApiSettings
+from fourpoint_standalone.processes import free_port
 
 DRAIN_SECONDS = 8
 
 
 @pytest.fixture
 def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture

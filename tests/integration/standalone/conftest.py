@@ -68,7 +68,7 @@ def processes_in(directory: Path) -> dict[int, str]:
     return found
 
 
-def eventually(happens: Callable[[], object], seconds: float = 20.0) -> bool:
+def eventually(happens: Callable[[], object], seconds: float = 120.0) -> bool:
     """Whether something becomes true in time."""
     deadline = time.monotonic() + seconds
     while not happens():

@@ -70,6 +70,8 @@ def test_a_server_starts_after_its_launcher_was_killed(launch, directory):
     server = RedisServer(directory / "redis")
     server.start()
     try:
+        # The one before would remove the socket on its way out.
+        assert set(processes_in(directory)) == {server.pid}
         assert Redis.from_url(server.url()).ping()
     finally:
         server.stop()

@@ -30,7 +30,7 @@ def stack():
 
 def readiness_of(stack):
     try:
-        return httpx.get(f"{stack.base_url}/readyz", timeout=10).status_code
+        return httpx.get(f"{stack.base_url}/readyz", timeout=60).status_code
     except httpx.TransportError:
         return None
 

@@ -1,10 +1,11 @@
-"""Waiting for a process: ready, ended, or neither in time."""
+"""Waiting for a process: ready, ended, or neither in time; and where servers listen."""
 
+import socket
 from typing import cast
 
 import pytest
 
-from fourpoint_standalone.processes import Process, StandaloneError, wait_until
+from fourpoint_standalone.processes import Process, StandaloneError, free_port, wait_until
 
 
 class Ending:
@@ -41,3 +42,8 @@ def test_waiting_ends_with_the_process():
 def test_waiting_ends_in_time():
     with pytest.raises(StandaloneError, match="too late"):
         wait_until(never, seconds=0, failure=lambda: "too late")
+
+
+def test_a_free_port_is_none_that_the_system_gives_to_whoever_wants_any():
+    with socket.create_server(("127.0.0.1", 0)) as given:
+        assert free_port() < given.getsockname()[1]
