@@ -54,8 +54,10 @@ class Faults:
         return sum(what == name for _, what in self.happened)
 
     def _repeat(self, first: float, seconds: float, name: str, action: Callable[[], None]) -> None:
-        for pause in itertools.chain([first], itertools.repeat(seconds)):
-            if self._stop.wait(pause):
+        began = time.monotonic()
+        for moment in itertools.count(first, seconds):
+            # By the clock, however long the one before has taken.
+            if self._stop.wait(max(0.0, began + moment - time.monotonic())):
                 return
             self.happened.append((time.monotonic(), name))
             action()

@@ -6,14 +6,14 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from tests.faults.load import Load
+from tests.faults.load import LEASE, Load
 
 from fourpoint_standalone import supervisor
 from fourpoint_standalone.stack import Stack, StackOptions, remove_data
 
 # Seconds instead of a quarter of a minute, so that what waits for them happens while one watches.
 SHORT = {
-    "FOURPOINT_LEASE_SECONDS": "2",
+    "FOURPOINT_LEASE_SECONDS": str(LEASE.total_seconds()),
     "FOURPOINT_SWEEP_SECONDS": "0.5",
     "FOURPOINT_REDISPATCH_SECONDS": "2",
 }

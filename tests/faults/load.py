@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Self
 from uuid import UUID, uuid4
 
@@ -18,6 +19,7 @@ from fourpoint_core.store.session import Sessions, sessions_for, unit_of_work
 from fourpoint_standalone.stack import Stack
 
 PEOPLE = 3
+LEASE = timedelta(seconds=2)
 # What a job may truthfully say when its workers are killed again and again.
 HONEST_FAILURES = {"attempts_exhausted", "deadline_exceeded"}
 FINAL = {"succeeded", "failed", "cancelled"}
@@ -27,12 +29,14 @@ FINAL = {"succeeded", "failed", "cancelled"}
 class Reckoning:
     """What the database says after the storm, about all jobs of one load.
 
-    states: how many jobs ended how. answered: jobs whose 200 or 202 a person received.
+    states: how many jobs ended how. answered: jobs whose 200 or 202 a person received. lapsed: tries whose
+    lease was not renewed in time, whatever kept the machine from it: others rightly took those jobs.
     """
 
     states: Counter[str]
     answered: int
     attempts: int
+    lapsed: int
 
 
 @dataclass
@@ -74,7 +78,7 @@ class Load:
         """For looking past the API."""
         return sessions_for(create_engine(self.stack.database_url, poolclass=NullPool))
 
-    def wait_for(self, fact: Callable[[], bool], seconds: float = 60) -> None:
+    def wait_for(self, fact: Callable[[], bool], seconds: float = 180) -> None:
         """Wait until the fact is true. Raises AssertionError when it does not come true."""
         end = time.monotonic() + seconds
         while not fact():
@@ -94,7 +98,7 @@ class Load:
     def wait_for_success(self) -> None:
         """Wait until one more job has ended well. Raises AssertionError when none does."""
         before = self._succeeded()
-        self.wait_for(lambda: self._succeeded() > before, seconds=20)
+        self.wait_for(lambda: self._succeeded() > before)
 
     def job_ids(self) -> set[UUID]:
         """All jobs of this load, whoever heard of them."""
@@ -103,7 +107,7 @@ class Load:
     def reckon(self) -> Reckoning:
         """Stop the load, wait until every job has ended, and check each of them."""
         self.stop()
-        self.wait_for(lambda: all(job.state in FINAL for job in self._jobs()), seconds=180)
+        self.wait_for(lambda: all(job.state in FINAL for job in self._jobs()), seconds=360)
         self._wait_for_api()
         jobs = self._jobs()
         assert not self.unexpected, self.unexpected
@@ -112,7 +116,10 @@ class Load:
         self._check_annotations(jobs)
         for job in jobs:
             _check_truth(job)
-        return Reckoning(Counter(job.state for job in jobs), len(self.accepted), self._attempts(jobs))
+        tries = self._tries(jobs)
+        return Reckoning(
+            Counter(job.state for job in jobs), len(self.accepted), len(tries), sum(map(_lapsed, tries))
+        )
 
     def _wait_for_api(self) -> None:
         def answers() -> bool:
@@ -167,10 +174,14 @@ class Load:
             document = self._client.annotations(sample)
             assert self._client.get(f"/v1/samples/{sample}")["annotation_count"] == len(document)
 
-    def _attempts(self, jobs: list[Any]) -> int:
+    def _tries(self, jobs: list[Any]) -> list[Any]:
         with unit_of_work(self.sessions) as session:
             ids = [job.id for job in jobs]
-            return len(list(session.scalars(select(JobAttempt.job_id).where(JobAttempt.job_id.in_(ids)))))
+            return list(session.scalars(select(JobAttempt).where(JobAttempt.job_id.in_(ids))))
+
+
+def _lapsed(one: Any) -> bool:
+    return one.outcome == "lease_expired" and one.ended_at - one.started_at > 0.9 * LEASE
 
 
 def _check_truth(job: Any) -> None:

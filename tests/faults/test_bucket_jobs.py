@@ -19,7 +19,7 @@ from tests.http_client import JSON
 
 from fourpoint_standalone.stack import IO, Stack
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 
 KILLS = min(10, int(os.environ.get("FAULT_KILLS", "10")))
 # Of these, some come when the job has just ended; the moments then move to the front.
@@ -77,7 +77,7 @@ class Killer:
         return job
 
     def _wait(self, job_id: str, fact: Callable[[JSON], bool]) -> JSON:
-        end = time.monotonic() + 120
+        end = time.monotonic() + 300
         while not fact(job := self._bucket.job(job_id)):
             assert time.monotonic() < end, job
             time.sleep(0.002)

@@ -8,6 +8,7 @@ import random
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from fourpoint_core.store.models import Job
 from fourpoint_core.store.session import unit_of_work
 from fourpoint_standalone.stack import API, INFERENCE, REDIS, Stack
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 
 KILLS = int(os.environ.get("FAULT_KILLS", "20"))
 SEED = int(os.environ.get("FAULT_SEED", str(random.SystemRandom().randrange(10**6))))
@@ -57,9 +58,8 @@ def test_the_worker_is_killed_while_it_infers(
     for _ in range(KILLS):
         load.wait_for(lambda: _first(load, running) is not None)
         time.sleep(chance.uniform(0, 0.06))
-        killed = stack.pids[INFERENCE]
-        stack.kill(INFERENCE)
-        _wait_for_another(stack, load, killed)
+        _kill(stack, load, INFERENCE)
+        _wait_for_a_claim(stack, load)
     result = load.reckon()
     report.append(result)
     assert result.states["succeeded"] >= 0.9 * sum(result.states.values())
@@ -71,16 +71,19 @@ def _first(load: Load, statement: object) -> object:
         return session.scalar(statement)  # type: ignore[call-overload]
 
 
-def _wait_for_another(stack: Stack, load: Load, killed: int) -> None:
-    """Wait until a worker consumes again: a job is claimed by the process that runs now.
+def _kill(stack: Stack, load: Load, name: str) -> None:
+    """Kill a service, and wait until another is started: the killed one is listed until it has quite gone."""
+    killed = stack.pids[name]
+    stack.kill(name)
+    load.wait_for(lambda: stack.pids.get(name, killed) != killed)
 
-    killed: the process that was signalled, which is listed until it has quite gone.
-    """
+
+def _wait_for_a_claim(stack: Stack, load: Load) -> None:
+    """Wait until a worker consumes again: a job is claimed by the process that runs now."""
 
     def claimed_by_the_living() -> bool:
-        pid = stack.pids.get(INFERENCE, killed)
-        fresh = select(Job.id).where(Job.worker.like(f"%/{pid}/inference")).limit(1)
-        return pid != killed and _first(load, fresh) is not None
+        fresh = select(Job.id).where(Job.worker.like(f"%/{stack.pids.get(INFERENCE)}/inference")).limit(1)
+        return _first(load, fresh) is not None
 
     load.wait_for(claimed_by_the_living)
 
@@ -97,7 +100,9 @@ def test_the_api_is_killed_between_commit_and_publish(
             load.wait_for_a_new_job()
             time.sleep(chance.uniform(0, 0.02))
             for worker in children(stack.pids[API]):
-                os.kill(worker, signal.SIGKILL)
+                # One that was killed before may be gone since they were counted.
+                with suppress(ProcessLookupError):
+                    os.kill(worker, signal.SIGKILL)
         finally:
             os.kill(broker, signal.SIGCONT)
     load.wait_for_accepted(1)
@@ -112,7 +117,8 @@ def test_the_api_is_killed_at_any_moment(
     for _ in range(KILLS):
         load.wait_for_accepted(1)
         time.sleep(chance.uniform(0, 0.3))
-        stack.kill(API)
+        # What the killed one still answers for a moment is no sign of the next one.
+        _kill(stack, load, API)
     load.wait_for_accepted(1)
     result = load.reckon()
     report.append(result)
@@ -180,4 +186,4 @@ def test_every_message_is_delivered_twice_and_more(
     result = load.reckon()
     report.append(result)
     assert result.states == {"succeeded": sum(result.states.values())}
-    assert result.attempts == sum(result.states.values()), "a job was run twice"
+    assert result.attempts - result.lapsed == sum(result.states.values()), "a job was run twice"

@@ -67,6 +67,7 @@ class Keeper:
         self._command = command
         self._grace = grace_seconds
         self._parent = parent
+        self._told_to_stop = False
         self._status: int | None = None
         self._kill_at: float | None = None
 
@@ -81,7 +82,7 @@ class Keeper:
             preexec_fn=lambda: _die_with(me, signal.SIGKILL),  # noqa: PLW1509
         )
         while self._reap():
-            if os.getppid() != self._parent:
+            if self._told_to_stop or os.getppid() != self._parent:
                 self._stop()
             if self._kill_at is not None and time.monotonic() >= self._kill_at:
                 self._kill_all()
@@ -96,9 +97,13 @@ class Keeper:
         os.set_blocking(writer, False)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda *_: self._stop())
+            signal.signal(number, self._hear)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         return reader
+
+    def _hear(self, *_: object) -> None:
+        # At any moment, also while the command is being started.
+        self._told_to_stop = True
 
     def _reap(self) -> bool:
         """Collect who has ended; whether anybody is left."""
@@ -118,7 +123,8 @@ class Keeper:
         if self._kill_at is None:
             self._kill_at = time.monotonic() + self._grace
             if self._status is None:
-                self._child.send_signal(signal.SIGTERM)
+                # Popen would collect a command that has just ended, and keep its status to itself.
+                _signal(self._child.pid, signal.SIGTERM)
 
     def _stop_leftovers(self) -> None:
         # The command had its chance to stop its children; whoever is left gets a moment, not the full grace.

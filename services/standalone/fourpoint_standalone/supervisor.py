@@ -65,6 +65,8 @@ class Program:
         self._directory = directory
         self._grace = grace_seconds
         self._keeper: Process | None = None
+        # The first child that each keeper was seen to have.
+        self._programs: dict[int, int] = {}
 
     def start(self) -> None:
         """See Service."""
@@ -89,14 +91,18 @@ class Program:
 
     @property
     def pid(self) -> int | None:
-        """The program's process; its keeper's while it starts, and where there is no /proc."""
+        """The program's process, until all that it started has ended as well.
+
+        Its keeper's while it starts, and where there is no /proc.
+        """
         if self._keeper is None or self._keeper.poll() is not None:
             return None
         keeper = self._keeper.pid
-        with contextlib.suppress(OSError):
-            children = Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()
-            return int(children[0]) if children else keeper
-        return keeper
+        with contextlib.suppress(OSError, IndexError):
+            # What a program leaves behind becomes its keeper's child, and is not taken for the program.
+            first = Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()[0]
+            self._programs.setdefault(keeper, int(first))
+        return self._programs.get(keeper, keeper)
 
     @property
     def status(self) -> int | None:
