@@ -31,7 +31,7 @@ def followed(
 
     look: what to show of its progress; None: nothing new. Raises ProblemError where it does not succeed.
     """
-    with _bars(console, MofNCompleteColumn()) as bars:
+    with _told_that_it_goes_on(job), _bars(console, MofNCompleteColumn()) as bars:
         bar = bars.add_task("waiting", total=None)
 
         def show(now: Job) -> None:
@@ -39,13 +39,20 @@ def followed(
             if seen is not None:
                 bars.update(bar, description=seen[0], completed=seen[1], total=seen[2])
 
-        return ended(client, job, show)
+        return client.wait(job, show)["result"] or {}
 
 
 def ended(client: Client, job: Job, show: Callable[[Job], None]) -> dict[str, Any]:
     """The result of a job once it has ended well. show: is shown it meanwhile. Raises ProblemError."""
-    try:
+    with _told_that_it_goes_on(job):
         return client.wait(job, show)["result"] or {}
+
+
+@contextmanager
+def _told_that_it_goes_on(job: Job) -> Iterator[None]:
+    """Whoever presses Ctrl-C hears what becomes of the job."""
+    try:
+        yield
     except KeyboardInterrupt:
         click.echo(f"\nThe job goes on without you. To end it: POST /v1/jobs/{job['id']}/cancel", err=True)
         raise
