@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from hypothesis import settings
 from redis import Redis
 from tests.factories import make_token
 from tests.integration.applications import AppMaker, lent
@@ -30,6 +31,8 @@ from fourpoint_core.store.session import Sessions, connect
 from fourpoint_standalone.postgres import PostgresServer, remove_data
 from fourpoint_standalone.redis_server import RedisServer
 
+# See tests/unit/conftest.py.
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 TEMPLATE = "migrated"
 # For each of several test processes: a cluster, its log, and the clones of tests that hang.
 ROOM_BYTES = 4 * 2**30
