@@ -45,8 +45,8 @@ def decoder() -> Iterator[Decoder]:
 
 @pytest.fixture
 def buggy() -> Iterator[Decoder]:
-    """Of half a second's patience."""
-    made = Decoder(1, 256 * MEBIBYTE, 0.5, (sys.executable, "-c", BUGGY))
+    """Of three seconds' patience."""
+    made = Decoder(1, 256 * MEBIBYTE, 3, (sys.executable, "-c", BUGGY))
     yield made
     made.close()
 
@@ -73,7 +73,7 @@ def test_a_decoder_refuses_as_the_functions_do(decoder: Decoder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "why"), [(b"segfault", "broke down"), (b"hang", "more than 0.5 seconds"), (b"lie", "contradicts")]
+    ("image", "why"), [(b"segfault", "broke down"), (b"hang", "more than 3 seconds"), (b"lie", "contradicts")]
 )
 def test_what_breaks_a_decoder_is_refused_and_the_next_image_is_decoded(
     buggy: Decoder, image: bytes, why: str

@@ -165,7 +165,7 @@ class _Process:
         self._connection.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             # Who crashed may not be dead yet, and is to say of what.
-            return self._child.wait(0.2)
+            return self._child.wait(1.0)
         self._child.kill()
         return self._child.wait()
 
