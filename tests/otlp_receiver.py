@@ -97,8 +97,8 @@ class OtlpReceiver:
         return sorted((span for span in self.spans if span.trace_id == trace_id), key=lambda span: span.began)
 
     def wait_for(self, fact: Callable[[list[Span]], object]) -> list[Span]:
-        """The spans, once they fit; or after half a minute, fit or not."""
-        end = time.monotonic() + 30
+        """The spans, once they fit; or after two minutes, fit or not."""
+        end = time.monotonic() + 120
         while not fact(self.spans) and time.monotonic() < end:
             time.sleep(0.05)
         return self.spans

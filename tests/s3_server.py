@@ -31,7 +31,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 ENVIRONMENT = REPOSITORY / ".venv-swift"
 LOCK = REPOSITORY / "requirements-swift.lock"
 SERVER = Path(__file__).with_name("swift_process.py")
-STOP_SECONDS = 10
+STOP_SECONDS = 60
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.xdist_group("e2e")
 def answer_to(stack: Stack, request: bytes) -> tuple[int, str, dict]:
     """Status, media type and document of the answer to these bytes."""
     address = urlsplit(stack.base_url)
-    with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
+    with socket.create_connection((address.hostname, address.port), timeout=120) as connection:
         connection.sendall(request)
         connection.shutdown(socket.SHUT_WR)
         received = b"".join(iter(lambda: connection.recv(65536), b""))

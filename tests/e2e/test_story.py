@@ -12,7 +12,7 @@ from fourpoint_standalone.stack import Stack
 pytestmark = pytest.mark.xdist_group("e2e")
 
 
-def eventually(fact: Callable[[], bool], seconds: float = 30) -> bool:
+def eventually(fact: Callable[[], bool], seconds: float = 120) -> bool:
     """Whether the fact comes true in time."""
     end = time.monotonic() + seconds
     while not fact():

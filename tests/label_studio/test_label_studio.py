@@ -35,7 +35,7 @@ def fourpoints_own(pair: Pair) -> shapely.Polygon:
 def answered(pair: Pair, route: str) -> dict[str, float]:
     """How often Fourpoint has answered there, by status."""
     headers = {"Authorization": f"Bearer {pair.stack.admin_token}"}
-    text = httpx.get(f"{pair.stack.base_url}/metrics", headers=headers).text
+    text = httpx.get(f"{pair.stack.base_url}/metrics", headers=headers, timeout=60).text
     samples = [one for family in text_string_to_metric_families(text) for one in family.samples]
     requests = [one for one in samples if one.name == "fourpoint_requests_total"]
     return {one.labels["status"]: one.value for one in requests if one.labels["route"] == route}

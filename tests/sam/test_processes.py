@@ -25,6 +25,8 @@ from fourpoint_core.store.session import sessions_for, unit_of_work
 from fourpoint_standalone import processes, stack, supervisor
 from fourpoint_standalone.stack import INFERENCE, Stack, StackOptions, remove_data
 
+# The first one waits until the system has started.
+pytestmark = pytest.mark.timeout(900)
 ROOT = Path(__file__).resolve().parents[2]
 POINTS = prompt_to_json(clicks_on(OBJECT))["points"]
 STAGE_SECONDS = 10.0
@@ -107,10 +109,10 @@ class System:
 
     def metric(self, name: str) -> float:
         """A number that the inference process publishes; 0 where it has none."""
-        text = httpx.get(self.metrics_url).text
+        text = httpx.get(self.metrics_url, timeout=60).text
         return next((float(line.split()[-1]) for line in text.splitlines() if line.startswith(name)), 0.0)
 
-    def wait_for(self, fact: Callable[[], Any], seconds: float = 90) -> None:
+    def wait_for(self, fact: Callable[[], Any], seconds: float = 300) -> None:
         """Wait until the fact is true. Raises AssertionError when it does not come true."""
         end = time.monotonic() + seconds
         while not fact():
@@ -131,7 +133,6 @@ def running(seeing_checkpoint: Path) -> Iterator[System]:
         "WATCHED": str(watched),
         "FOURPOINT_SAM_CHECKPOINT": str(seeing_checkpoint),
         "FOURPOINT_SAM_DEVICE": "cpu",
-        "FOURPOINT_LEASE_SECONDS": "2",
         "FOURPOINT_SWEEP_SECONDS": "0.5",
         "FOURPOINT_REDISPATCH_SECONDS": "2",
         "FOURPOINT_STAGE_SECONDS": str(STAGE_SECONDS),

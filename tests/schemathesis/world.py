@@ -232,13 +232,14 @@ class World:
         upload = self._post(f"/datasets/{self.kept['dataset_id']}/uploads", {"files": [file]})
         slot = upload["files"][0]
         if written:
+            address = self._http.base_url.join(slot["url"])
             httpx.put(
-                self._http.base_url.join(slot["url"]), content=data, headers=slot["headers"], trust_env=False
+                address, content=data, headers=slot["headers"], timeout=60, trust_env=False
             ).raise_for_status()
         return {"id": upload["id"], "token": slot["url"].rpartition("/")[2], "data": data}
 
     def _ended(self, job_id: str) -> Json:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while (job := _body(self._http.get(f"/jobs/{job_id}")))["state"] not in _FINAL:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"The job {job_id} does not end.")

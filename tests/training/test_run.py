@@ -110,7 +110,7 @@ def test_a_run_that_is_killed_goes_on_from_its_last_checkpoint(
         " Pace(save_seconds=0)).train(bank)"
     )
     running = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not (tmp_path / STATE).exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     time.sleep(0.5)

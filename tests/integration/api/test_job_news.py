@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from fourpoint_api.web import waiting
 from fourpoint_api.web.problems import TooBusyError
 from fourpoint_api.web.waiting import JobNews
 from fourpoint_core.domain.jobs import JobState
@@ -16,7 +17,13 @@ from fourpoint_core.ids import new_id
 from fourpoint_core.jobs.events import CHANNEL, JobEvent, announce
 from fourpoint_standalone.redis_server import RedisServer
 
-PATIENCE = 20.0
+PATIENCE = 60.0
+
+
+@pytest.fixture(autouse=True)
+def whoever_listens_is_subscribed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is."""
+    monkeypatch.setattr(waiting, "SUBSCRIBE_SECONDS", PATIENCE)
 
 
 @pytest.fixture

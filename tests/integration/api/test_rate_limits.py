@@ -12,6 +12,7 @@ from tests.integration.applications import AppMaker
 
 from fourpoint_api.clients import build_clients
 from fourpoint_api.settings import ApiSettings
+from fourpoint_api.web import rate_limits
 from fourpoint_api.web.rate_limits import PREFIX, network_of
 from fourpoint_core.store.session import Sessions
 
@@ -19,8 +20,12 @@ Limited = Callable[..., FlaskClient]
 
 
 @pytest.fixture
-def limited(api_settings: ApiSettings, app_over: AppMaker, admin_token: str) -> Iterator[Limited]:
-    """Makes clients of an API with other limits."""
+def limited(
+    api_settings: ApiSettings, app_over: AppMaker, admin_token: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Limited]:
+    """Makes clients of an API with other limits, which has all the time that a slow Redis takes."""
+    monkeypatch.setattr(rate_limits, "_PATIENCE_SECONDS", 60.0)
+    monkeypatch.setattr(rate_limits, "_PAUSE_SECONDS", 60.0)
     made = []
 
     def make(token: str | None = admin_token, **limits: object) -> FlaskClient:

@@ -85,10 +85,10 @@ def test_redis_forgets_what_it_counted_of_entries_that_ran_out(redis: Redis) -> 
 
 def test_one_worker_at_a_time_reserves_a_key_and_for_a_while(redis: Redis) -> None:
     one, other = RedisShelf(redis, 100, 60), RedisShelf(redis, 100, 60)
-    assert one.reserve(KEY, 0.2)
-    assert not other.reserve(KEY, 0.2) and other.is_reserved(KEY)
-    time.sleep(0.3)
-    assert other.reserve(KEY, 10)
+    assert one.reserve(KEY, 2)
+    assert not other.reserve(KEY, 2) and other.is_reserved(KEY)
+    time.sleep(2.1)
+    assert other.reserve(KEY, 60)
     other.release(KEY)
     assert not one.is_reserved(KEY)
 

@@ -101,7 +101,7 @@ def test_times_are_aware_and_recent(store):
     [listed] = store.list("a")
     for info in (store.stat("a"), listed):
         assert info.last_modified.tzinfo is not None
-        assert abs(datetime.now(UTC) - info.last_modified) < timedelta(seconds=10)
+        assert abs(datetime.now(UTC) - info.last_modified) < timedelta(minutes=5)
 
 
 def test_a_put_replaces_the_object_and_its_etag(store):

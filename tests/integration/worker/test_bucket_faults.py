@@ -51,7 +51,7 @@ FAULTS: list[tuple[Fault, int, float, str]] = [
     (Fault(503, "SlowDown"), 1, 30, "SlowDown"),
     (Fault(403, "InvalidAccessKeyId"), 2, 30, "InvalidAccessKeyId"),
     (Fault(403, "RequestTimeTooSkewed"), 2, 30, "clocks"),
-    (Fault(seconds=0.8), 1, 0.4, "did not answer properly"),
+    (Fault(seconds=3.0), 1, 1.5, "did not answer properly"),
 ]
 # HEAD has no body, so what refuses one cannot say more.
 OF_HEAD = {403: "may not do this", 503: "503"}

@@ -28,8 +28,8 @@ def started(keeper: LeaseKeeper) -> Iterator[LeaseKeeper]:
 
 
 def soon(fact: Callable[[], bool]) -> bool:
-    """Whether the fact comes true within ten seconds."""
-    end = time.monotonic() + 10
+    """Whether the fact comes true within a minute."""
+    end = time.monotonic() + 60
     while not fact():
         if time.monotonic() > end:
             return False
@@ -42,19 +42,20 @@ def claimed_job(seconds_left: float = 60) -> ClaimedJob:
 
 
 def test_work_longer_than_a_lease_keeps_its_lease(scene: Scene) -> None:
-    scene.lease_seconds = 0.6
+    # Renewed each second: whoever is not heard of for two more has lost it.
+    scene.lease_seconds = 3
     job_id = scene.queue_click(scene.sample())
     settled: list[object] = []
 
     def outlast(checkpoint: Checkpoint) -> None:
-        end = time.monotonic() + 1.5
+        end = time.monotonic() + 4
         while time.monotonic() < end:
             with unit_of_work(scene.sessions) as session:
                 settled.extend(jobs.settle_stranded(session, 10))
             time.sleep(0.05)
 
     scene.engine.meanwhile = outlast
-    with started(LeaseKeeper(scene.sessions, 0.6, stage_seconds=30)) as keeper:
+    with started(LeaseKeeper(scene.sessions, 3, stage_seconds=30)) as keeper:
         scene.runner(keeper).run(scene.click_work(), job_id)
     assert settled == []
     assert scene.outcomes(job_id) == ["succeeded"]
@@ -109,10 +110,11 @@ def test_a_hanging_stage_ends_the_process_and_says_which(scene: Scene) -> None:
         gate.open.set()
 
     scene.engine.meanwhile = gate
-    with started(LeaseKeeper(scene.sessions, 30, stage_seconds=0.5, end_process=end_process)) as keeper:
+    # Long enough for the stages before, on the slowest machine.
+    with started(LeaseKeeper(scene.sessions, 30, stage_seconds=3, end_process=end_process)) as keeper:
         thread = threading.Thread(target=scene.runner(keeper).run, args=(scene.click_work(), job_id))
         thread.start()
-        thread.join(20)
+        thread.join(60)
     assert ended[0] == OVERRUN_EXIT_STATUS
     with unit_of_work(scene.sessions) as session:
         attempt = jobs.attempts_of(session, job_id)[0]
@@ -145,7 +147,8 @@ def test_a_hanging_neighbour_gives_the_others_back_at_once(scene: Scene) -> None
 def test_recording_may_take_longer_than_a_stage(scene: Scene) -> None:
     ended: list[int] = []
     keeper = LeaseKeeper(scene.sessions, 30, stage_seconds=0.2, end_process=ended.append)
-    with started(keeper), keeper.keep(claimed_job()) as job:
+    with keeper.keep(claimed_job()) as job:
         job.leave_stages()
-        time.sleep(0.6)
+        with started(keeper):
+            time.sleep(0.6)
     assert ended == []

@@ -223,9 +223,9 @@ def test_of_two_postmen_one_delivers(sessions: Sessions, receiver: Receiver, web
 def test_a_receiver_that_does_not_answer_holds_up_nobody_else(
     sessions: Sessions, receiver: Receiver, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postman_module, "_TIMEOUT", 0.5)
+    monkeypatch.setattr(postman_module, "_TIMEOUT", 2.0)
     receiver.hold.clear()
-    stuck = [ping(sessions, webhook) for _ in range(20)]
+    stuck = [ping(sessions, webhook) for _ in range(postman_module.AT_ONCE + 1)]
     with Receiver() as other:
         thread = threading.Thread(target=other.serve_forever, args=(0.02,))
         thread.start()

@@ -37,29 +37,36 @@ def build_engine(name, surroundings):
 inference_app.build_engine = build_engine
 inference_app.main()
 """
-SLOW = """
-import time
+# Work that has begun and does not go on before there is a file GO_ON.
+HELD = """
+import os, time
+from pathlib import Path
 from fourpoint_worker import inference_app
 from tests.integration.worker.scenes import SquareEngine
-inference_app.build_engine = lambda name, surroundings: SquareEngine(lambda checkpoint: time.sleep(2))
+def wait(checkpoint):
+    while not Path(os.environ["GO_ON"]).exists():
+        time.sleep(0.02)
+inference_app.build_engine = lambda name, surroundings: SquareEngine(wait)
 inference_app.main()
 """
-SLOW_IO = """
-import time
+HELD_IO = """
+import os, time
+from pathlib import Path
 from fourpoint_worker import io_app
 from fourpoint_worker.tasks import purge_dataset
 purge = purge_dataset.PurgeDatasetWork.do
-def slowly(self, payload, job):
-    time.sleep(2)
+def held(self, payload, job):
+    while not Path(os.environ["GO_ON"]).exists():
+        time.sleep(0.02)
     return purge(self, payload, job)
-purge_dataset.PurgeDatasetWork.do = slowly
+purge_dataset.PurgeDatasetWork.do = held
 io_app.main()
 """
 INFERENCE = "from fourpoint_worker import inference_app; inference_app.main()"
 IO = "from fourpoint_worker import io_app; io_app.main()"
 
 
-def eventually(fact: Callable[[], bool], seconds: float = 30) -> bool:
+def eventually(fact: Callable[[], bool], seconds: float = 120) -> bool:
     end = time.monotonic() + seconds
     while not fact():
         if time.monotonic() > end:
@@ -69,7 +76,7 @@ def eventually(fact: Callable[[], bool], seconds: float = 30) -> bool:
 
 
 @pytest.fixture
-def variables(core_settings: CoreSettings) -> dict[str, str]:
+def variables(core_settings: CoreSettings, tmp_path: Path) -> dict[str, str]:
     return {
         **os.environ,
         "PYTHONPATH": str(Path(__file__).parents[3]),
@@ -77,6 +84,9 @@ def variables(core_settings: CoreSettings) -> dict[str, str]:
         "FOURPOINT_REDIS_URL": core_settings.redis_url,
         "FOURPOINT_STORAGE_URL": core_settings.storage_url,
         "FOURPOINT_SWEEP_SECONDS": "0.2",
+        # Whoever is slow is not taken for dead.
+        "FOURPOINT_LEASE_SECONDS": "60",
+        "GO_ON": str(tmp_path / "go-on"),
     }
 
 
@@ -108,6 +118,13 @@ def publish(scene: Scene, broker: Celery, *job_ids: object) -> None:
     assert Dispatcher(broker, scene.sessions).dispatch(messages) == len(job_ids)
 
 
+def stop_in_the_middle(running: subprocess.Popen[bytes], variables: dict[str, str]) -> None:
+    """Tell a process to stop, and let its held work go on when it has heard."""
+    running.send_signal(signal.SIGTERM)
+    time.sleep(1)
+    Path(variables["GO_ON"]).touch()
+
+
 def queues_consumed(scene: Scene) -> set[str]:
     with unit_of_work(scene.sessions) as session:
         return {
@@ -121,7 +138,7 @@ def test_a_worker_says_that_it_is_there_once_it_consumes_and_goodbye_when_it_sto
     with process(INFERENCE, variables, tmp_path / "log") as running:
         assert eventually(lambda: queues_consumed(scene) == {"click", "prefetch", "batch"})
         running.send_signal(signal.SIGTERM)
-        assert running.wait(30) == 0
+        assert running.wait(120) == 0
     assert queues_consumed(scene) == set()
 
 
@@ -129,7 +146,7 @@ def test_a_worker_whose_engine_does_not_start_does_not_consume(
     scene: Scene, variables: dict[str, str], tmp_path: Path
 ) -> None:
     with process(BROKEN, variables, tmp_path / "log") as running:
-        assert running.wait(30) != 0
+        assert running.wait(120) != 0
     assert queues_consumed(scene) == set()
     assert "no weights" in (tmp_path / "log").read_text()
 
@@ -138,7 +155,7 @@ def test_an_unknown_engine_stops_the_start_and_the_known_ones_are_named(
     variables: dict[str, str], tmp_path: Path
 ) -> None:
     with process(INFERENCE, {**variables, "FOURPOINT_ENGINE": "crystal-ball"}, tmp_path / "log") as running:
-        assert running.wait(30) != 0
+        assert running.wait(120) != 0
     assert "crystal-ball" in (tmp_path / "log").read_text()
     assert "weight-free" in (tmp_path / "log").read_text()
 
@@ -146,7 +163,7 @@ def test_an_unknown_engine_stops_the_start_and_the_known_ones_are_named(
 def test_a_missing_variable_stops_the_start_by_name(variables: dict[str, str], tmp_path: Path) -> None:
     del variables["FOURPOINT_REDIS_URL"]
     with process(IO, variables, tmp_path / "log") as running:
-        assert running.wait(30) != 0
+        assert running.wait(120) != 0
     assert "FOURPOINT_REDIS_URL" in (tmp_path / "log").read_text()
 
 
@@ -156,7 +173,7 @@ def test_an_engine_that_hangs_costs_the_process_and_not_the_job(
     job_id = scene.queue_click(scene.sample())
     with process(HANGING, {**variables, "FOURPOINT_STAGE_SECONDS": "1"}, tmp_path / "log") as running:
         publish(scene, broker, job_id)
-        assert running.wait(40) == OVERRUN_EXIT_STATUS
+        assert running.wait(120) == OVERRUN_EXIT_STATUS
     with process(IO, variables, tmp_path / "io-log"):
         assert eventually(lambda: scene.job(job_id).state == JobState.QUEUED)
     assert scene.outcomes(job_id) == ["overrun"]
@@ -166,11 +183,11 @@ def test_a_worker_told_to_stop_finishes_what_it_has_in_hand(
     scene: Scene, variables: dict[str, str], broker: Celery, tmp_path: Path
 ) -> None:
     job_id = scene.queue_click(scene.sample())
-    with process(SLOW, variables, tmp_path / "log") as running:
+    with process(HELD, variables, tmp_path / "log") as running:
         publish(scene, broker, job_id)
         assert eventually(lambda: scene.job(job_id).state == JobState.RUNNING)
-        running.send_signal(signal.SIGTERM)
-        assert running.wait(30) == 0
+        stop_in_the_middle(running, variables)
+        assert running.wait(120) == 0
     assert scene.job(job_id).state == JobState.SUCCEEDED
 
 
@@ -180,11 +197,11 @@ def test_an_io_worker_told_to_stop_finishes_what_it_has_in_hand(
     with unit_of_work(scene.sessions) as session:
         datasets.mark_deleted(session, datasets.get_dataset(session, scene.dataset_id))
     job_id = scene.queue(PURGE_DATASET, PurgeDataset(scene.dataset_id, delete_objects=True))
-    with process(SLOW_IO, variables, tmp_path / "log") as running:
+    with process(HELD_IO, variables, tmp_path / "log") as running:
         publish(scene, broker, job_id)
         assert eventually(lambda: scene.job(job_id).state == JobState.RUNNING)
-        running.send_signal(signal.SIGTERM)
-        assert running.wait(30) == 0
+        stop_in_the_middle(running, variables)
+        assert running.wait(120) == 0
     assert scene.job(job_id).state == JobState.SUCCEEDED
     assert scene.outcomes(job_id) == ["succeeded"]
 

@@ -135,9 +135,9 @@ def test_the_end_of_a_job_is_announced(scene: Scene) -> None:
     job_id = scene.queue_click(scene.sample())
     with scene.redis.pubsub(ignore_subscribe_messages=True) as channel:
         channel.subscribe(CHANNEL)
-        channel.get_message(timeout=1)
+        channel.get_message(timeout=60)
         scene.run(job_id)
-        message = channel.get_message(timeout=5)
+        message = channel.get_message(timeout=60)
     assert message is not None
     assert JobEvent.decode(message["data"]) == JobEvent(job_id, JobState.SUCCEEDED)
 
