@@ -18,7 +18,6 @@ from fourpoint_core.errors import CancelledError, DeadlineExceededError, Fourpoi
 from fourpoint_core.store.queries import leases
 from fourpoint_core.store.queries.leases import ClaimedJob, Lease
 from fourpoint_core.store.session import Sessions, unit_of_work
-from fourpoint_worker.metrics import job_metrics
 from fourpoint_worker.periodic import Periodic
 
 logger = logging.getLogger(__name__)
@@ -122,8 +121,7 @@ class LeaseKeeper:
         with unit_of_work(self._sessions) as session:
             held = leases.renew(session, [job.lease for job in in_hand], self._lease_seconds)
         for job in in_hand:
-            if not job.is_lost and job.lease not in held:
-                job_metrics().leases_lost.inc()
+            # Also of a job that ended while this waited for its row: then no checkpoint is left to hear of it.
             job.is_lost = job.lease not in held
             job.is_cancelled = held.get(job.lease, False)
 

@@ -111,7 +111,7 @@ class Runner:
             with tracing.step("record"):
                 return self._patiently(lambda: self._record(work, payload, job, outcome))
         except LeaseLostError as error:
-            logger.warning("result dropped", extra={"reason": error.detail})
+            _count_lost(error)
             return None
         except DatabaseUnavailableError:
             # Nothing can be recorded, not even this: the lease expires, and the sweep queues the job again.
@@ -142,7 +142,10 @@ class Runner:
         tracing.fail(error.code)
         try:
             return self._patiently(lambda: self._record_failure(job, error))
-        except (LeaseLostError, DatabaseUnavailableError):
+        except LeaseLostError as lost:
+            _count_lost(lost)
+            return None
+        except DatabaseUnavailableError:
             return None
 
     def _record_failure(self, job: ActiveJob, error: FourpointError) -> JobState:
@@ -162,6 +165,12 @@ class Runner:
                 if time.monotonic() > give_up_at:
                     raise
                 time.sleep(_DATABASE_PAUSE_SECONDS)
+
+
+def _count_lost(error: LeaseLostError) -> None:
+    """Counted where work hears of it: a renewal that finds the job ended may have found its own end."""
+    job_metrics().leases_lost.inc()
+    logger.warning("result dropped", extra={"reason": error.detail})
 
 
 def _traced(kind: JobKind, claimed: ClaimedJob) -> AbstractContextManager[tracing.Span]:

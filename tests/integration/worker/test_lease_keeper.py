@@ -4,18 +4,24 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 from tests.integration.worker.scenes import Gate, Scene
 
 from fourpoint_core.domain.jobs import JobState
 from fourpoint_core.errors import CancelledError, DeadlineExceededError, LeaseLostError
 from fourpoint_core.ids import LOCAL_USER_ID, new_id
+from fourpoint_core.metrics import REGISTRY
 from fourpoint_core.store.queries import jobs, leases
 from fourpoint_core.store.queries.leases import ClaimedJob, Lease
 from fourpoint_core.store.session import unit_of_work
 from fourpoint_worker.lease_keeper import OVERRUN_EXIT_STATUS, LeaseKeeper
+from fourpoint_worker.metrics import job_metrics
 from fourpoint_worker.segmenter.port import Checkpoint
+from fourpoint_worker.tasks.infer_contour import InferContourWork
 
 
 @contextmanager
@@ -92,6 +98,47 @@ def test_work_whose_lease_was_lost_stops_at_its_next_checkpoint(scene: Scene) ->
         assert soon(lambda: job.is_lost)
         with pytest.raises(LeaseLostError):
             job.checkpoint("next")
+
+
+def leases_lost() -> float:
+    """What this process tells Prometheus."""
+    job_metrics()
+    return REGISTRY.get_sample_value("fourpoint_leases_lost_total") or 0
+
+
+def renewal_waits(scene: Scene) -> bool:
+    """Whether somebody waits for a row that another transaction holds."""
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with unit_of_work(scene.sessions) as session:
+        return session.execute(text(waiting)).first() is not None
+
+
+def test_a_job_that_ends_well_while_its_renewal_waits_for_the_row_is_no_lost_lease(scene: Scene) -> None:
+    class Recording(InferContourWork):
+        def record(self, session: Session, *about: Any) -> dict[str, Any]:
+            # The row is held from here to the commit.
+            assert soon(lambda: renewal_waits(scene))
+            return super().record(session, *about)
+
+    job_id, before = scene.queue_click(scene.sample()), leases_lost()
+    with started(LeaseKeeper(scene.sessions, 0.3, stage_seconds=60)) as keeper:
+        scene.runner(keeper).run(Recording(scene.sessions, scene.images(), scene.engine), job_id)
+    assert scene.outcomes(job_id) == ["succeeded"]
+    assert leases_lost() == before
+
+
+def test_a_job_that_another_worker_took_is_a_lost_lease(scene: Scene) -> None:
+    job_id, before = scene.queue_click(scene.sample()), leases_lost()
+
+    def lose(checkpoint: Checkpoint) -> None:
+        with unit_of_work(scene.sessions) as session:
+            leases.give_back(session, [Lease(job_id, 1)])
+        with unit_of_work(scene.sessions) as session:
+            assert leases.claim(session, job_id, "another", 30) is not None
+
+    scene.engine.meanwhile = lose
+    scene.run(job_id)
+    assert leases_lost() == before + 1
 
 
 def test_a_checkpoint_after_the_deadline_raises(scene: Scene) -> None:
