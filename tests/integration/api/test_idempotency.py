@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,15 +15,18 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select, update
-from tests.factories import SQUARE_JSON, image_bytes
+from tests.factories import SQUARE_JSON, image_bytes, make_token
 from tests.integration.api.checked_client import CheckedClient
 from tests.integration.api.conftest import PersonMaker
 from tests.integration.api.inventory import Inventory
+from tests.integration.applications import AppMaker
 from werkzeug.test import TestResponse
 
+from fourpoint_api.clients import build_clients
 from fourpoint_api.resources.datasets import operations as dataset_operations
 from fourpoint_api.resources.trash import operations as trash_operations
 from fourpoint_api.settings import ApiSettings
+from fourpoint_core.domain.access import Scope
 from fourpoint_core.errors import DatabaseUnavailableError
 from fourpoint_core.store.models import Dataset, IdempotencyKey, Job, Sample, UploadIntent
 from fourpoint_core.store.queries import idempotency as queries
@@ -93,6 +97,39 @@ def test_a_key_is_a_persons_own(
 ) -> None:
     assert post(client, {"name": "Cats 2"}).status_code == 201
     assert post(person(), {"name": "Dogs"}).status_code == 201
+
+
+NEW_TOKEN = {"name": "of an admin", "scope": "admin"}
+
+
+def test_a_weaker_token_is_not_given_what_a_stronger_one_was_answered(
+    app: Flask, client: FlaskClient, sessions: Sessions
+) -> None:
+    assert post(client, NEW_TOKEN, path="/v1/tokens").status_code == 201
+    weaker = CheckedClient(app, make_token(sessions, scope=Scope.MANAGE))
+    assert post(weaker, NEW_TOKEN, path="/v1/tokens").status_code == 403
+
+
+def test_a_secret_comes_again_to_who_lost_it_and_cannot_be_read_in_the_database(
+    client: FlaskClient, sessions: Sessions
+) -> None:
+    first, again = (post(client, NEW_TOKEN, path="/v1/tokens") for _ in range(2))
+    row = kept(sessions)
+    assert first.json["secret"].encode() not in (row.body or b"")
+    assert KEY not in row.key
+    assert again.data == first.data
+    assert again.headers["Cache-Control"] == "no-store"
+
+
+def test_an_answer_kept_under_another_secret_of_the_service_is_lost(
+    client: FlaskClient, api_settings: ApiSettings, app_over: AppMaker, admin_token: str
+) -> None:
+    post(client, {"name": "Cats"})
+    clients = build_clients(replace(api_settings, secret_key="another secret of the tests"))
+    answer = post(CheckedClient(app_over(clients), admin_token), {"name": "Cats"})
+    clients.close()
+    assert (answer.status_code, answer.json["code"]) == (409, "answer_lost")
+    assert "GET /v1/datasets " in answer.json["detail"]
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "ä", "x" * 256])

@@ -2,7 +2,9 @@
 
 The key is taken before the view runs, and redeemed by the transaction that does what was asked for, so that
 both are committed or neither. An answer is kept for a request that had an effect, and for one that was
-refused; one that had none and failed, or that only looked, may be sent again under the same key.
+refused; one that had none and failed, or that only looked, may be sent again under the same key. A key is the
+token's that it came with, so an answer never reaches one that may do less; and nobody else can read what is
+kept (`sealing`).
 
 Between the effect and the keeping of its answer the process may die. Where the transaction noted what it made
 (`note_result`), the view finds that by `earlier` and answers from it; else the answer is that it was done
@@ -21,8 +23,9 @@ from typing import Any
 from flask import Flask, Response, current_app, g, json, request
 
 from fourpoint_api.clients import clients
-from fourpoint_api.web.auth import current_user_id
+from fourpoint_api.web.auth import current_caller
 from fourpoint_api.web.problems import MEDIA_TYPE as PROBLEM
+from fourpoint_api.web.sealing import Seal
 from fourpoint_core.errors import AnswerLostError, DatabaseUnavailableError, InvalidInputError
 from fourpoint_core.ids import new_id
 from fourpoint_core.logs import request_id_var
@@ -34,14 +37,14 @@ HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 # Longer than a request takes; after it, whoever held a key without a word is thought dead.
 PATIENCE = timedelta(seconds=60)
-_KEPT_HEADERS = ("Content-Type", "Location", "ETag", "Link")
+_KEPT_HEADERS = ("Content-Type", "Location", "ETag", "Link", "Cache-Control")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _TOO_MANY = 429
 logger = logging.getLogger(__name__)
 
 
 def install(app: Flask) -> None:
-    """Heed the header; after `auth.install`, because keys are a person's own."""
+    """Heed the header; after `auth.install`, because keys are a token's own."""
     app.before_request(_begin)
     app.after_request(_end)
     app.teardown_request(_forget)
@@ -70,7 +73,8 @@ def begin(content: str) -> Response | None:
         raise InvalidInputError.at(
             "", "idempotency_key_invalid", f"Give {HEADER} as 1 to 255 visible ASCII characters, as a UUID is."
         )
-    attempt = Attempt(current_user_id(), key, new_id())
+    seal = _seal(key)
+    attempt = Attempt(current_caller().user_id, seal.name, new_id())
     fingerprint = _digest(request.full_path.encode(), content.encode())
     try:
         with preparation(clients().sessions) as session:
@@ -78,11 +82,19 @@ def begin(content: str) -> Response | None:
     except AnswerLostError as error:
         raise AnswerLostError(f"{error.detail} {_where_to_look()}") from error
     if isinstance(found, Answer):
-        return _replay(found)
-    g.attempt = attempt
+        return _replay(found, seal)
+    g.attempt, g.seal = attempt, seal
     g.earlier = None if found is None else found.result
     g.effect_token = effect_var.set(partial(_redeem, attempt))
     return None
+
+
+def _seal(key: str) -> Seal:
+    """Of whoever may do the same: a token of ours, or a person whose provider gives them ever new ones."""
+    caller = current_caller()
+    who = caller.token_id or caller.user_id
+    may = (caller.scope.value, str(caller.acts_as_admin))
+    return Seal(clients().settings.secret_key, (str(who), *may, key))
 
 
 def _where_to_look() -> str:
@@ -120,7 +132,7 @@ def _end(response: Response) -> Response:
         with preparation(clients().sessions) as session:
             is_redeemed = idempotency.is_redeemed(session, attempt)
             if _is_final(response, is_redeemed):
-                idempotency.keep(session, attempt, _answer(response))
+                idempotency.keep(session, attempt, _answer(response, g.seal))
             else:
                 idempotency.give_back(session, attempt)
     except DatabaseUnavailableError as error:
@@ -140,13 +152,18 @@ def _forget(error: BaseException | None) -> None:
         effect_var.reset(token)
 
 
-def _answer(response: Response) -> Answer:
+def _answer(response: Response, seal: Seal) -> Answer:
     headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
-    return Answer(response.status_code, headers, response.get_data())
+    return Answer(response.status_code, headers, seal.close(response.get_data()))
 
 
-def _replay(answer: Answer) -> Response:
-    body = answer.body
+def _replay(answer: Answer, seal: Seal) -> Response:
+    body = seal.open(answer.body)
+    if body is None:
+        raise AnswerLostError(
+            "This request was answered, and nobody can read the answer any more: the service has another "
+            f"FOURPOINT_SECRET_KEY now. {_where_to_look()}"
+        )
     if answer.headers.get("Content-Type") == PROBLEM:
         # The request id leads to the logs, and there it is this request that is looked for.
         body = json.dumps({**json.loads(body), "request_id": request_id_var.get()}).encode()

@@ -14,10 +14,11 @@ from fourpoint_core.store.models.base import Base, CreatedAt
 class IdempotencyKey(Base):
     """One key of one person, and what became of the request that brought it.
 
+    key: what the client's key goes by here; the API makes that of it.
     fingerprint: SHA-256 of the request, hex. attempt: who carries it out, until attempt_expires_at.
     redeemed_at: when its effect was committed, in the effect's own transaction; NULL: there was none.
     result: what that transaction made, where the request can be answered again from it.
-    status, headers, body: the answer; NULL until it is known.
+    status, headers, body: the answer, its body sealed by the API; NULL until it is known.
     """
 
     __tablename__ = "idempotency_keys"

@@ -22,7 +22,7 @@ from fourpoint_core.store.session import noted_result
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The right to carry a request out, as long as the id is the row's."""
+    """The right to carry a request out, as long as the id is the row's. key: what it goes by."""
 
     user_id: UUID
     key: str
@@ -31,7 +31,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a request was answered with. headers: those that belong to the answer, and not to its journey."""
+    """What a request was answered with.
+
+    headers: those that belong to the answer, and not to its journey. body: as it is kept, sealed.
+    """
 
     status: int
     headers: dict[str, Any]
