@@ -1,7 +1,9 @@
 """Every error as an RFC 9457 problem document; the one table from public codes to HTTP."""
 
 import logging
-from typing import Any
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any, TypeVar
 
 from flask import Flask, Response, json, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
@@ -11,7 +13,10 @@ from fourpoint_core.logs import request_id_var
 from fourpoint_core.storage import ObjectExistsError
 
 logger = logging.getLogger(__name__)
+Found = TypeVar("Found")
 
+# More of them help nobody, and one byte of a request may be wrong in a hundred bytes of an answer.
+MAX_ERRORS = 50
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
 
@@ -193,6 +198,14 @@ _OF_HTTP: dict[int, type[errors.FourpointError]] = {
 CHALLENGES = (errors.UnauthenticatedError, errors.TokenInvalidError, errors.InsufficientScopeError)
 
 
+def first_of(detail: str, found: Iterable[Found]) -> tuple[str, list[Found]]:
+    """As many of what is wrong as an answer lists, and the detail, which says how many more there are."""
+    found = iter(found)
+    listed = list(islice(found, MAX_ERRORS))
+    more = sum(1 for _ in found)
+    return f"{detail} Of what is wrong, {more:,} more are not listed." if more else detail, listed
+
+
 def problem(
     code: str, title: str, detail: str, fields: list[dict[str, str]], **more: Any
 ) -> tuple[dict[str, Any], int]:
@@ -229,7 +242,8 @@ def install(app: Flask) -> None:
 
 def answer(error: errors.FourpointError) -> Response:
     """The problem document of an error, with the headers that belong to it."""
-    fields = [{"pointer": e.pointer, "code": e.code, "detail": e.detail} for e in error.errors]
+    detail, listed = first_of(error.detail, error.errors)
+    fields = [{"pointer": e.pointer, "code": e.code, "detail": e.detail} for e in listed]
     more: dict[str, Any] = {}
     if isinstance(error, errors.StaleDocumentError):
         more["current_etag"] = error.current_etag
@@ -237,7 +251,7 @@ def answer(error: errors.FourpointError) -> Response:
             more["changes"] = error.changes
     if isinstance(error, errors.SyncRunningError) and error.job_id is not None:
         more["job_id"] = str(error.job_id)
-    response = problem_response(error.code, error.title, error.detail, fields, **more)
+    response = problem_response(error.code, error.title, detail, fields, **more)
     if isinstance(error, errors.StaleDocumentError):
         response.headers["ETag"] = error.current_etag
     if isinstance(error, RangeNotSatisfiableError):

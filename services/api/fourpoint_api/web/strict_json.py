@@ -5,12 +5,19 @@ no text: with NUL, which PostgreSQL refuses, or with half a surrogate pair, whic
 """
 
 import json
+import reprlib
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any, NoReturn
 
-from fourpoint_api.web.problems import MalformedJsonError
+from fourpoint_api.web.problems import MalformedJsonError, first_of
 from fourpoint_core.domain.text import is_text
 from fourpoint_core.errors import FieldError, InvalidInputError
+
+# A place and a step from there; the document itself is (). Pointers are written only of places that are told:
+# a name of a megabyte would be in as many of them as there are values below it.
+_Place = tuple[Any, ...]
+_LONGEST_POINTER = 1000
 
 
 class _DuplicateName(ValueError):  # noqa: N818 - a signal to the caller of the parser
@@ -46,32 +53,53 @@ def _refuse_constant(name: str) -> NoReturn:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise _DuplicateName(repr(next(name for name in names if names.count(name) > 1)))
+        raise _DuplicateName(reprlib.repr(_first_twice(pairs)))
     return found
 
 
+def _first_twice(pairs: list[tuple[str, Any]]) -> str:
+    """The first name that was there before."""
+    seen: set[str] = set()
+    # `add` answers None.
+    return next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+
+
 def _require_text(document: Any) -> None:
-    wrong = [
-        FieldError(pointer, "not_text", "Remove NUL characters and halves of surrogate pairs.")
-        for pointer, value in _strings(document)
-        if not is_text(value)
-    ]
-    if wrong:
-        raise InvalidInputError("The body holds strings that are no text.", wrong)
+    wrong = (place for place, value in _strings(document) if not is_text(value))
+    detail, listed = first_of("The body holds strings that are no text.", wrong)
+    if listed:
+        hint = "Remove NUL characters and halves of surrogate pairs."
+        raise InvalidInputError(detail, [FieldError(_pointer(place), "not_text", hint) for place in listed])
 
 
-def _strings(document: Any) -> Iterator[tuple[str, str]]:
+def _strings(document: Any) -> Iterator[tuple[_Place, str]]:
     """Every string of the document, names included, with where it is."""
     # A stack and not recursion: the parser may follow deeper nesting than Python calls can.
-    pending: list[tuple[str, Any]] = [("", document)]
+    pending: list[Iterator[tuple[_Place, Any]]] = [iter([((), document)])]
     while pending:
-        pointer, value = pending.pop()
-        if isinstance(value, str):
-            yield pointer, value
-        elif isinstance(value, dict):
-            for name, inner in value.items():
-                yield pointer, name
-                pending.append((f"{pointer}/{escaped(name)}", inner))
-        elif isinstance(value, list):
-            pending.extend((f"{pointer}/{index}", inner) for index, inner in enumerate(value))
+        for place, value in pending[-1]:
+            if isinstance(value, str):
+                yield place, value
+            elif isinstance(value, dict | list):
+                pending.append(_inside(place, value))
+                break
+        else:
+            pending.pop()
+
+
+def _inside(place: _Place, value: dict[str, Any] | list[Any]) -> Iterator[tuple[_Place, Any]]:
+    if isinstance(value, list):
+        yield from (((place, index), inner) for index, inner in enumerate(value))
+    else:
+        yield from ((place, name) for name in value)
+        yield from (((place, name), inner) for name, inner in value.items())
+
+
+def _pointer(place: _Place) -> str:
+    """Where it is, or the deepest place on the way there that can be said shortly."""
+    steps: list[str] = []
+    while place:
+        place, step = place
+        steps.append(f"/{escaped(step)}")
+    lengths = accumulate(map(len, reversed(steps)))
+    return "".join(step for step, end in zip(reversed(steps), lengths, strict=True) if end <= _LONGEST_POINTER)
