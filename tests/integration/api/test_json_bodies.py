@@ -1,12 +1,17 @@
 """What is no JSON, or JSON that cannot be meant: refused with a word on where and why."""
 
 import io
+from collections.abc import Iterator
 from uuid import UUID
 
+import marshmallow as ma
 import pytest
 from flask.testing import FlaskClient
 from tests.integration.api.inventory import Inventory
 from werkzeug.test import TestResponse
+
+from fourpoint_api.web import fields
+from fourpoint_api.web.problems import MAX_ERRORS
 
 
 def send(client: FlaskClient, body: bytes, content_type: str = "application/json") -> TestResponse:
@@ -117,3 +122,48 @@ def test_a_boolean_of_a_query_is_written_as_in_json(client: FlaskClient, text: s
     address = f"/v1/datasets/{unknown_id}"
     assert client.delete(address, query_string={"delete_objects": text}).status_code == 422
     assert client.delete(address, query_string={"delete_objects": "true"}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("address", "body", "pointer"),
+    [
+        ("/integrations/label-studio/predict", {"tasks": [0] * 10_001}, "/tasks"),
+        ("/v1/datasets", {"name": "Cats", "labels": [0] * 1001}, "/labels"),
+    ],
+)
+def test_of_a_list_that_is_too_long_nothing_else_is_said(
+    client: FlaskClient, address: str, body: dict[str, object], pointer: str
+) -> None:
+    answer = client.post(address, json=body)
+    assert (answer.status_code, [error["pointer"] for error in answer.json["errors"]]) == (422, [pointer])
+
+
+def test_of_many_errors_some_are_told_and_the_rest_are_counted(client: FlaskClient) -> None:
+    unknown = {f"field {number}": 0 for number in range(MAX_ERRORS + 3)}
+    answer = client.post("/v1/datasets", json={"name": "Cats", **unknown})
+    assert len(answer.json["errors"]) == MAX_ERRORS
+    assert "3 more" in answer.json["detail"]
+
+
+def test_no_more_items_are_looked_at_than_errors_are_told(client: FlaskClient) -> None:
+    answer = client.post("/v1/datasets", json={"name": "Cats", "labels": [0] * 1000})
+    assert [error["pointer"] for error in answer.json["errors"]] == [f"/labels/{n}" for n in range(MAX_ERRORS)]
+    assert "more" not in answer.json["detail"]
+
+
+def test_whatever_has_a_length_is_counted_before_it_is_read() -> None:
+    bounded = [
+        field
+        for schema in _schemas(ma.Schema)
+        for field in schema._declared_fields.values()
+        if isinstance(field, ma.fields.List | ma.fields.Dict)
+        and any(isinstance(rule, ma.validate.Length) for rule in field.validators)
+    ]
+    assert bounded
+    assert all(isinstance(field, fields.List | fields.Mapping) for field in bounded)
+
+
+def _schemas(base: type[ma.Schema]) -> Iterator[type[ma.Schema]]:
+    for schema in base.__subclasses__():
+        yield schema
+        yield from _schemas(schema)

@@ -18,6 +18,7 @@ from fourpoint_api.web.problems import (
     BodyTooLargeError,
     MalformedJsonError,
     UnsupportedMediaTypeError,
+    first_of,
 )
 from fourpoint_core.errors import FieldError, InvalidInputError
 
@@ -64,10 +65,9 @@ class Parser(FlaskParser):
     ) -> NoReturn:
         """See webargs. Raises InvalidInputError with a pointer per field."""
         by_place = error.normalized_messages()  # type: ignore[no-untyped-call]
-        found = [item for place, messages in by_place.items() for item in _fields(place, messages)]
-        raise InvalidInputError(
-            "The request does not have the form that this address expects.", found
-        ) from error
+        found = (item for place, messages in by_place.items() for item in _fields(place, messages))
+        form = "The request does not have the form that this address expects."
+        raise InvalidInputError(*first_of(form, found)) from error
 
 
 class Blueprint(SmorestBlueprint):

@@ -1,12 +1,15 @@
-"""Marshmallow fields: geometry in flat loops instead of objects, and booleans and times that are some."""
+"""Marshmallow fields: geometry in flat loops instead of objects, bounded lists, booleans and times."""
 
 import math
 import sys
+from collections.abc import Sized
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
-from marshmallow import ValidationError, fields
+from marshmallow import ValidationError, fields, validate
 
+from fourpoint_api.web.problems import MAX_ERRORS
 from fourpoint_core.domain.geometry import MAX_VERTICES
 
 _WRITTEN = {"true": True, "false": False}
@@ -49,6 +52,42 @@ def _plain_vertices(value: list[Any]) -> list[list[float]] | None:
 def plain_ring(value: Any) -> list[list[float]] | None:
     """The vertices of a ring, where all is as it should be; see `Vertices` for what to say where it is not."""
     return _plain_vertices(value) if type(value) is list and 3 <= len(value) <= MAX_VERTICES else None
+
+
+def _require_length(field: fields.Field[Any], value: Any) -> None:
+    """Raises ValidationError where the field says how long a value may be, and this one is not."""
+    for rule in field.validators:
+        if isinstance(rule, validate.Length) and isinstance(value, Sized):
+            rule(value)
+
+
+class List(fields.List[Any]):
+    """A list whose length is looked at before its items are; of those that are wrong, the first are told."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> list[Any]:
+        if not isinstance(value, list | tuple):
+            raise self.make_error("invalid")
+        _require_length(self, value)
+        found: list[Any] = []
+        problems: dict[int, Any] = {}
+        for index, item in enumerate(value):
+            try:
+                found.append(self.inner.deserialize(item, **kwargs))
+            except ValidationError as error:
+                problems[index] = error.messages
+            if len(problems) == MAX_ERRORS:
+                break
+        if problems:
+            raise ValidationError(problems)
+        return found
+
+
+class Mapping(fields.Dict):
+    """An object of any names, whose size is looked at before they are."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        _require_length(self, value)
+        return super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
 
 
 class Flag(fields.Boolean):
@@ -107,7 +146,8 @@ class Vertices(fields.Field[list[list[float]]]):
         found = _plain_vertices(value)
         if found is not None:
             return found
-        problems = {index: [text] for index, item in enumerate(value) if (text := _vertex_problem(item))}
+        wrong = ((index, [text]) for index, item in enumerate(value) if (text := _vertex_problem(item)))
+        problems = dict(islice(wrong, MAX_ERRORS))
         if problems:
             raise ValidationError(problems)
         return [[float(x), float(y)] for x, y in value]

@@ -4,7 +4,7 @@ from typing import Any
 
 import marshmallow as ma
 
-from fourpoint_api.web.fields import Vertices, plain_ring
+from fourpoint_api.web.fields import List, Vertices, plain_ring
 from fourpoint_api.web.paging import DEFAULT_LIMIT, MAX_LIMIT
 from fourpoint_core.domain.geometry import MAX_PARTS
 
@@ -90,15 +90,13 @@ class PartSchema(Schema):
     """One outer ring and the holes cut out of it."""
 
     outer = Vertices(required=True, minimum=3)
-    holes = ma.fields.List(Vertices(minimum=3), load_default=list)
+    holes = List(Vertices(minimum=3), load_default=list)
 
 
 class ContourSchema(Schema):
     """An outline in continuous pixels of the upright image, origin top-left."""
 
-    parts = ma.fields.List(
-        ma.fields.Nested(PartSchema), required=True, validate=ma.validate.Length(min=1, max=MAX_PARTS)
-    )
+    parts = List(ma.fields.Nested(PartSchema), required=True, validate=ma.validate.Length(min=1, max=MAX_PARTS))
 
 
 class Contour(ma.fields.Nested):

@@ -5,7 +5,7 @@ from typing import Any
 import marshmallow as ma
 
 from fourpoint_api.resources.labels.schemas import LabelSchema
-from fourpoint_api.web.fields import Box, Flag, Vertex
+from fourpoint_api.web.fields import Box, Flag, List, Vertex
 from fourpoint_api.web.schemas import Contour, ContourSchema, Schema
 from fourpoint_core.domain.annotations import MAX_ANNOTATIONS, MAX_Z_ORDER
 from fourpoint_core.domain.edits import VertexAction
@@ -73,7 +73,7 @@ class NewAnnotationSchema(DocumentItemSchema):
 class DocumentChangeSchema(Schema):
     """The whole document."""
 
-    annotations = ma.fields.List(
+    annotations = List(
         ma.fields.Nested(DocumentItemSchema), required=True, validate=ma.validate.Length(max=MAX_ANNOTATIONS)
     )
 
@@ -125,7 +125,7 @@ class AnnotationChangeSchema(TraitsSchema):
     contour_id = ma.fields.UUID()
     move = ma.fields.Nested(MoveSchema)
     resize = ma.fields.Nested(ResizeSchema)
-    vertices = ma.fields.List(
+    vertices = List(
         ma.fields.Nested(VertexEditSchema), validate=ma.validate.Length(min=1, max=MAX_VERTEX_EDITS)
     )
     reset = ma.fields.String(

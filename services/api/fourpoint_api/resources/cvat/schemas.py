@@ -3,7 +3,7 @@
 import marshmallow as ma
 
 from fourpoint_api.resources.label_studio.schemas import TolerantSchema
-from fourpoint_api.web.fields import Vertices
+from fourpoint_api.web.fields import List, Vertices
 
 MAX_POINTS = 64
 
@@ -14,8 +14,8 @@ class CvatInvocationSchema(TolerantSchema):
     image = ma.fields.String(required=True, metadata={"description": "A JPEG or PNG, in base64"})
     pos_points = Vertices(load_default=list, maximum=MAX_POINTS)
     neg_points = Vertices(load_default=list, maximum=MAX_POINTS)
-    obj_bbox = ma.fields.List(
-        ma.fields.List(ma.fields.Float(), validate=ma.validate.Length(equal=2)),
+    obj_bbox = List(
+        List(ma.fields.Float(), validate=ma.validate.Length(equal=2)),
         load_default=None,
         allow_none=True,
         validate=ma.validate.Length(equal=2),

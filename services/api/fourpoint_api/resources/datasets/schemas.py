@@ -7,7 +7,7 @@ from typing import Any
 import marshmallow as ma
 
 from fourpoint_api.resources.labels.schemas import NewLabelSchema
-from fourpoint_api.web.fields import Flag
+from fourpoint_api.web.fields import Flag, List
 from fourpoint_api.web.schemas import PageQuerySchema, Schema, page_schema
 from fourpoint_api.web.texts import searched_text
 
@@ -49,9 +49,7 @@ class NewDatasetSchema(Schema):
     auto_sync_minutes = ma.fields.Integer(
         load_default=None, allow_none=True, validate=_MINUTES, metadata=_AUTO_SYNC
     )
-    labels = ma.fields.List(
-        ma.fields.Nested(NewLabelSchema), load_default=list, validate=ma.validate.Length(max=1000)
-    )
+    labels = List(ma.fields.Nested(NewLabelSchema), load_default=list, validate=ma.validate.Length(max=1000))
 
 
 class DatasetQuerySchema(PageQuerySchema):

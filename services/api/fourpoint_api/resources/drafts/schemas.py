@@ -3,7 +3,7 @@
 import marshmallow as ma
 
 from fourpoint_api.resources.annotations.schemas import TraitsSchema
-from fourpoint_api.web.fields import Vertices
+from fourpoint_api.web.fields import List, Vertices
 from fourpoint_api.web.schemas import Schema
 from fourpoint_core.domain.annotations import MAX_ANNOTATIONS
 from fourpoint_core.domain.geometry import MAX_HOLES, MAX_PARTS
@@ -13,15 +13,13 @@ class DraftPartSchema(Schema):
     """A part that may be half drawn."""
 
     outer = Vertices(required=True)
-    holes = ma.fields.List(Vertices(), validate=ma.validate.Length(max=MAX_HOLES))
+    holes = List(Vertices(), validate=ma.validate.Length(max=MAX_HOLES))
 
 
 class DraftContourSchema(Schema):
     """An outline that may be half drawn: nothing about it is checked before it is saved."""
 
-    parts = ma.fields.List(
-        ma.fields.Nested(DraftPartSchema), required=True, validate=ma.validate.Length(max=MAX_PARTS)
-    )
+    parts = List(ma.fields.Nested(DraftPartSchema), required=True, validate=ma.validate.Length(max=MAX_PARTS))
 
 
 class DraftItemSchema(TraitsSchema):
@@ -37,7 +35,7 @@ class DraftItemSchema(TraitsSchema):
 class DraftChangeSchema(Schema):
     """What to keep."""
 
-    annotations = ma.fields.List(
+    annotations = List(
         ma.fields.Nested(DraftItemSchema), required=True, validate=ma.validate.Length(max=MAX_ANNOTATIONS)
     )
     base_revision = ma.fields.Integer(

@@ -5,6 +5,7 @@ from typing import Any
 import marshmallow as ma
 
 from fourpoint_api.resources.filters.schemas import SampleFilterSchema
+from fourpoint_api.web.fields import List
 from fourpoint_api.web.schemas import PageQuerySchema, Schema, page_schema
 from fourpoint_core.domain.transfers import FormatName
 
@@ -50,7 +51,7 @@ class ExportRequestSchema(Schema):
     version = ma.fields.UUID(
         load_default=None, allow_none=True, metadata={"description": "Of this published version"}
     )
-    ids = ma.fields.List(
+    ids = List(
         ma.fields.UUID(),
         load_default=list,
         validate=ma.validate.Length(max=MAX_IDS),

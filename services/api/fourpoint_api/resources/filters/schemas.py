@@ -6,7 +6,7 @@ from typing import Any
 import marshmallow as ma
 
 from fourpoint_api.resources.labels.schemas import LabelSchema
-from fourpoint_api.web.fields import Flag, Moment
+from fourpoint_api.web.fields import Flag, List, Moment
 from fourpoint_api.web.schemas import Schema, page_schema
 from fourpoint_api.web.texts import searched_text, storable
 from fourpoint_core.domain.filters import SORTS, LabelMatch, SampleFilter, Span, Status
@@ -34,9 +34,9 @@ class SpanField(ma.fields.Field[Span]):
         return None if value is None else str(value)
 
 
-def _many(field: ma.fields.Field[Any], description: str) -> ma.fields.List[Any]:
+def _many(field: ma.fields.Field[Any], description: str) -> List:
     several = [ma.validate.Length(max=MAX_VALUES)]
-    return ma.fields.List(field, load_default=list, validate=several, metadata={"description": description})
+    return List(field, load_default=list, validate=several, metadata={"description": description})
 
 
 def _time(description: str) -> Moment:

@@ -3,6 +3,7 @@
 import marshmallow as ma
 
 from fourpoint_api.resources.exports.schemas import format_field
+from fourpoint_api.web.fields import Mapping
 from fourpoint_api.web.schemas import PageQuerySchema, Schema
 from fourpoint_core.domain.transfers import Existing
 
@@ -28,7 +29,7 @@ class ImportRequestSchema(Schema):
         allow_none=True,
         metadata={"description": "Of `createUpload`, with one file: an archive, or annotations alone"},
     )
-    labels = ma.fields.Dict(
+    labels = Mapping(
         keys=ma.fields.String(validate=ma.validate.Length(max=256)),
         values=ma.fields.String(validate=ma.validate.Length(max=256)),
         load_default=dict,

@@ -2,6 +2,8 @@
 
 import marshmallow as ma
 
+from fourpoint_api.web.fields import List
+
 
 class TolerantSchema(ma.Schema):
     """Base of what other tools send: unknown fields are no matter."""
@@ -35,7 +37,7 @@ class LabelStudioModelSchema(TolerantSchema):
 class LabelStudioContextSchema(TolerantSchema):
     """What a person has drawn for the model."""
 
-    result = ma.fields.List(ma.fields.Dict(keys=ma.fields.String()), load_default=list)
+    result = List(ma.fields.Dict(keys=ma.fields.String()), load_default=list)
 
 
 class LabelStudioParamsSchema(TolerantSchema):
@@ -53,7 +55,7 @@ class LabelStudioTaskSchema(TolerantSchema):
 class LabelStudioPredictSchema(TolerantSchema):
     """Tasks, and what was drawn on the only one where a person waits."""
 
-    tasks = ma.fields.List(
+    tasks = List(
         ma.fields.Nested(LabelStudioTaskSchema(unknown=ma.EXCLUDE)),
         required=True,
         validate=ma.validate.Length(max=10_000),

@@ -5,6 +5,7 @@ from typing import Any
 import marshmallow as ma
 
 from fourpoint_api.resources.filters.schemas import SampleFilterSchema
+from fourpoint_api.web.fields import List
 from fourpoint_api.web.schemas import Schema
 
 MAX_IDS = 10_000
@@ -13,7 +14,7 @@ MAX_IDS = 10_000
 class ImagesSchema(Schema):
     """Which images: by id, or by a filter; `{}` is all of the dataset."""
 
-    ids = ma.fields.List(ma.fields.UUID(), load_default=None, validate=ma.validate.Length(min=1, max=MAX_IDS))
+    ids = List(ma.fields.UUID(), load_default=None, validate=ma.validate.Length(min=1, max=MAX_IDS))
     filter = ma.fields.Nested(SampleFilterSchema, load_default=None, allow_none=True)
 
     @ma.validates_schema
@@ -42,6 +43,4 @@ class PreLabelRequestSchema(ImagesSchema):
 class ReviewRequestSchema(Schema):
     """Which objects of an image; left out: all that wait."""
 
-    annotation_ids = ma.fields.List(
-        ma.fields.UUID(), load_default=None, validate=ma.validate.Length(min=1, max=5000)
-    )
+    annotation_ids = List(ma.fields.UUID(), load_default=None, validate=ma.validate.Length(min=1, max=5000))

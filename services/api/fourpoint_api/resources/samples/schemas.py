@@ -3,7 +3,7 @@
 import marshmallow as ma
 
 from fourpoint_api.resources.filters.schemas import SortedFilterSchema, UnlabeledFilterSchema
-from fourpoint_api.web.fields import Flag
+from fourpoint_api.web.fields import Flag, List
 from fourpoint_api.web.schemas import FieldProblemSchema, PageQuerySchema, Schema, page_schema
 from fourpoint_core.domain.filters import SORTS
 
@@ -83,7 +83,7 @@ class NextSampleRequestSchema(Schema):
         validate=ma.validate.Range(min=10, max=3600),
         metadata={"description": "How long nobody else is given the image"},
     )
-    skip = ma.fields.List(
+    skip = List(
         ma.fields.UUID(),
         load_default=list,
         validate=ma.validate.Length(max=1000),

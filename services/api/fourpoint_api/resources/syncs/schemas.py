@@ -3,6 +3,7 @@
 import marshmallow as ma
 
 from fourpoint_api.resources.jobs.schemas import JobSchema
+from fourpoint_api.web.fields import List
 from fourpoint_api.web.schemas import Schema, UncountedPageQuerySchema, page_schema
 from fourpoint_core.domain.reconcile import Outcome
 from fourpoint_core.jobs.payloads.syncs import Cause, Phase
@@ -102,7 +103,7 @@ class ForgottenObjectSchema(Schema):
 class ForgottenRequestSchema(Schema):
     """Which files may come back. Give keys, or `all`."""
 
-    object_keys = ma.fields.List(ma.fields.String(), load_default=list, validate=ma.validate.Length(max=1000))
+    object_keys = List(ma.fields.String(), load_default=list, validate=ma.validate.Length(max=1000))
     all = ma.fields.Boolean(load_default=False)
 
 

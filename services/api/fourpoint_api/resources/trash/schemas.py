@@ -4,7 +4,7 @@ import marshmallow as ma
 
 from fourpoint_api.resources.filters.schemas import SampleFilterSchema
 from fourpoint_api.resources.samples.schemas import SampleSchema
-from fourpoint_api.web.fields import Flag
+from fourpoint_api.web.fields import Flag, List
 from fourpoint_api.web.schemas import PageQuerySchema, Schema, page_schema
 
 MAX_IDS = 10_000
@@ -13,7 +13,7 @@ MAX_IDS = 10_000
 class DeletionRequestSchema(Schema):
     """Samples by id, or by a filter with at least one condition."""
 
-    ids = ma.fields.List(ma.fields.UUID(), load_default=None, validate=ma.validate.Length(max=MAX_IDS))
+    ids = List(ma.fields.UUID(), load_default=None, validate=ma.validate.Length(max=MAX_IDS))
     filter = ma.fields.Nested(SampleFilterSchema, load_default=None, allow_none=True)
     delete_source = Flag(
         load_default=False,
@@ -69,7 +69,7 @@ class DeletionSchema(Schema):
 class RestorationRequestSchema(Schema):
     """Samples of the trash by id, or all that one deletion put there."""
 
-    ids = ma.fields.List(ma.fields.UUID(), load_default=None, validate=ma.validate.Length(max=MAX_IDS))
+    ids = List(ma.fields.UUID(), load_default=None, validate=ma.validate.Length(max=MAX_IDS))
     deletion_id = ma.fields.UUID(load_default=None, allow_none=True)
 
 

@@ -3,6 +3,7 @@
 import marshmallow as ma
 
 from fourpoint_api.resources.uploads.operations import FILE_TYPES, MAX_FILES
+from fourpoint_api.web.fields import List
 from fourpoint_api.web.schemas import Schema
 
 
@@ -17,7 +18,7 @@ class SlotRequestSchema(Schema):
 class NewUploadSchema(Schema):
     """The files to be written."""
 
-    files = ma.fields.List(
+    files = List(
         ma.fields.Nested(SlotRequestSchema), required=True, validate=ma.validate.Length(min=1, max=MAX_FILES)
     )
 

@@ -2,6 +2,7 @@
 
 import marshmallow as ma
 
+from fourpoint_api.web.fields import List
 from fourpoint_api.web.schemas import Schema, UncountedPageQuerySchema, page_schema
 from fourpoint_core.domain.webhooks import MAX_URL_LENGTH, SUBSCRIBABLE, DeliveryState, Event
 
@@ -17,9 +18,9 @@ def _url(**options: object) -> ma.fields.String:
     return ma.fields.String(validate=length, metadata={"description": _URL}, **options)  # type: ignore[arg-type]
 
 
-def _events(**options: object) -> ma.fields.List[Event]:
+def _events(**options: object) -> List:
     word = ma.fields.Enum(Event, by_value=True)
-    return ma.fields.List(word, validate=_EVENTS, **options)  # type: ignore[arg-type]
+    return List(word, validate=_EVENTS, **options)  # type: ignore[arg-type]
 
 
 class NewWebhookSchema(Schema):
