@@ -8,7 +8,10 @@ connection goes to a checked number: a name server that answers differently a mo
 import ipaddress
 import socket
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from threading import Thread
+from typing import Any
 from urllib.parse import urlsplit
 
 from fourpoint_core.errors import ForbiddenAddressError, SettingsError
@@ -38,15 +41,16 @@ def parse_networks(text: str) -> tuple[Network, ...]:
         raise SettingsError(f"{error}; give networks as 10.0.0.0/8, separated by commas") from error
 
 
-def resolve(url: str, allowed: Sequence[Network]) -> Endpoint:
+def resolve(url: str, allowed: Sequence[Network], seconds: float) -> Endpoint:
     """Where a URL leads, if that is on the public internet or in an allowed network.
 
-    Raises ForbiddenAddressError, also where the name is unknown.
+    seconds: how long the name server is waited for. Raises ForbiddenAddressError, also where the name is
+    unknown.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
     port = parts.port or _PORTS[parts.scheme]
-    addresses = [ipaddress.ip_address(found) for found in _numbers(host, port)]
+    addresses = [ipaddress.ip_address(found) for found in _numbers(host, port, seconds)]
     for address in addresses:
         if not _may_reach(address, allowed):
             raise ForbiddenAddressError(
@@ -56,13 +60,29 @@ def resolve(url: str, allowed: Sequence[Network]) -> Endpoint:
     return Endpoint(host, str(addresses[0]), port)
 
 
-def _numbers(host: str, port: int) -> Iterable[str]:
+def _numbers(host: str, port: int, seconds: float) -> Iterable[str]:
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
+        found = _look_up(host, port).result(seconds)
+    except TimeoutError as error:
+        raise ForbiddenAddressError(f"The name server of {host!r} does not answer in time.") from error
+    except (OSError, ValueError) as error:
         raise ForbiddenAddressError(f"Nobody knows the host {host!r}; check its spelling.") from error
     # A link-local IPv6 address may come with a zone, which is no part of the number.
     return [str(place[0]).partition("%")[0] for *_, place in found]
+
+
+def _look_up(host: str, port: int) -> "Future[list[Any]]":
+    # The system's resolver cannot be interrupted; whoever asked goes on, and its thread ends when it gives up.
+    answer: Future[list[Any]] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, ValueError) as error:
+            answer.set_exception(error)
+
+    Thread(target=ask, name="look up", daemon=True).start()
+    return answer
 
 
 def _may_reach(address: Address, allowed: Sequence[Network]) -> bool:

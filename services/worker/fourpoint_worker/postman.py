@@ -10,14 +10,12 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any
-
-import httpx
 
 from fourpoint_core import tracing
 from fourpoint_core.domain.webhooks import pause_after, signature
 from fourpoint_core.errors import ForbiddenAddressError
-from fourpoint_core.outbound import Endpoint, Network, resolve
+from fourpoint_core.outbound import Network
+from fourpoint_core.outbound_calls import CallFailedError, Deadline, call
 from fourpoint_core.store.queries import webhooks
 from fourpoint_core.store.queries.webhooks import Outcome, Outgoing
 from fourpoint_core.store.session import Sessions, unit_of_work
@@ -28,9 +26,8 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 8
 EACH = 4
 _PATIENCE = timedelta(seconds=60)
-_CALL_SECONDS = 10.0
+CALL_SECONDS = 10.0
 _KEPT_BYTES = 1024
-_TIMEOUT = httpx.Timeout(5.0)
 
 
 class Postman:
@@ -83,53 +80,28 @@ class Postman:
         began = time.monotonic()
         status, error, answer = None, None, None
         try:
-            endpoint = resolve(sent.url, self._allowed)
-            status, answer = _post(sent, endpoint, began + _CALL_SECONDS)
+            status, answer = _post(sent, self._allowed)
             # A redirect is no delivery: it would lead to an address that nobody has checked.
-            if not httpx.codes.is_success(status):
+            if not 200 <= status < 300:
                 error = f"The receiver answered {status}; a delivery counts when the answer is 200 to 299."
         except ForbiddenAddressError as refusal:
             error = refusal.detail
-        except (httpx.HTTPError, httpx.InvalidURL) as failure:
-            error = f"{type(failure).__name__}: {failure}"
+        except CallFailedError as failure:
+            error = f"The receiver cannot be called: {failure}."
         return Outcome(status, error, answer, round((time.monotonic() - began) * 1000))
 
 
-def _post(sent: Outgoing, endpoint: Endpoint, deadline: float) -> tuple[int, str]:
-    """Status, and the beginning of the answer. Raises httpx.HTTPError or httpx.InvalidURL."""
-    url = httpx.URL(sent.url)
+def _post(sent: Outgoing, allowed: Sequence[Network]) -> tuple[int, str]:
+    """Status, and the beginning of the answer. Raises CallFailedError and ForbiddenAddressError."""
     body = json.dumps(sent.body, separators=(",", ":"), ensure_ascii=False).encode()
     headers = {
-        "Host": url.netloc.decode(),
         "Content-Type": "application/json",
         "User-Agent": "Fourpoint-Webhook",
         "X-Fourpoint-Event": sent.event,
         "X-Fourpoint-Delivery": str(sent.id),
         "X-Signature-256": signature(sent.secret, body),
     }
-    # To the number that was checked, under the name that the certificate must be for. No proxy from the
-    # environment: it would resolve the name again.
-    with (
-        httpx.Client(timeout=_TIMEOUT, follow_redirects=False, trust_env=False) as http,
-        http.stream(
-            "POST",
-            url.copy_with(host=endpoint.address),
-            content=body,
-            headers=headers,
-            extensions={"sni_hostname": endpoint.host},
-        ) as response,
-    ):
-        return response.status_code, _beginning(response, deadline)
-
-
-def _beginning(response: Any, deadline: float) -> str:
-    # Each read is bounded by the client's timeout; all of them together by the deadline.
-    kept = b""
-    for chunk in response.iter_raw(_KEPT_BYTES):
-        kept += chunk
-        if len(kept) >= _KEPT_BYTES:
-            break
-        if time.monotonic() > deadline:
-            raise httpx.ReadTimeout("The answer took too long.")
-    # PostgreSQL's text holds no NUL.
-    return kept[:_KEPT_BYTES].decode("utf-8", "replace").replace("\0", "\ufffd")
+    with call("POST", sent.url, Deadline(CALL_SECONDS), allowed, headers, body) as answer:
+        # PostgreSQL's text holds no NUL.
+        text = answer.beginning(_KEPT_BYTES).decode("utf-8", "replace").replace("\0", "\ufffd")
+        return answer.status, text

@@ -16,6 +16,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from tests.dripping import dripping
 from tests.fakes import FakeWorker
 from tests.integration.api.checked_client import CheckedClient
 from tests.integration.worker.scenes import SIDE, SquareEngine, png
@@ -23,10 +24,11 @@ from tests.otlp_receiver import OtlpReceiver
 
 from fourpoint_api.app import create_app
 from fourpoint_api.clients import Clients
+from fourpoint_api.resources.pictures import fetching
 from fourpoint_api.resources.pictures.fetching import Fetcher
 from fourpoint_core import tracing
 from fourpoint_core.domain.jobs import JobState
-from fourpoint_core.errors import FourpointError
+from fourpoint_core.errors import FourpointError, InvalidInputError
 from fourpoint_core.jobs.events import JobEvent, announce
 from fourpoint_core.jobs.payloads.pictures import OutlinePicture
 from fourpoint_core.outbound import parse_networks
@@ -215,6 +217,16 @@ def test_label_studios_own_images_are_fetched_once_with_its_token_which_goes_now
     heard = peer.heard  # type: ignore[attr-defined]
     assert heard == [("/data/upload/1/cat.png", "Token abc"), ("/data/moved", "Token abc")]
     assert len(list(api_clients.store.list(f"{FOLDER}/"))) == 1
+
+
+def test_an_image_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "SECONDS", 1.0)
+    fetcher = Fetcher(parse_networks("127.0.0.0/8"), "", "", 2**20)
+    with (
+        dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n") as port,
+        pytest.raises(InvalidInputError, match="cannot be fetched"),
+    ):
+        fetcher.fetch(f"http://127.0.0.1:{port}/cat.png", "/")
 
 
 def test_where_an_image_is_fetched_nothing_is_heard_of_the_trace(

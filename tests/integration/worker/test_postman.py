@@ -9,9 +9,11 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select, update
+from tests.dripping import dripping
 from tests.factories import make_dataset, make_webhook
 from tests.otlp_receiver import OtlpReceiver
 
+from fourpoint_core import outbound_calls
 from fourpoint_core.domain.webhooks import MAX_ATTEMPTS, signature
 from fourpoint_core.outbound import parse_networks
 from fourpoint_core.store.models import Webhook, WebhookDelivery
@@ -172,6 +174,19 @@ def test_nobody_at_the_address_is_an_error_to_be_tried_again(sessions: Sessions)
     assert "ConnectError" in (row.error or "")
 
 
+def test_a_receiver_that_never_ends_its_answer_is_given_up(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postman_module, "CALL_SECONDS", 1.0)
+    with dripping(b"HTTP/1.1 200 OK\r\n\r\n") as port:
+        webhook = make_webhook(sessions, make_dataset(sessions), f"http://127.0.0.1:{port}/")
+        delivery_id = ping(sessions, webhook)
+        Postman(sessions, LOOPBACK).run()
+    row = delivery(sessions, delivery_id)
+    assert (row.state, row.attempts, row.status_code) == ("pending", 1, None)
+    assert "cannot be called" in (row.error or "")
+
+
 def test_an_inactive_webhook_is_not_called_until_it_is_active_again(
     sessions: Sessions, receiver: Receiver, webhook: Webhook
 ) -> None:
@@ -223,7 +238,7 @@ def test_of_two_postmen_one_delivers(sessions: Sessions, receiver: Receiver, web
 def test_a_receiver_that_does_not_answer_holds_up_nobody_else(
     sessions: Sessions, receiver: Receiver, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postman_module, "_TIMEOUT", 2.0)
+    monkeypatch.setattr(outbound_calls, "SILENCE_SECONDS", 2.0)
     receiver.hold.clear()
     stuck = [ping(sessions, webhook) for _ in range(postman_module.AT_ONCE + 1)]
     with Receiver() as other:

@@ -38,21 +38,21 @@ from fourpoint_core.outbound import parse_networks, resolve
 )
 def test_what_is_not_on_the_public_internet_is_out_of_reach(host: str) -> None:
     with pytest.raises(ForbiddenAddressError):
-        resolve(f"http://{host}/", ())
+        resolve(f"http://{host}/", (), 30)
 
 
 @pytest.mark.parametrize(("host", "port"), [("93.184.215.14", 80), ("[2606:4700:4700::1111]:8443", 8443)])
 def test_what_is_public_can_be_reached(host: str, port: int) -> None:
-    found = resolve(f"http://{host}/", ())
+    found = resolve(f"http://{host}/", (), 30)
     assert (found.address, found.port) == (host.partition("]")[0].strip("["), port)
 
 
 def test_an_operator_allows_networks_and_no_more() -> None:
     allowed = parse_networks("127.0.0.0/8, fd00::/8")
-    assert resolve("http://127.0.0.1:9/", allowed).port == 9
-    assert resolve("http://[::ffff:127.0.0.1]/", allowed).address in {"::ffff:127.0.0.1", "::ffff:7f00:1"}
+    assert resolve("http://127.0.0.1:9/", allowed, 30).port == 9
+    assert resolve("http://[::ffff:127.0.0.1]/", allowed, 30).address in {"::ffff:127.0.0.1", "::ffff:7f00:1"}
     with pytest.raises(ForbiddenAddressError):
-        resolve("http://10.0.0.1/", allowed)
+        resolve("http://10.0.0.1/", allowed, 30)
 
 
 def test_one_forbidden_number_of_a_name_is_enough_to_refuse_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,12 +63,12 @@ def test_one_forbidden_number_of_a_name_is_enough_to_refuse_it(monkeypatch: pyte
 
     monkeypatch.setattr(socket, "getaddrinfo", answer)
     with pytest.raises(ForbiddenAddressError, match=r"10\.0\.0\.1"):
-        resolve("http://rebinding.example/", ())
+        resolve("http://rebinding.example/", (), 30)
 
 
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(ForbiddenAddressError, match="spelling"):
-        resolve("http://does-not-exist.invalid/", ())
+        resolve("http://does-not-exist.invalid/", (), 30)
 
 
 def test_a_network_that_is_none_stops_the_start() -> None:

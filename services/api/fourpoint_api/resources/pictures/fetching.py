@@ -1,27 +1,26 @@
 """Fetching an image from an address that stands in somebody's task: bounded, and only from where it may lead.
 
-Every address, that of a redirect too, is resolved once and checked (`fourpoint_core.outbound`), and the
-connection goes to the checked number. Label Studio's own files are fetched from the one Label Studio that the
-operator named, with its token, which goes nowhere else: neither on a redirect nor to another path.
+Every address, that of a redirect too, is resolved once and checked, the connection goes to the checked number,
+and all hops share one deadline (`fourpoint_core.outbound_calls`). Label Studio's own files are fetched from the
+one Label Studio that the operator named, with its token, which goes nowhere else: neither on a redirect nor to
+another path.
 """
 
 import base64
 import binascii
-import time
+import json
 from urllib.parse import unquote, urljoin, urlsplit
-
-import httpx
 
 from fourpoint_core import tracing
 from fourpoint_core.errors import ForbiddenAddressError, InvalidInputError
-from fourpoint_core.outbound import Network, parse_networks, resolve
+from fourpoint_core.outbound import Network
+from fourpoint_core.outbound_calls import ANYWHERE, CallFailedError, Deadline, call
 
-_SECONDS = 20.0
-_TIMEOUT = httpx.Timeout(5.0)
+SECONDS = 20.0
 _HOPS = 4
-_CHUNK_BYTES = 64 * 1024
+_OK = 200
+_MAX_TOKEN_BYTES = 64 * 1024
 _SCHEMES = {"http", "https"}
-_ANYWHERE = parse_networks("0.0.0.0/0, ::/0")
 # Label Studio refuses with 406 who would take nothing but an image.
 _ACCEPT = "image/*, */*;q=0.5"
 # Where Label Studio keeps what was uploaded to it or lies on its disk; the token opens no other door.
@@ -45,10 +44,9 @@ class Fetcher:
         try:
             with tracing.step("fetch the image", "client"):
                 return self._follow(self._absolute(address, pointer))
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            reason = str(error) or type(error).__name__
+        except (CallFailedError, ValueError) as error:
             raise InvalidInputError.at(
-                pointer, "image_unreachable", f"The image cannot be fetched: {reason}."
+                pointer, "image_unreachable", f"The image cannot be fetched: {error}."
             ) from error
         except ForbiddenAddressError as error:
             raise InvalidInputError.at(pointer, error.code, error.detail) from error
@@ -67,15 +65,15 @@ class Fetcher:
         return origin + address if address.startswith(f"{folder}/") else self._base + address
 
     def _follow(self, url: str) -> bytes:
-        until = time.monotonic() + _SECONDS
+        deadline = Deadline(SECONDS)
         for _ in range(_HOPS):
-            answer = self._get(url, until)
+            answer = self._get(url, deadline)
             if isinstance(answer, bytes):
                 return answer
             url = urljoin(url, answer)
         raise ValueError("it is redirected too often")
 
-    def _get(self, url: str, until: float) -> bytes | str:
+    def _get(self, url: str, deadline: Deadline) -> bytes | str:
         """The bytes, or the address that it was moved to."""
         parts = urlsplit(url)
         if parts.scheme not in _SCHEMES or not parts.hostname:
@@ -83,34 +81,15 @@ class Fetcher:
         if parts.username is not None:
             raise ValueError("an address holds no password")
         own = self._is_own(url)
-        endpoint = resolve(url, _ANYWHERE if own else self._allowed)
-        target = httpx.URL(url)
-        headers = {"Host": target.netloc.decode(), "User-Agent": "Fourpoint", "Accept": _ACCEPT}
-        with httpx.Client(timeout=_TIMEOUT, follow_redirects=False, trust_env=False) as http:
-            if own and self._token:
-                headers["Authorization"] = self._authorization(http)
-            with http.stream(
-                "GET",
-                target.copy_with(host=endpoint.address),
-                headers=headers,
-                extensions={"sni_hostname": endpoint.host},
-            ) as response:
-                if response.has_redirect_location:
-                    return response.headers["Location"]
-                if response.status_code != httpx.codes.OK:
-                    raise ValueError(f"the answer is {response.status_code}")
-                return self._body(response, until)
-
-    def _body(self, response: httpx.Response, until: float) -> bytes:
-        body = bytearray()
-        # As it is sent: what is unpacked may be a thousand times as large.
-        for chunk in response.iter_raw(_CHUNK_BYTES):
-            body += chunk
-            if len(body) > self._max_bytes:
-                raise ValueError(f"it has more than {self._max_bytes:,} bytes")
-            if time.monotonic() > until:
-                raise ValueError("it takes too long")
-        return bytes(body)
+        headers = {"User-Agent": "Fourpoint", "Accept": _ACCEPT}
+        if own and self._token:
+            headers["Authorization"] = self._authorization(deadline)
+        with call("GET", url, deadline, ANYWHERE if own else self._allowed, headers) as answer:
+            if answer.location is not None:
+                return answer.location
+            if answer.status != _OK:
+                raise ValueError(f"the answer is {answer.status}")
+            return answer.body(self._max_bytes)
 
     def _is_own(self, url: str) -> bool:
         """Whether this is a file of the operator's Label Studio, and cannot be read as anything else there."""
@@ -123,14 +102,17 @@ class Fetcher:
         is_plain = "\\" not in path and not {".", ".."} & set(path.split("/"))
         return is_plain and path.startswith(base.path + _OWN_FILES)
 
-    def _authorization(self, http: httpx.Client) -> str:
+    def _authorization(self, deadline: Deadline) -> str:
         if self._token.count(".") != 2:
             return f"Token {self._token}"
         # A personal access token is a JWT that is traded for one of five minutes.
-        answer = http.post(f"{self._base}/api/token/refresh", json={"refresh": self._token})
-        if answer.status_code != httpx.codes.OK:
-            raise ValueError(f"Label Studio refuses FOURPOINT_LABEL_STUDIO_TOKEN with {answer.status_code}")
-        return f"Bearer {answer.json()['access']}"
+        asked = json.dumps({"refresh": self._token}).encode()
+        headers = {"Content-Type": "application/json"}
+        url = f"{self._base}/api/token/refresh"
+        with call("POST", url, deadline, ANYWHERE, headers, asked) as answer:
+            if answer.status != _OK:
+                raise ValueError(f"Label Studio refuses FOURPOINT_LABEL_STUDIO_TOKEN with {answer.status}")
+            return f"Bearer {json.loads(answer.body(_MAX_TOKEN_BYTES))['access']}"
 
     def _inline(self, address: str, pointer: str) -> bytes:
         head, _, text = address.partition(",")
