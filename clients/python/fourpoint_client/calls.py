@@ -39,6 +39,11 @@ def create_dataset(
     return Call("POST", address("/v1/datasets"), headers={"Idempotency-Key": idempotency_key}, json=body)
 
 
+def get_image_signature(dataset_id: str) -> Call[models.ImageSignature]:
+    """Sign the addresses of a dataset's images and thumbnails, for an hour, for you."""
+    return Call("GET", address("/v1/datasets/{dataset_id}/image-signature", dataset_id=dataset_id))
+
+
 def get_dataset(dataset_id: str, *, if_none_match: str | None = None) -> Call[models.Dashboard]:
     """Read a dataset: how far its labeling is, and whether there is anything to publish."""
     return Call(
@@ -317,24 +322,29 @@ def confirm_sample_change(sample_id: str, *, idempotency_key: str | None = None)
 
 
 def get_sample_image(
-    sample_id: str, *, range: str | None = None, if_none_match: str | None = None
+    sample_id: str, *, range: str | None = None, if_none_match: str | None = None, signature: str | None = None
 ) -> Call[bytes]:
     """Read the image file, with ETag and Range."""
     return Call(
         "GET",
         address("/v1/samples/{sample_id}/image", sample_id=sample_id),
+        query={"signature": signature},
         headers={"Range": range, "If-None-Match": if_none_match},
     )
 
 
 def get_sample_thumbnail(
-    sample_id: str, *, if_none_match: str | None = None, size: Literal[128, 256, 512] | None = None
+    sample_id: str,
+    *,
+    if_none_match: str | None = None,
+    signature: str | None = None,
+    size: Literal[128, 256, 512] | None = None,
 ) -> Call[bytes]:
     """Read a thumbnail: upright, whatever the camera's orientation."""
     return Call(
         "GET",
         address("/v1/samples/{sample_id}/thumbnail", sample_id=sample_id),
-        query={"size": size},
+        query={"signature": signature, "size": size},
         headers={"If-None-Match": if_none_match},
     )
 

@@ -110,6 +110,11 @@ class CreatedDataset(TypedDict):
     sync_job_id: str | None
 
 
+class ImageSignature(TypedDict):
+    signature: str
+    expires_at: str
+
+
 class Totals(TypedDict):
     total: int
     labeled: int

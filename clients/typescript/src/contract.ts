@@ -59,6 +59,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/datasets/{dataset_id}/image-signature": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Sign the addresses of a dataset's images and thumbnails, for an hour, for you.
+         * @description An `<img>` shows `/v1/samples/{id}/thumbnail?signature=...` for as long as you may see it yourself.
+         */
+        get: operations["getImageSignature"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/datasets/{dataset_id}": {
         parameters: {
             query?: never;
@@ -2140,6 +2162,14 @@ export interface components {
              * @description The job that takes in what its path holds
              */
             sync_job_id: string | null;
+        };
+        ImageSignature: {
+            signature: string;
+            /**
+             * Format: date-time
+             * @description Ask for another one before
+             */
+            expires_at: string;
         };
         Totals: {
             total: number;
@@ -4271,6 +4301,66 @@ export interface operations {
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
+    getImageSignature: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImageSignature"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token's scope does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            /** @description The database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
     getDataset: {
         parameters: {
             query?: never;
@@ -5925,7 +6015,10 @@ export interface operations {
     };
     getSampleImage: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Of `getImageSignature`, instead of a token */
+                signature?: string | null;
+            };
             header?: {
                 /** @description One range of bytes. */
                 Range?: string;
@@ -5977,7 +6070,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token's scope does not allow this */
+            /** @description The signed address is not valid */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6004,8 +6097,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The range lies outside of the file */
             416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6029,6 +6140,8 @@ export interface operations {
     getSampleThumbnail: {
         parameters: {
             query?: {
+                /** @description Of `getImageSignature`, instead of a token */
+                signature?: string | null;
                 /** @description Longest side in pixels */
                 size?: 128 | 256 | 512;
             };
@@ -6068,7 +6181,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token's scope does not allow this */
+            /** @description The signed address is not valid */
             403: {
                 headers: {
                     [name: string]: unknown;

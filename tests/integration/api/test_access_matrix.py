@@ -86,6 +86,7 @@ NEEDS = {
     "getPreferences": VIEWER,
     "changePreferences": LABELER,
     "getSample": VIEWER,
+    "getImageSignature": VIEWER,
     "getSampleImage": VIEWER,
     "getSampleThumbnail": VIEWER,
     "inferContour": LABELER,

@@ -16,6 +16,7 @@ from uuid import UUID
 from flask import Flask, current_app, g, request
 
 from fourpoint_api.clients import clients
+from fourpoint_api.web import image_signatures
 from fourpoint_core.actors import Actor, Via, actor_var
 from fourpoint_core.domain.access import Access, Caller, Role, Scope, require
 from fourpoint_core.errors import NotFoundError
@@ -34,7 +35,7 @@ _NAMED_BY = {
 }
 _READING = {"GET", "HEAD"}
 _ADMIN = Access(Scope.ADMIN)
-_MARK = "admission"
+_MARK, _SIGNATURES = "admission", "takes_signatures"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,12 @@ def public(view: View) -> View:
     return _lets_in(Admission(None))(view)
 
 
+def takes_signatures(view: View) -> View:
+    """A view of an image, which a signed address opens as well: see `image_signatures`."""
+    setattr(view, _SIGNATURES, True)
+    return view
+
+
 def access_to(view: Callable[..., Any], method: str, arguments: frozenset[str] | set[str]) -> Access | None:
     """What a method of a view asks of its caller; None: nothing.
 
@@ -101,9 +108,13 @@ def access_to(view: Callable[..., Any], method: str, arguments: frozenset[str] |
 
 
 def _admission(view: Callable[..., Any], method: str) -> Admission | None:
+    return cast(Admission | None, getattr(_handler(view, method), _MARK, None))
+
+
+def _handler(view: Callable[..., Any], method: str) -> Callable[..., Any]:
     view_class = getattr(view, "view_class", None)
-    handler = view if view_class is None else getattr(view_class, "get" if method == "HEAD" else method.lower())
-    return cast(Admission | None, getattr(handler, _MARK, None))
+    name = "get" if method == "HEAD" else method.lower()
+    return view if view_class is None else cast(Callable[..., Any], getattr(view_class, name))
 
 
 def _lets_in(admission: Admission) -> Callable[[View], View]:
@@ -125,9 +136,27 @@ def _guard() -> None:
     access = access_to(view, request.method, rule.arguments)
     if access is None or _shows_secret(view):
         return
-    g.caller = clients().sign_in.caller(_authorization(), request.remote_addr)
+    signature = request.args.get("signature") if _takes_signatures(view) else None
+    if signature is None:
+        g.caller = clients().sign_in.caller(_authorization(), request.remote_addr)
+    else:
+        g.caller = _caller_of(signature)
     actor_var.set(replace(actor, user_id=g.caller.user_id, token_id=g.caller.token_id))
     require(g.caller, access, _role(g.caller))
+
+
+def _takes_signatures(view: Callable[..., Any]) -> bool:
+    return bool(getattr(_handler(view, request.method), _SIGNATURES, False))
+
+
+def _caller_of(signature: str) -> Caller:
+    """Who had the address signed. Raises SignatureInvalidError; NotFoundError: it is of another dataset."""
+    found = image_signatures.opened(signature, clients().settings.secret_key)
+    sample_id: UUID = (request.view_args or {})["sample_id"]
+    with asking(clients().sessions) as connection:
+        if not members.is_sample_of(connection, sample_id, found.dataset_id):
+            raise NotFoundError(f"There is no sample {sample_id}.")
+    return clients().sign_in.caller_of(found)
 
 
 def _shows_secret(view: Callable[..., Any]) -> bool:

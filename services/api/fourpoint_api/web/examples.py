@@ -51,6 +51,7 @@ TOKEN = {
     "revoked_at": None,
     "last_used_at": None,
 }
+IMAGE_SIGNATURE = {"signature": "WyIwMTkz…", "expires_at": TIME}
 MEMBER = {"user_id": USER_ID, "name": "ada", "role": "labeler", "since": TIME}
 LABEL = {"id": LABEL_ID, "name": "cat", "colour": "#3399ff", "shortcut": None, "mask_index": 1}
 DATASET = {

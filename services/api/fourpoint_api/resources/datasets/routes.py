@@ -11,7 +11,7 @@ from fourpoint_api.resources.datasets import operations, schemas
 from fourpoint_api.resources.jobs.holding import started
 from fourpoint_api.resources.jobs.schemas import JobSchema
 from fourpoint_api.resources.labels.operations import LabelRequest
-from fourpoint_api.web import etags, examples, paging, plain_json
+from fourpoint_api.web import etags, examples, image_signatures, paging, plain_json
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_caller, current_user_id, needs, signed_in
 from fourpoint_api.web.documented import not_modified, problems, waits
@@ -87,6 +87,25 @@ class Datasets(MethodView):
         )
         body, headers = paging.page_body(page, scope, render, total)
         return body, 200, headers
+
+
+@blueprint.route("/<uuid:dataset_id>/image-signature")
+class DatasetImageSignature(MethodView):
+    """What opens the images of a dataset without a token."""
+
+    @sends(blueprint, "Cache-Control")
+    @blueprint.doc(operationId="getImageSignature")
+    @blueprint.response(200, schemas.ImageSignatureSchema, example=examples.IMAGE_SIGNATURE)
+    @problems(blueprint, NotFoundError)
+    def get(self, dataset_id: UUID) -> Any:
+        """Sign the addresses of a dataset's images and thumbnails, for an hour, for you.
+
+        An `<img>` shows `/v1/samples/{id}/thumbnail?signature=...` for as long as you may see it yourself.
+        """
+        signature = image_signatures.ImageSignature.of(current_caller(), dataset_id)
+        text = image_signatures.signed(signature, clients().settings.secret_key)
+        answer = {"signature": text, "expires_at": signature.expires_at}
+        return answer, 200, {"Cache-Control": "no-store"}
 
 
 @blueprint.route("/<uuid:dataset_id>")

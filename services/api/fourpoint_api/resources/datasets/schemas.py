@@ -52,6 +52,15 @@ class NewDatasetSchema(Schema):
     labels = List(ma.fields.Nested(NewLabelSchema), load_default=list, validate=ma.validate.Length(max=1000))
 
 
+class ImageSignatureSchema(Schema):
+    """What opens the images of a dataset to an `<img>`."""
+
+    signature = ma.fields.String(required=True)
+    expires_at = ma.fields.AwareDateTime(
+        required=True, format="iso", metadata={"description": "Ask for another one before"}
+    )
+
+
 class DatasetQuerySchema(PageQuerySchema):
     """Which datasets, and which part of their list."""
 

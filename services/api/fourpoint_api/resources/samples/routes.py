@@ -17,7 +17,7 @@ from fourpoint_api.resources.filters.schemas import (
 from fourpoint_api.resources.samples import operations, schemas, upload_rendering, uploads
 from fourpoint_api.web import etags, examples, idempotency, paging, plain_json
 from fourpoint_api.web.arguments import Blueprint
-from fourpoint_api.web.auth import current_user_id, needs
+from fourpoint_api.web.auth import current_user_id, needs, takes_signatures
 from fourpoint_api.web.documented import binary, file_content, not_modified, problems
 from fourpoint_api.web.media import immutable_bytes, stream_object
 from fourpoint_api.web.problems import BadRequestError, RangeNotSatisfiableError, UnsupportedMediaTypeError
@@ -32,6 +32,7 @@ from fourpoint_core.errors import (
     InvalidInputError,
     NotFoundError,
     ObjectMissingError,
+    SignatureInvalidError,
     StorageUnavailableError,
     TooManyPixelsError,
     UnsupportedImageError,
@@ -243,6 +244,7 @@ class SampleChange(MethodView):
 class SampleImage(MethodView):
     """The bytes of an image."""
 
+    @takes_signatures
     @sends(blueprint, "Accept-Ranges", "Cache-Control")
     @blueprint.doc(
         operationId="getSampleImage",
@@ -251,9 +253,18 @@ class SampleImage(MethodView):
             "206": {"description": "The range asked for", "content": file_content(*SUFFIXES)},
         },
     )
+    @blueprint.arguments(schemas.ImageQuerySchema, location="query")
     @not_modified(blueprint)
-    @problems(blueprint, NotFoundError, ObjectMissingError, RangeNotSatisfiableError, StorageUnavailableError)
-    def get(self, sample_id: UUID) -> Response:
+    @problems(
+        blueprint,
+        NotFoundError,
+        SignatureInvalidError,
+        ObjectMissingError,
+        RangeNotSatisfiableError,
+        InvalidInputError,
+        StorageUnavailableError,
+    )
+    def get(self, _query: dict[str, Any], sample_id: UUID) -> Response:
         """Read the image file, with ETag and Range."""
         sample = operations.read(clients().sessions, sample_id)
         return stream_object(clients().store, sample.object_key, sample.digest, sample.media_type)
@@ -263,6 +274,7 @@ class SampleImage(MethodView):
 class SampleThumbnail(MethodView):
     """A small picture of an image."""
 
+    @takes_signatures
     @sends(blueprint, "Accept-Ranges", "Cache-Control")
     @blueprint.doc(
         operationId="getSampleThumbnail",
@@ -270,7 +282,14 @@ class SampleThumbnail(MethodView):
     )
     @blueprint.arguments(schemas.ThumbnailQuerySchema, location="query")
     @not_modified(blueprint)
-    @problems(blueprint, NotFoundError, ObjectMissingError, InvalidInputError, StorageUnavailableError)
+    @problems(
+        blueprint,
+        NotFoundError,
+        SignatureInvalidError,
+        ObjectMissingError,
+        InvalidInputError,
+        StorageUnavailableError,
+    )
     def get(self, query: dict[str, Any], sample_id: UUID) -> Response:
         """Read a thumbnail: upright, whatever the camera's orientation."""
         held = clients()

@@ -160,7 +160,16 @@ class UploadReportSchema(Schema):
     errors = ma.fields.List(ma.fields.Nested(FieldProblemSchema), required=True)
 
 
-class ThumbnailQuerySchema(Schema):
+class ImageQuerySchema(Schema):
+    """What opens an image to an `<img>`, which sends no token."""
+
+    signature = ma.fields.String(
+        load_default=None,
+        metadata={"description": "Of `getImageSignature`, instead of a token"},
+    )
+
+
+class ThumbnailQuerySchema(ImageQuerySchema):
     """How large a thumbnail."""
 
     size = ma.fields.Integer(

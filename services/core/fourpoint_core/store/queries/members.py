@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from fourpoint_core.domain.access import Caller, Role
 from fourpoint_core.errors import LastOwnerError, NotFoundError
-from fourpoint_core.store.models import Dataset, DatasetMember, Job, User
+from fourpoint_core.store.models import Dataset, DatasetMember, Job, Sample, User
 
 
 class Kind(StrEnum):
@@ -57,6 +57,12 @@ def role_at(connection: Connection, user_id: UUID, kind: Kind, resource_id: UUID
     values = (str(user_id), kind.value, str(resource_id))
     found = connection.exec_driver_sql("SELECT role_in(%s, %s, %s)", values).scalar()
     return None if found is None else Role(found)
+
+
+def is_sample_of(connection: Connection, sample_id: UUID, dataset_id: UUID) -> bool:
+    """Whether a sample, deleted or not, is one of a dataset."""
+    query = select(Sample.id).where(Sample.id == sample_id, Sample.dataset_id == dataset_id)
+    return connection.execute(query).scalar() is not None
 
 
 def set_role(session: Session, dataset_id: UUID, user_id: UUID, role: Role) -> None:

@@ -62,6 +62,14 @@ def find_caller(session: Session, secret: str) -> tuple[Caller, bool] | None:
     return caller, is_unnoted
 
 
+def find_bearer(session: Session, user_id: UUID, token_id: UUID | None) -> User | None:
+    """Who signed in, with a token or without, where neither the person nor that has been shut out since."""
+    person = select(User).where(User.id == user_id, User.disabled_at.is_(None))
+    if token_id is not None:
+        person = person.join(ApiToken, ApiToken.user_id == User.id).where(ApiToken.id == token_id, VALID)
+    return session.scalars(person).one_or_none()
+
+
 def note_use(session: Session, token_id: UUID) -> None:
     """Remember that a token was used just now."""
     session.execute(update(ApiToken).where(ApiToken.id == token_id).values(last_used_at=func.clock_timestamp()))
