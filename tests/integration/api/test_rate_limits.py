@@ -1,5 +1,6 @@
 """How often one may ask, and what is said of it."""
 
+import base64
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -80,6 +81,16 @@ def test_tokens_are_counted_apart(limited: Limited, sessions: Sessions) -> None:
     other = {"Authorization": f"Bearer {make_token(sessions)}"}
     assert statuses(client, 2) == [200, 429]
     assert client.get("/v1/me", headers=other).status_code == 200
+
+
+def test_a_token_is_one_however_it_is_written(limited: Limited, admin_token: str) -> None:
+    client, path = limited(None, rate_limit_token=3), "/integrations/cvat/api/functions"
+    passwords = [f"{name}:{admin_token}".encode() for name in ("a", "b")]
+    basic = [f"Basic {base64.b64encode(one).decode()}" for one in passwords]
+    written = [f"Bearer {admin_token}", f"bEaReR   {admin_token}", *basic]
+    assert [client.get(path, headers={"Authorization": one}).status_code for one in written] == [200] * 3 + [
+        429
+    ]
 
 
 def test_whoever_tries_out_tokens_meets_the_limit_of_the_address(limited: Limited) -> None:

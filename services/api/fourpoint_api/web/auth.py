@@ -17,6 +17,7 @@ from flask import Flask, current_app, g, request
 
 from fourpoint_api.clients import clients
 from fourpoint_api.web import image_signatures
+from fourpoint_api.web.credentials import authorization
 from fourpoint_core.actors import Actor, Via, actor_var
 from fourpoint_core.domain.access import Access, Caller, Role, Scope, require
 from fourpoint_core.errors import NotFoundError
@@ -25,7 +26,6 @@ from fourpoint_core.store.queries import members
 from fourpoint_core.store.session import asking
 
 View = TypeVar("View", bound=Callable[..., Any])
-INTEGRATIONS = "/integrations/"
 # Arguments of addresses, from the outermost in; a role in what the first of them names decides.
 _NAMED_BY = {
     "dataset_id": members.Kind.DATASET,
@@ -108,10 +108,11 @@ def access_to(view: Callable[..., Any], method: str, arguments: frozenset[str] |
 
 
 def _admission(view: Callable[..., Any], method: str) -> Admission | None:
-    return cast(Admission | None, getattr(_handler(view, method), _MARK, None))
+    return cast(Admission | None, getattr(handler_of(view, method), _MARK, None))
 
 
-def _handler(view: Callable[..., Any], method: str) -> Callable[..., Any]:
+def handler_of(view: Callable[..., Any], method: str) -> Callable[..., Any]:
+    """What carries a method of a view out, with the marks that decorators left. view: as Flask keeps it."""
     view_class = getattr(view, "view_class", None)
     name = "get" if method == "HEAD" else method.lower()
     return view if view_class is None else cast(Callable[..., Any], getattr(view_class, name))
@@ -138,7 +139,7 @@ def _guard() -> None:
         return
     signature = request.args.get("signature") if _takes_signatures(view) else None
     if signature is None:
-        g.caller = clients().sign_in.caller(_authorization(), request.remote_addr)
+        g.caller = clients().sign_in.caller(authorization(), request.remote_addr)
     else:
         g.caller = _caller_of(signature)
     actor_var.set(replace(actor, user_id=g.caller.user_id, token_id=g.caller.token_id))
@@ -146,7 +147,7 @@ def _guard() -> None:
 
 
 def _takes_signatures(view: Callable[..., Any]) -> bool:
-    return bool(getattr(_handler(view, request.method), _SIGNATURES, False))
+    return bool(getattr(handler_of(view, request.method), _SIGNATURES, False))
 
 
 def _caller_of(signature: str) -> Caller:
@@ -166,18 +167,6 @@ def _shows_secret(view: Callable[..., Any]) -> bool:
     expected: str = getattr(clients().settings, admission.setting)
     sent = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
     return bool(expected) and hmac.compare_digest(sent.encode(), expected.encode())
-
-
-def _authorization() -> str | None:
-    """What says who the caller is: a token, which tools that know passwords only send as one.
-
-    For those tools alone: a browser sends a password that it has been told by itself, whoever's page asks.
-    """
-    if request.path.startswith(INTEGRATIONS):
-        said = request.authorization
-        if said is not None and said.type == "basic" and said.password:
-            return f"Bearer {said.password}"
-    return request.headers.get("Authorization")
 
 
 def _forget(error: BaseException | None) -> None:

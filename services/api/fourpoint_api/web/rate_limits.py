@@ -4,7 +4,7 @@ Each limit is a number of requests a minute, kept by the generic cell rate algor
 and they come back evenly. What is refused does not count. Redis is a hint here as elsewhere: where it is away,
 requests pass, and for a moment nobody asks it again.
 
-A token counts as it was sent, known or not; whoever tries out tokens meets the limit of the address.
+A token counts as one however it is written, known or not; who tries out tokens meets the limit of the address.
 """
 
 import hashlib
@@ -20,7 +20,9 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from fourpoint_api.settings import ApiSettings
+from fourpoint_api.web.credentials import authorization
 from fourpoint_api.web.problems import TooManyRequestsError
+from fourpoint_api.web.signing_in import token_in
 
 WINDOW_SECONDS = 60
 # Whoever asks whether the service lives must hear it, however much is asked besides.
@@ -96,11 +98,11 @@ class RateLimits:
         """Give the connections back."""
         self._redis.close()
 
-    def quotas(self, authorization: str | None, address: str | None) -> list[Quota]:
+    def quotas(self, token: str | None, address: str | None) -> list[Quota]:
         """Those that a request counts for."""
         found = []
-        if self._per_token and authorization:
-            found.append(Quota("token", hashlib.sha256(authorization.encode()).hexdigest(), self._per_token))
+        if self._per_token and token:
+            found.append(Quota("token", hashlib.sha256(token.encode()).hexdigest(), self._per_token))
         if self._per_address and address:
             found.append(Quota("address", network_of(address), self._per_address))
         return found
@@ -142,7 +144,7 @@ def install(app: Flask, limits_of_app: Callable[[], RateLimits]) -> None:
         if request.path in UNLIMITED:
             return
         limits = limits_of_app()
-        g.standings = limits.count(limits.quotas(request.headers.get("Authorization"), request.remote_addr))
+        g.standings = limits.count(limits.quotas(token_in(authorization() or ""), request.remote_addr))
         waits = [standing for standing in g.standings if standing.retry_in]
         if waits:
             worst = max(waits, key=lambda standing: standing.retry_in)

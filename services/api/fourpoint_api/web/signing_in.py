@@ -46,7 +46,9 @@ class SignIn:
             return LOCAL
         if not authorization:
             raise UnauthenticatedError("Send a token: `Authorization: Bearer <token>`.")
-        token = _bearer_token(authorization)
+        token = token_in(authorization)
+        if token is None:
+            raise TokenInvalidError("Send the token as `Authorization: Bearer <token>`.")
         digest = tokens.digest_of(token)
         caller = self._kept.get(digest) or self._kept.put(digest, self._recognise(token))
         self._note_sign_in(caller, digest, address)
@@ -128,12 +130,12 @@ class SignIn:
             tokens.note_use(session, token_id)
 
 
-def _bearer_token(authorization: str) -> str:
+def token_in(authorization: str) -> str | None:
+    """The token, however scheme and spaces around it are written; None where there is none that may be one."""
     scheme, _, token = authorization.partition(" ")
     token = token.strip()
-    if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN_LENGTH or not token.isascii():
-        raise TokenInvalidError("Send the token as `Authorization: Bearer <token>`.")
-    return token
+    is_one = scheme.lower() == "bearer" and token.isascii() and 0 < len(token) <= MAX_TOKEN_LENGTH
+    return token if is_one else None
 
 
 class _Kept:
