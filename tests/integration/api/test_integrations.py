@@ -26,6 +26,7 @@ from fourpoint_api.app import create_app
 from fourpoint_api.clients import Clients
 from fourpoint_api.resources.pictures import fetching
 from fourpoint_api.resources.pictures.fetching import Fetcher
+from fourpoint_api.settings import ApiSettings
 from fourpoint_core import tracing
 from fourpoint_core.domain.jobs import JobState
 from fourpoint_core.errors import FourpointError, InvalidInputError
@@ -263,6 +264,14 @@ def test_cvat_is_told_of_two_interactors_of_four_points(client: FlaskClient) -> 
     listed = client.get("/integrations/cvat/api/functions").json
     assert {one["metadata"]["annotations"]["min_pos_points"] for one in listed.values()} == {"4"}
     assert client.get("/integrations/cvat/api/functions/fourpoint-mask").json == listed["fourpoint-mask"]
+
+
+def test_a_frame_with_a_key_may_be_as_long_as_one_without(
+    client: FlaskClient, api_settings: ApiSettings
+) -> None:
+    asked = {"image": "A" * api_settings.max_json_bytes, "pos_points": [], "neg_points": [], "obj_bbox": None}
+    headers = {"x-nuclio-function-name": "of nobody", "Idempotency-Key": "key"}
+    assert client.post(INVOKE, json=asked, headers=headers).json["code"] == "not_found"
 
 
 def test_cvat_gets_a_mask_or_a_polygon(client: FlaskClient, working: None) -> None:

@@ -88,6 +88,15 @@ def test_what_cannot_be_is_refused_at_its_field(
     assert len(client.get(f"/v1/datasets/{dataset.id}/webhooks").json["items"]) == 1
 
 
+def test_a_ping_with_a_key_is_sent_once_whatever_kind_of_body_it_says_to_have(
+    client: FlaskClient, webhook: dict[str, Any]
+) -> None:
+    path, key = f"/v1/webhooks/{webhook['id']}/ping", {"Idempotency-Key": "key"}
+    form = {"data": b"--x--", "content_type": "multipart/form-data; boundary=x", "headers": key}
+    first, again = (client.post(path, **form) for _ in range(2))
+    assert again.json == first.json
+
+
 def test_a_ping_is_queued_and_can_be_looked_at(client: FlaskClient, webhook: dict[str, Any]) -> None:
     answer = client.post(f"/v1/webhooks/{webhook['id']}/ping")
     assert (answer.status_code, answer.json["event"], answer.json["state"]) == (202, "ping", "pending")

@@ -14,16 +14,16 @@ Between the effect and the keeping of its answer the process may die. Where the 
 import hashlib
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import Token
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Flask, Response, current_app, g, json, request
 
 from fourpoint_api.clients import clients
-from fourpoint_api.web.auth import current_caller
+from fourpoint_api.web.auth import current_caller, handler_of
 from fourpoint_api.web.problems import MEDIA_TYPE as PROBLEM
 from fourpoint_api.web.sealing import Seal
 from fourpoint_core.errors import AnswerLostError, DatabaseUnavailableError, InvalidInputError
@@ -33,6 +33,7 @@ from fourpoint_core.store.queries import idempotency
 from fourpoint_core.store.queries.idempotency import Answer, Attempt
 from fourpoint_core.store.session import effect_var, preparation
 
+View = TypeVar("View", bound=Callable[..., Any])
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 # Longer than a request takes; after it, whoever held a key without a word is thought dead.
@@ -40,6 +41,7 @@ PATIENCE = timedelta(seconds=60)
 _KEPT_HEADERS = ("Content-Type", "Location", "ETag", "Link", "Cache-Control")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _TOO_MANY = 429
+_MARK = "begins_itself"
 logger = logging.getLogger(__name__)
 
 
@@ -105,17 +107,23 @@ def _where_to_look() -> str:
     return f"GET {path} shows what came of it."
 
 
+def begins_itself(view: View) -> View:
+    """A view that reads a form, and calls `begin_with_files` with what is in it."""
+    setattr(view, _MARK, True)
+    return view
+
+
 def begin_with_files(names: Sequence[str], contents: Sequence[bytes]) -> Response | None:
-    """As `begin`, for a form: under another boundary it is the same request."""
+    """As `begin`, for a form, which has another boundary each time it is sent: it is the same request."""
     parts = [part for pair in zip(names, contents, strict=True) for part in (pair[0].encode(), pair[1])]
     return begin(_digest(*parts)) if HEADER in request.headers else None
 
 
 def _begin() -> Response | None:
-    if request.method != "POST" or "caller" not in g or request.mimetype == "multipart/form-data":
-        # A form has another boundary each time it is sent: whoever reads one begins with what is in it.
+    if request.method != "POST" or "caller" not in g or HEADER not in request.headers:
         return None
-    if HEADER not in request.headers:
+    view = current_app.view_functions[str(request.endpoint)]
+    if hasattr(handler_of(view, request.method), _MARK):
         return None
     return begin(_digest(request.mimetype.encode(), request.get_data()))
 

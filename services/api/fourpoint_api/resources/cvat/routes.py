@@ -44,8 +44,9 @@ blueprint = Blueprint(
 )
 
 
-@blueprint.before_request
-def _let_frames_in() -> None:
+# Before anybody reads the body, as a request with an Idempotency-Key has it done.
+@blueprint.url_value_preprocessor
+def _let_frames_in(*_: object) -> None:
     # A third longer than the image.
     request.max_content_length = clients().settings.max_picture_bytes * 4 // 3 + _ENVELOPE_BYTES
 

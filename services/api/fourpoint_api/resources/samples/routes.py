@@ -77,6 +77,7 @@ class Samples(MethodView):
         return plain_json.answer(*paging.list_body(items, scope, _place_values(page.next), total))
 
     @needs(Role.OWNER)
+    @idempotency.begins_itself
     @blueprint.doc(
         operationId="uploadSamples",
         requestBody={
