@@ -5,14 +5,18 @@ simulation of the same people checks it. Real work varies less than exponential 
 What an operation costs is measured by the other benchmarks: `COSTS` says by which, and what is only derived.
 
 Usage: python benchmarks/capacity.py [--labelers 1000,100000] [--images 400] [--objects 3] [--simulate SECONDS]
+       [--click-ms MS] [--image-ms MS]
+
+With --click-ms and --image-ms inference is another engine's or device's: what it takes for a click, and once
+for each image before. Its processors are then GPUs, if that is what was measured.
 """
 
 import argparse
 import math
 import random
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import simpy
 
@@ -89,11 +93,22 @@ def _erlang_c(offered: float, servers: int) -> float:
     return blocked / (1 - offered / servers * (1 - blocked))
 
 
-def station(part: str, demand: Demand) -> Station:
+def costs_of(click_ms: float | None, image_ms: float) -> dict[str, Cost]:
+    """`COSTS`, where inference takes that long for a click, if that is given, and for a new image."""
+    if click_ms is None:
+        return COSTS
+    return {
+        **COSTS,
+        "click": replace(COSTS["click"], inference=click_ms),
+        "open": replace(COSTS["open"], inference=image_ms),
+    }
+
+
+def station(part: str, demand: Demand, costs: Mapping[str, Cost] = COSTS) -> Station:
     """The fewest servers with which 95 of 100 wait no longer than `PATIENCE_SECONDS`."""
-    rates = {name: rate for name, rate in demand.rates().items() if getattr(COSTS[name], part)}
+    rates = {name: rate for name, rate in demand.rates().items() if getattr(costs[name], part)}
     rate = sum(rates.values())
-    seconds = sum(each * getattr(COSTS[name], part) / 1000 for name, each in rates.items()) / rate
+    seconds = sum(each * getattr(costs[name], part) / 1000 for name, each in rates.items()) / rate
     servers = max(1, math.ceil(rate * seconds))
     while (found := Station(rate, seconds, servers)).wait() > PATIENCE_SECONDS[part]:
         servers += 1
@@ -123,12 +138,11 @@ def simulated_wait(one: Station, seconds: float, percentile: float = 0.95, seed:
     return sorted(waits)[int(len(waits) * percentile)]
 
 
-def first_full(servers: dict[str, int], demand: Demand) -> tuple[str, int]:
-    """The part that is full first when more people come, and at how many; servers: of each part."""
+def first_full(stations: Mapping[str, Station], demand: Demand) -> tuple[str, int]:
+    """The part that is full first when more people come, and at how many."""
     labelers = Counter[str]()
-    for part, count in servers.items():
-        one = station(part, demand)
-        labelers[part] = int(demand.labelers * count / (one.rate * one.seconds))
+    for part, one in stations.items():
+        labelers[part] = int(demand.labelers / one.load)
     return labelers.most_common()[-1]
 
 
@@ -138,20 +152,25 @@ def main() -> None:
     parser.add_argument("--labelers", default="100,1000,100000")
     parser.add_argument("--images", type=float, default=400.0, help="a day and labeler")
     parser.add_argument("--objects", type=float, default=3.0, help="clicked on each")
+    parser.add_argument("--click-ms", type=float, help="of inference, for a click")
+    parser.add_argument(
+        "--image-ms", type=float, default=0.0, help="of inference, for an image, with --click-ms"
+    )
     parser.add_argument("--simulate", type=float, default=60.0, help="seconds of people's time")
     chosen = parser.parse_args()
+    costs = costs_of(chosen.click_ms, chosen.image_ms)
     print("| labelers | part | a second | processors | load | 95 % wait, ms: formula | simulation |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for count in map(int, chosen.labelers.split(",")):
         demand = Demand(count, chosen.images, chosen.objects)
-        found = {part: station(part, demand) for part in PARTS}
+        found = {part: station(part, demand, costs) for part in PARTS}
         for part, one in found.items():
             simulated = simulated_wait(one, chosen.simulate)
             print(
                 f"| {count:,} | {part} | {one.rate:,.1f} | {one.servers:,} | {one.load:.0%} "
                 f"| {one.wait() * 1000:.1f} | {simulated * 1000:.1f} |"
             )
-        part, most = first_full({part: one.servers for part, one in found.items()}, demand)
+        part, most = first_full(found, demand)
         print(f"full first with these: {part}, at {most:,} labelers")
 
 
