@@ -7,9 +7,10 @@ event's id tells a receiver that it knows an event already.
 import json
 import logging
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import timedelta
+from uuid import UUID
 
 from fourpoint_core import tracing
 from fourpoint_core.domain.webhooks import pause_after, signature
@@ -23,8 +24,13 @@ from fourpoint_worker.metrics import webhook_metrics
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 8
+AT_ONCE = 32
 EACH = 4
+# Those whose last call was slow share these, and leave the others to whoever answers.
+SLOW_AT_ONCE = 16
+_SLOW_MILLISECONDS = 1000
+_MAX_SLOW = 1000
+_LOOK_SECONDS = 1.0
 _PATIENCE = timedelta(seconds=60)
 CALL_SECONDS = 10.0
 _KEPT_BYTES = 1024
@@ -39,17 +45,36 @@ class Postman:
     def __init__(self, sessions: Sessions, allowed: Sequence[Network]):
         self._sessions = sessions
         self._allowed = allowed
+        self._slow: set[UUID] = set()
 
     def run(self) -> None:
-        """Deliver until nothing is due. Raises DatabaseUnavailableError."""
-        while True:
-            with unit_of_work(self._sessions) as session:
-                due = webhooks.take_due(session, _PATIENCE, EACH, AT_ONCE)
-            if not due:
-                return
-            with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="webhook") as pool:
-                for _ in pool.map(self._deliver, due):
-                    pass
+        """Deliver until nothing is due and nothing in hand. Raises DatabaseUnavailableError."""
+        in_hand: dict[Future[None], UUID] = {}
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="webhook") as pool:
+            while True:
+                for sent in self._take(in_hand.values()):
+                    in_hand[pool.submit(self._deliver, sent)] = sent.webhook_id
+                if not in_hand:
+                    return
+                # While some hang, others become due.
+                done, _ = wait(in_hand, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
+                for call_made in done:
+                    del in_hand[call_made]
+                    call_made.result()
+
+    def _take(self, busy: Collection[UUID]) -> list[Outgoing]:
+        """What is to be called now, of webhooks that have nothing in hand. busy: of each call in hand whose."""
+        free = AT_ONCE - len(busy)
+        if not free:
+            return []
+        slow = frozenset(self._slow)
+        room = SLOW_AT_ONCE - sum(webhook_id in slow for webhook_id in busy)
+        with unit_of_work(self._sessions) as session:
+            due = webhooks.take_due(session, _PATIENCE, EACH, free, besides={*busy, *slow})
+            room = min(room, free - len(due))
+            if slow and room > 0:
+                due += webhooks.take_due(session, _PATIENCE, EACH, room, besides=set(busy), among=slow)
+        return due
 
     def _deliver(self, sent: Outgoing) -> None:
         # A trace of its own, and none that the receiver hears of: it is a stranger.
@@ -58,6 +83,7 @@ class Postman:
 
     def _deliver_and_note(self, sent: Outgoing, span: tracing.Span) -> None:
         outcome = self._call(sent)
+        self._remember(sent.webhook_id, outcome.milliseconds > _SLOW_MILLISECONDS)
         if outcome.status_code is not None:
             span.say({"http.response.status_code": outcome.status_code})
         if outcome.error is not None:
@@ -75,6 +101,15 @@ class Postman:
                 "reason": outcome.error,
             },
         )
+
+    def _remember(self, webhook_id: UUID, is_slow: bool) -> None:
+        if not is_slow:
+            self._slow.discard(webhook_id)
+            return
+        if len(self._slow) >= _MAX_SLOW:
+            # Webhooks that are gone, most of them; one that still is slow soon is here again.
+            self._slow.clear()
+        self._slow.add(webhook_id)
 
     def _call(self, sent: Outgoing) -> Outcome:
         began = time.monotonic()

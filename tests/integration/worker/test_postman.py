@@ -1,8 +1,9 @@
 """Deliveries, against a receiver that is a real HTTP server."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from uuid import UUID
@@ -29,6 +30,7 @@ class Receiver(ThreadingHTTPServer):
     """Answers with `status` what it is told, and keeps it."""
 
     daemon_threads = True
+    request_queue_size = 100
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -50,7 +52,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.heard.append((self.path, dict(self.headers), body))
-        self.server.hold.wait(20)
+        self.server.hold.wait(120)
         with suppress(OSError):
             self.send_response(self.server.status)
             for name, value in self.server.headers.items():
@@ -62,8 +64,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Silence."""
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
+@contextmanager
+def receiving() -> Iterator[Receiver]:
     with Receiver() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
@@ -71,6 +73,18 @@ def receiver() -> Iterator[Receiver]:
         server.hold.set()
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as server:
+        yield server
+
+
+@pytest.fixture
+def other() -> Iterator[Receiver]:
+    with receiving() as server:
+        yield server
 
 
 @pytest.fixture
@@ -235,21 +249,67 @@ def test_of_two_postmen_one_delivers(sessions: Sessions, receiver: Receiver, web
     assert len({headers["X-Fourpoint-Delivery"] for _, headers, _ in receiver.heard}) == 12
 
 
-def test_a_receiver_that_does_not_answer_holds_up_nobody_else(
-    sessions: Sessions, receiver: Receiver, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(outbound_calls, "SILENCE_SECONDS", 2.0)
-    receiver.hold.clear()
-    stuck = [ping(sessions, webhook) for _ in range(postman_module.AT_ONCE + 1)]
-    with Receiver() as other:
-        thread = threading.Thread(target=other.serve_forever, args=(0.02,))
-        thread.start()
-        prompt = make_webhook(sessions, make_dataset(sessions), other.url)
-        quick = ping(sessions, prompt)
-        Postman(sessions, LOOPBACK).run()
-        other.shutdown()
+@contextmanager
+def at_work(sessions: Sessions, *hanging: Receiver) -> Iterator[None]:
+    """A postman at work; at the end those that hang answer."""
+    thread = threading.Thread(target=Postman(sessions, LOOPBACK).run)
+    thread.start()
+    try:
+        yield
+    finally:
+        for one in hanging:
+            one.hold.set()
         thread.join()
-    assert delivery(sessions, quick).state == "delivered"
-    # In the first round, although the others had been waiting for longer.
-    assert delivery(sessions, quick).ended_at < delivery(sessions, stuck[-1]).next_attempt_at  # type: ignore[operator]
-    assert "ReadTimeout" in (delivery(sessions, stuck[0]).error or "")
+
+
+def wait_for(condition: Callable[[], bool]) -> bool:
+    end = time.monotonic() + 60
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def test_receivers_that_hang_hold_up_nobody_else(
+    sessions: Sessions,
+    receiver: Receiver,
+    other: Receiver,
+    webhook: Webhook,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(outbound_calls, "SILENCE_SECONDS", 120.0)
+    monkeypatch.setattr(postman_module, "CALL_SECONDS", 120.0)
+    receiver.hold.clear()
+    for hanging in (webhook, make_webhook(sessions, make_dataset(sessions), receiver.url)):
+        for _ in range(40):
+            ping(sessions, hanging)
+    prompt = make_webhook(sessions, make_dataset(sessions), other.url)
+    ping(sessions, prompt)
+    with at_work(sessions, receiver):
+        assert wait_for(lambda: len(other.heard) == 1)
+        ping(sessions, prompt)
+        assert wait_for(lambda: len(other.heard) == 2)
+        assert len(receiver.heard) == 2 * postman_module.EACH
+
+
+def test_of_many_that_hang_each_is_waited_for_once_before_they_leave_room(
+    sessions: Sessions,
+    receiver: Receiver,
+    other: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at_once, slow_at_once = postman_module.AT_ONCE, postman_module.SLOW_AT_ONCE
+    monkeypatch.setattr(outbound_calls, "SILENCE_SECONDS", 1.5)
+    receiver.hold.clear()
+    for _ in range(at_once // postman_module.EACH):
+        hanging = make_webhook(sessions, make_dataset(sessions), receiver.url)
+        for _ in range(2 * postman_module.EACH):
+            ping(sessions, hanging)
+    with at_work(sessions, receiver):
+        assert wait_for(lambda: len(receiver.heard) == at_once)
+        monkeypatch.setattr(outbound_calls, "SILENCE_SECONDS", 120.0)
+        monkeypatch.setattr(postman_module, "CALL_SECONDS", 120.0)
+        assert wait_for(lambda: len(receiver.heard) == at_once + slow_at_once)
+        ping(sessions, make_webhook(sessions, make_dataset(sessions), other.url))
+        assert wait_for(lambda: len(other.heard) == 1)

@@ -1,7 +1,7 @@
 """Webhooks and their deliveries: the outbox that the database's triggers fill."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -134,27 +134,49 @@ def list_deliveries(
     return fetch_page(session, statement, WebhookDelivery, after, limit)
 
 
-def take_due(session: Session, patience: timedelta, each: int, limit: int) -> list[Outgoing]:
-    """Deliveries that are due, at most `each` of a webhook, so that a slow one does not hold the others up.
+def take_due(
+    session: Session,
+    patience: timedelta,
+    each: int,
+    limit: int,
+    *,
+    besides: Collection[UUID] = (),
+    among: Collection[UUID] | None = None,
+) -> list[Outgoing]:
+    """Deliveries that are due, at most `each` of a webhook, and of every webhook one before of any a second.
 
-    Whoever takes some and dies lets them be taken again after `patience`.
+    besides, among: webhooks to leave out, and the only ones to look at. Whoever takes some and dies lets them
+    be taken again after `patience`.
     """
     now = func.clock_timestamp()
-    due = lateral(
-        select(WebhookDelivery.id)
-        .where(
-            WebhookDelivery.webhook_id == Webhook.id,
-            WebhookDelivery.state == DeliveryState.PENDING.value,
-            WebhookDelivery.next_attempt_at <= now,
-        )
+    due = (
+        WebhookDelivery.state == DeliveryState.PENDING.value,
+        # Of the statement, so that the index ends where nothing more is due.
+        WebhookDelivery.next_attempt_at <= func.statement_timestamp(),
+    )
+    turn = func.row_number().over(order_by=WebhookDelivery.next_attempt_at).label("turn")
+    own = lateral(
+        select(WebhookDelivery.id, WebhookDelivery.next_attempt_at, turn)
+        .where(WebhookDelivery.webhook_id == Webhook.id, *due)
         .order_by(WebhookDelivery.next_attempt_at)
         .limit(each)
-        .with_for_update(skip_locked=True)
     )
-    ids = select(due.c.id).select_from(Webhook).join(due, true()).where(Webhook.active).limit(limit)
+    called = select(own.c.id).select_from(Webhook).join(own, true()).where(Webhook.active)
+    if besides:
+        called = called.where(Webhook.id.not_in(besides))
+    if among is not None:
+        called = called.where(Webhook.id.in_(among))
+    called = called.order_by(own.c.turn, own.c.next_attempt_at).limit(limit)
+    # Somebody else may have taken them since they were looked at.
+    taken = (
+        select(WebhookDelivery.id)
+        .where(WebhookDelivery.id.in_(called), *due)
+        .with_for_update(skip_locked=True)
+        .cte("taken")
+    )
     rows = session.execute(
         update(WebhookDelivery)
-        .where(WebhookDelivery.id.in_(ids), Webhook.id == WebhookDelivery.webhook_id)
+        .where(WebhookDelivery.id == taken.c.id, Webhook.id == WebhookDelivery.webhook_id)
         .values(
             next_attempt_at=now + patience,
             claim=WebhookDelivery.claim + 1,
