@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from fourpoint_api.gunicorn_log import JsonLogger
 from fourpoint_api.gunicorn_worker import Worker
 from fourpoint_api.settings import ServerSettings
 from fourpoint_core import tracing
@@ -21,7 +22,9 @@ timeout = 120
 graceful_timeout = 35 + settings.drain_seconds
 Worker.drain_seconds = settings.drain_seconds
 keepalive = 15
+# A signed link is as good as a token, and stands in the address; `web.request_ids` writes lines without.
 accesslog = None
+logger_class = JsonLogger
 # Its default place is one per user, and a user may run several stacks.
 control_socket_disable = True
 # Any of its processes answers `GET /metrics` for all of them.

@@ -17,11 +17,10 @@ from fourpoint_core import tracing
 request_id_var: ContextVar[str | None] = ContextVar("request_id", default=None)
 job_id_var: ContextVar[str | None] = ContextVar("job_id", default=None)
 
+# They say at every task, and at every look at the schema, what our own lines say once; httpx says where each
+# call went, with the secrets in the address.
+_CHATTY = ("celery.worker.strategy", "celery.app.trace", "alembic.runtime.migration", "httpx")
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-
-
-# They say at every task, and at every look at the schema, what our own lines say once.
-_CHATTY = ("celery.worker.strategy", "celery.app.trace", "alembic.runtime.migration")
 
 
 class JsonFormatter(logging.Formatter):
@@ -45,12 +44,13 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure_logging(level: str) -> None:
-    """Send every logger of this process to standard error as JSON lines."""
+    """Send every logger of this process, and Python's warnings, to standard error as JSON lines."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.captureWarnings(True)
     for chatty in _CHATTY:
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
 

@@ -17,6 +17,7 @@ from fourpoint_core.errors import SettingsError
 from fourpoint_core.imaging.memory import give_freed_memory_back
 from fourpoint_core.jobs.broker import celery_app
 from fourpoint_core.jobs.contracts import INFERENCE_QUEUES, JobKind, Queue
+from fourpoint_core.logs import configure_logging
 from fourpoint_core.metrics import serve
 from fourpoint_core.store.digest_book import DigestBook
 from fourpoint_worker import transport
@@ -160,6 +161,7 @@ def main() -> None:
     """Consume until told to stop."""
     give_freed_memory_back()
     settings = WorkerSettings.from_mapping(os.environ)
+    configure_logging(settings.log_level)
     arguments = command_line("threads", settings.inference_threads, [queue.value for queue in INFERENCE_QUEUES])
     sam, compact = SamSettings.from_mapping(os.environ), CompactSettings.from_mapping(os.environ)
     sys.exit(create_app(settings, sam, compact).worker_main(arguments))

@@ -15,6 +15,7 @@ from fourpoint_core.imaging.decoder import Decoder
 from fourpoint_core.jobs.broker import celery_app
 from fourpoint_core.jobs.contracts import IO_QUEUES, JobKind
 from fourpoint_core.jobs.dispatch import Dispatcher
+from fourpoint_core.logs import configure_logging
 from fourpoint_core.metrics import processes_added_up, serve
 from fourpoint_core.outbound import parse_networks
 from fourpoint_worker import transport
@@ -160,6 +161,7 @@ def create_app(settings: WorkerSettings) -> Celery:
 def main() -> None:
     """Consume and sweep until told to stop."""
     settings = WorkerSettings.from_mapping(os.environ)
+    configure_logging(settings.log_level)
     arguments = command_line("prefork", settings.io_processes, [queue.value for queue in IO_QUEUES])
     # The children do the jobs, and the parent answers for all of them.
     with processes_added_up(settings.metrics_directory) if settings.metrics_address else nullcontext():

@@ -1,17 +1,20 @@
 """What both Celery processes are made of: clients, the runner, and one Celery task per kind of work."""
 
 import logging
+import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from celery import Celery, signals
+from celery.apps import worker
 from redis import Redis
 
 from fourpoint_core import tracing
 from fourpoint_core.jobs.contracts import JobKind
-from fourpoint_core.logs import configure_logging
+from fourpoint_core.logs import JsonFormatter, configure_logging
 from fourpoint_core.storage import ObjectStore, open_store
 from fourpoint_core.store.session import Sessions, connect
 from fourpoint_worker.lease_keeper import LeaseKeeper
@@ -95,6 +98,13 @@ def log_as_json(settings: WorkerSettings) -> None:
         configure_logging(settings.log_level)
 
     signals.setup_logging.connect(configure, weak=False)
+    worker.safe_say = _say  # type: ignore[attr-defined]
+
+
+def _say(message: str, stream: Any = None) -> None:
+    """What Celery says in a signal's handler, where no lock may be waited for: past all loggers, as it does."""
+    record = logging.makeLogRecord({"name": "celery.worker", "levelname": "INFO", "msg": message.strip()})
+    os.write(sys.stderr.fileno(), f"{JsonFormatter().format(record)}\n".encode())
 
 
 def command_line(pool: str, concurrency: int, queues: Sequence[str]) -> list[str]:

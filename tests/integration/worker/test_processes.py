@@ -1,5 +1,6 @@
 """The worker processes as they are deployed: started, killed and watched from outside."""
 
+import json
 import os
 import signal
 import subprocess
@@ -140,6 +141,8 @@ def test_a_worker_says_that_it_is_there_once_it_consumes_and_goodbye_when_it_sto
         running.send_signal(signal.SIGTERM)
         assert running.wait(120) == 0
     assert queues_consumed(scene) == set()
+    written = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert "worker: Warm shutdown (MainProcess)" in [line["message"] for line in written]
 
 
 def test_a_worker_whose_engine_does_not_start_does_not_consume(
