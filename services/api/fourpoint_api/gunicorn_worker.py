@@ -54,9 +54,13 @@ class Worker(ThreadWorker):
         """See gunicorn."""
         problem = _problem(exc)
         if problem is None:
+            # It logs the address, and that may be a signed link.
+            if req is not None:
+                req.uri = "-"
             super().handle_error(req, client, addr, exc)
             return
-        self.log.warning("request refused from %s: %s", (addr or ("-",))[0], exc)
+        # Not its words, which quote the first line and the headers.
+        self.log.warning("request refused from %s: %s", (addr or ("-",))[0], type(exc).__name__)
         try:
             util.write(client, _answer(problem))
         except OSError:

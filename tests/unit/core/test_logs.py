@@ -3,8 +3,12 @@
 import json
 import logging
 import threading
+from collections.abc import Iterator
 
-from fourpoint_core.logs import JsonFormatter, job_id_var, log_context, request_id_var
+import httpx
+import pytest
+
+from fourpoint_core.logs import JsonFormatter, configure_logging, job_id_var, log_context, request_id_var
 
 
 def line(message: str = "done", *arguments: object, **extra: object) -> dict:
@@ -72,3 +76,20 @@ def test_an_exception_is_part_of_its_line() -> None:
         information = (type(error), error, error.__traceback__)
         record = logging.LogRecord("test", logging.ERROR, "file", 1, "failed", (), information)
     assert "ValueError: of a kind" in json.loads(JsonFormatter().format(record))["exception"]
+
+
+@pytest.fixture
+def configured(capfd: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
+    """Logging as a process sets it up; what it writes."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    configure_logging("INFO")
+    yield capfd
+    logging.captureWarnings(False)
+    root.handlers[:], root.level = handlers, level
+
+
+def test_no_address_that_is_called_stands_in_a_log(configured: pytest.CaptureFixture[str]) -> None:
+    anybody = httpx.MockTransport(lambda request: httpx.Response(200))
+    httpx.Client(transport=anybody).get("https://hooks.example.org/?key=secret")
+    assert configured.readouterr().err == ""

@@ -3,9 +3,11 @@
 import logging
 import re
 import time
+from uuid import UUID
 
 from flask import Flask, Response, g, request
 
+from fourpoint_api.web.measuring import route_of_request
 from fourpoint_core.ids import new_id
 from fourpoint_core.logs import request_id_var
 
@@ -33,13 +35,22 @@ def _forget(error: BaseException | None) -> None:
     request_id_var.set(None)
 
 
+def _path_without_secrets() -> str:
+    """The route with the ids of its address; what else stands there may open something, as signed links do."""
+    path = route_of_request()
+    for name, value in (request.view_args or {}).items():
+        if isinstance(value, UUID):
+            path = path.replace(f"<uuid:{name}>", str(value))
+    return path
+
+
 def _end(response: Response) -> Response:
     response.headers[HEADER] = request_id_var.get() or ""
     logger.info(
         "request",
         extra={
             "method": request.method,
-            "path": request.path,
+            "path": _path_without_secrets(),
             "status": response.status_code,
             "milliseconds": round((time.perf_counter() - g.get("started", time.perf_counter())) * 1000, 1),
         },

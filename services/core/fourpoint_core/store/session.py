@@ -64,6 +64,8 @@ def connect(settings: CoreSettings) -> Sessions:
         max_overflow=settings.database_pool_size,
         pool_timeout=5,
         json_serializer=as_json,
+        # Or an error that nobody foresaw would bring the values of its statement into the log.
+        hide_parameters=True,
         connect_args={
             "connect_timeout": 3,
             "application_name": "fourpoint",
