@@ -36,6 +36,11 @@ def is_well(stack: Stack, question: str) -> bool:
         return False
 
 
+def all_has_ended(client: Client) -> bool:
+    """Whether no job waits or is in hand."""
+    return not any(client.get("/v1/jobs", state=state)["items"] for state in ("queued", "running"))
+
+
 @pytest.fixture
 def sample(client: Client) -> JSON:
     dataset = client.create_dataset(f"giving up {uuid4()}")
@@ -43,11 +48,12 @@ def sample(client: Client) -> JSON:
 
 
 @pytest.fixture
-def nobody_infers(stack: Stack) -> Iterator[None]:
-    """Clicks wait for as long as the test does."""
+def nobody_infers(stack: Stack, client: Client) -> Iterator[None]:
+    """Clicks wait for as long as the test does, and none of them is left to those who count clicks."""
     with stack.without(INFERENCE):
         yield
     assert eventually(lambda: is_well(stack, "readyz"))
+    assert eventually(lambda: all_has_ended(client))
 
 
 def newest_job(client: Client, sample: JSON) -> JSON | None:
