@@ -1,6 +1,7 @@
 """deploy/k8s as kustomize builds it: valid for Kubernetes, and nothing refers to what is not there."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -107,6 +108,41 @@ def test_every_container_of_ours_is_bounded_and_may_do_nothing_but_its_work(plac
             assert "memory" in container["resources"]["limits"]
             if "fourpoint-" in container["image"]:
                 assert security["readOnlyRootFilesystem"], container["name"]
+
+
+def default(name: str) -> int:
+    """What a variable is where nobody sets it."""
+    found = re.search(rf"^# {name}=(\d+)$", (ROOT / "deploy" / "env.example").read_text(), re.M)
+    assert found, name
+    return int(found[1])
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("name", "processes"), [("api", "FOURPOINT_API_WORKERS"), ("io", "FOURPOINT_IO_PROCESSES")]
+)
+def test_a_decoder_meets_its_own_bound_before_that_of_its_container(
+    place: str, name: str, processes: str
+) -> None:
+    (settings,) = [
+        document["data"]
+        for document in built(place)
+        if document["kind"] == "ConfigMap" and document["metadata"]["name"].startswith("fourpoint-settings")
+    ]
+    each, beside, bound = (
+        int(settings.get(variable, default(variable)))
+        for variable in (processes, "FOURPOINT_DECODERS", "FOURPOINT_DECODER_BYTES")
+    )
+    (container,) = [
+        template["spec"]["containers"][0]
+        for document, template in pods(place)
+        if document["metadata"]["name"] == name
+    ]
+    limit = container["resources"]["limits"]["memory"]
+    assert limit.endswith("Gi")
+    # What the processes themselves take, and what lies in memory as files.
+    rest = 2**30
+    assert each * beside * bound + rest <= int(limit.removesuffix("Gi")) * 2**30
 
 
 def test_with_gpus_every_worker_that_draws_has_one_and_goes_where_they_are() -> None:
