@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Iterator
 from functools import cache
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,68 @@ def test_a_decoder_meets_its_own_bound_before_that_of_its_container(
     # What the processes themselves take, and what lies in memory as files.
     rest = 2**30
     assert each * beside * bound + rest <= int(limit.removesuffix("Gi")) * 2**30
+
+
+def may_reach(place: str, name: str, address: str, port: int) -> bool:
+    """Whether the network policies let pods of this name connect there; by addresses, and not by labels."""
+    (labels,) = [
+        template["metadata"]["labels"]
+        for document, template in pods(place)
+        if document["metadata"]["name"] == name
+    ]
+    rules = [
+        rule
+        for document in built(place)
+        if document["kind"] == "NetworkPolicy" and selects(document["spec"]["podSelector"], labels)
+        for rule in document["spec"].get("egress", [])
+    ]
+    return any(
+        any(open_["port"] == port for open_ in rule["ports"])
+        and any(holds(peer["ipBlock"], address) for peer in rule.get("to", []) if "ipBlock" in peer)
+        for rule in rules
+    )
+
+
+def selects(selector: Document, labels: dict[str, str]) -> bool:
+    """Whether a policy is about pods with these labels."""
+    exact = selector.get("matchLabels", {}).items() <= labels.items()
+    return exact and all(labels[one["key"]] in one["values"] for one in selector.get("matchExpressions", []))
+
+
+def holds(block: Document, address: str) -> bool:
+    """Whether an address is in a block, and in none of its exceptions."""
+    number = ip_address(address)
+    return number in ip_network(block["cidr"]) and not any(
+        number in ip_network(less) for less in block.get("except", [])
+    )
+
+
+@pytest.mark.parametrize("port", [443, 80])
+@pytest.mark.parametrize("name", ["api", "io"])
+def test_images_of_tasks_and_receivers_of_webhooks_are_within_reach_and_neighbours_are_not(
+    name: str, port: int
+) -> None:
+    assert may_reach("overlays/production", name, "93.184.215.14", port)
+    for neighbour in ("10.99.0.1", "169.254.169.254", "192.168.1.1"):
+        assert not may_reach("overlays/production", name, neighbour, port)
+
+
+def test_whoever_draws_outlines_reaches_the_data_only() -> None:
+    assert may_reach("overlays/production", "inference", "10.20.1.9", 443)
+    assert not may_reach("overlays/production", "inference", "93.184.215.14", 443)
+
+
+def test_the_example_for_a_label_studio_of_ones_own_is_one_that_kubernetes_takes() -> None:
+    file = ROOT / "deploy" / "k8s" / "overlays" / "production" / "to-label-studio.yaml"
+    kubernetes_validate.validate(yaml.safe_load(file.read_text()), VERSIONS[-1], strict=True)
+
+
+def test_the_ingress_lets_pass_what_the_api_takes() -> None:
+    (ingress,) = [document for document in built("overlays/production") if document["kind"] == "Ingress"]
+    size = ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/proxy-body-size"]
+    assert size.endswith("m")
+    in_base64 = default("FOURPOINT_MAX_PICTURE_BYTES") * 4 // 3
+    assert int(size.removesuffix("m")) * 2**20 > max(in_base64, default("FOURPOINT_MAX_BATCH_BYTES")) + 2**20
 
 
 def test_with_gpus_every_worker_that_draws_has_one_and_goes_where_they_are() -> None:
