@@ -48,10 +48,12 @@ class ApiSettings(CoreSettings):
         "FOURPOINT_MAX_BATCH_BYTES", "size limit of all images of one upload", 8 * MEBIBYTE
     )
     max_json_bytes: int = variable("FOURPOINT_MAX_JSON_BYTES", "size limit of a JSON body", 8 * MEBIBYTE)
-    max_wait_seconds: float = variable("FOURPOINT_MAX_WAIT_SECONDS", "longest `Prefer: wait`", 30.0)
-    max_waiters: int = variable(
-        "FOURPOINT_MAX_WAITERS", "requests of one process that may wait for jobs at once", 24
+    max_wait_seconds: float = variable(
+        "FOURPOINT_MAX_WAIT_SECONDS",
+        "longest `Prefer: wait`, and longest wait for another request of the same `Idempotency-Key`",
+        30.0,
     )
+    max_waiters: int = variable("FOURPOINT_MAX_WAITERS", "requests of one process that may wait at once", 24)
 
     max_picture_bytes: int = variable(
         "FOURPOINT_MAX_PICTURE_BYTES", "size limit of an image that Label Studio or CVAT gives", 32 * MEBIBYTE

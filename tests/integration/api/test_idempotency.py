@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from flask import Flask
@@ -22,10 +24,11 @@ from tests.integration.api.inventory import Inventory
 from tests.integration.applications import AppMaker
 from werkzeug.test import TestResponse
 
-from fourpoint_api.clients import build_clients
+from fourpoint_api.clients import Clients, build_clients
 from fourpoint_api.resources.datasets import operations as dataset_operations
 from fourpoint_api.resources.trash import operations as trash_operations
 from fourpoint_api.settings import ApiSettings
+from fourpoint_api.web import idempotency as web
 from fourpoint_core.domain.access import Scope
 from fourpoint_core.errors import DatabaseUnavailableError
 from fourpoint_core.store.models import Dataset, IdempotencyKey, Job, Sample, UploadIntent
@@ -49,6 +52,59 @@ def change(sessions: Sessions, **values: Any) -> None:
 def kept(sessions: Sessions) -> IdempotencyKey:
     with unit_of_work(sessions) as session:
         return session.scalars(select(IdempotencyKey)).one()
+
+
+class SlowFirst:
+    """The first request of the key: it goes on when told so, or when somebody begins to wait for it.
+
+    failure: what it then ends with. connections_while_waiting: how many were held by anybody, at each pause of
+    who waits.
+    """
+
+    def __init__(self, client: FlaskClient, clients: Clients, monkeypatch: pytest.MonkeyPatch):
+        self.failure: Exception | None = None
+        self.connections_while_waiting: list[int] = []
+        self._inside, self._go_on = threading.Event(), threading.Event()
+        self._pool = clients.sessions.kw["bind"].pool
+        self._executor = ThreadPoolExecutor(1)
+        self._real: Callable[[str], str] = dataset_operations.clean_name
+        self._monkeypatch = monkeypatch
+        monkeypatch.setattr(dataset_operations, "clean_name", self._clean_name)
+        monkeypatch.setattr(web, "sleep", self._sleep)
+        self._sent = self._executor.submit(post, client, {"name": "Cats"})
+
+    def __enter__(self) -> Self:
+        assert self._inside.wait(30)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ended()
+        self._executor.shutdown()
+
+    def ended(self) -> TestResponse:
+        self._go_on.set()
+        return self._sent.result(30)
+
+    def _clean_name(self, name: str) -> str:
+        self._monkeypatch.setattr(dataset_operations, "clean_name", self._real)
+        self._inside.set()
+        assert self._go_on.wait(30)
+        if self.failure is not None:
+            raise self.failure
+        return self._real(name)
+
+    def _sleep(self, seconds: float) -> None:
+        self.connections_while_waiting.append(self._pool.checkedout())
+        self._go_on.set()
+        time.sleep(seconds)
+
+
+@pytest.fixture
+def hasty(api_settings: ApiSettings, app_over: AppMaker, admin_token: str) -> Iterator[FlaskClient]:
+    """A client of an API that waits for nobody."""
+    clients = build_clients(replace(api_settings, max_wait_seconds=0.0))
+    yield CheckedClient(app_over(clients), admin_token)
+    clients.close()
 
 
 def datasets_named(sessions: Sessions, name: str) -> int:
@@ -156,44 +212,59 @@ def test_a_request_that_only_looked_is_carried_out_again(
     assert post(client, body, path=path).json["samples"] == 0
 
 
-def test_while_one_is_carried_out_the_other_is_told_to_wait(
-    app: Flask, client: FlaskClient, admin_token: str, monkeypatch: pytest.MonkeyPatch, sessions: Sessions
+@pytest.fixture
+def first(
+    app: Flask, api_clients: Clients, admin_token: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[SlowFirst]:
+    """A request that is carried out until it is told to end, or until another one waits for it."""
+    with SlowFirst(CheckedClient(app, admin_token), api_clients, monkeypatch) as made:
+        yield made
+
+
+def test_a_request_that_comes_meanwhile_waits_for_the_answer_of_the_first(
+    client: FlaskClient, first: SlowFirst, sessions: Sessions
 ) -> None:
-    inside, go_on = threading.Event(), threading.Event()
-
-    def slow(name: str) -> str:
-        inside.set()
-        assert go_on.wait(30)
-        return name
-
-    monkeypatch.setattr(dataset_operations, "clean_name", slow)
-    answers: list[TestResponse] = []
-    thread = threading.Thread(
-        target=lambda: answers.append(post(CheckedClient(app, admin_token), {"name": "Cats"}))
-    )
-    thread.start()
-    assert inside.wait(30)
     meanwhile = post(client, {"name": "Cats"})
-    go_on.set()
-    thread.join()
-    assert (meanwhile.status_code, meanwhile.json["code"]) == (409, "request_in_progress")
-    assert int(meanwhile.headers["Retry-After"]) > 0
-    assert post(client, {"name": "Cats"}).data == answers[0].data
+    assert (meanwhile.status_code, meanwhile.data) == (201, first.ended().data)
+    assert meanwhile.headers["Idempotency-Replayed"] == "true"
     assert datasets_named(sessions, "Cats") == 1
 
 
+def test_who_waits_for_the_first_holds_no_connection(client: FlaskClient, first: SlowFirst) -> None:
+    post(client, {"name": "Cats"})
+    assert first.connections_while_waiting[0] == 0
+
+
+def test_where_the_first_fails_who_waited_carries_the_request_out(
+    client: FlaskClient, first: SlowFirst, sessions: Sessions
+) -> None:
+    first.failure = DatabaseUnavailableError("The process ends here.")
+    meanwhile = post(client, {"name": "Cats"})
+    assert (first.ended().status_code, meanwhile.status_code) == (503, 201)
+    assert datasets_named(sessions, "Cats") == 1
+
+
+def test_where_too_many_wait_already_one_is_told_to_come_again(
+    crowded_client: FlaskClient, first: SlowFirst
+) -> None:
+    meanwhile = post(crowded_client, {"name": "Cats"})
+    assert (meanwhile.status_code, meanwhile.json["code"]) == (409, "request_in_progress")
+    assert int(meanwhile.headers["Retry-After"]) > 0
+    assert first.connections_while_waiting == []
+
+
+def test_who_has_waited_long_enough_is_told_to_come_again(hasty: FlaskClient, first: SlowFirst) -> None:
+    meanwhile = post(hasty, {"name": "Cats"})
+    assert (meanwhile.status_code, meanwhile.json["code"]) == (409, "request_in_progress")
+    assert int(meanwhile.headers["Retry-After"]) > 0
+
+
 def test_of_many_at_once_one_is_carried_out(app: Flask, admin_token: str, sessions: Sessions) -> None:
-    answers: list[int] = []
-    clients = [CheckedClient(app, admin_token) for _ in range(8)]
-    threads = [
-        threading.Thread(target=lambda one=one: answers.append(post(one, {"name": "Cats"}).status_code))
-        for one in clients
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert set(answers) <= {201, 409} and 201 in answers
+    with ThreadPoolExecutor(8) as pool:
+        clients = [CheckedClient(app, admin_token) for _ in range(8)]
+        answers = list(pool.map(lambda one: post(one, {"name": "Cats"}), clients))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.data for answer in answers}) == 1
     assert datasets_named(sessions, "Cats") == 1
 
 
@@ -205,14 +276,14 @@ def dies(*_: Any, **__: Any) -> None:
 
 
 def test_who_dies_before_the_effect_is_followed_by_another(
-    client: FlaskClient, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, hasty: FlaskClient, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(queries, "redeem", dies)
         patched.setattr(queries, "give_back", dies)
         assert post(client, {"name": "Cats"}).status_code == 503
     assert datasets_named(sessions, "Cats") == 0
-    assert post(client, {"name": "Cats"}).json["code"] == "request_in_progress"
+    assert post(hasty, {"name": "Cats"}).json["code"] == "request_in_progress"
     change(sessions, attempt_expires_at=func.clock_timestamp())
     assert post(client, {"name": "Cats"}).status_code == 201
 
@@ -372,8 +443,9 @@ def test_an_undo_whose_answer_was_lost_is_answered_with_the_document(
 _KILLED = """
 import io, json, os, signal, sys
 from fourpoint_api.app import create_app
-from fourpoint_api.clients import build_clients
+from fourpoint_api.clients import Clients, build_clients
 from fourpoint_api.settings import ApiSettings
+from fourpoint_api.web import idempotency as web
 from fourpoint_core.store.queries import idempotency, samples
 
 database, redis, storage, secret, token, key, when, path, body, file = sys.argv[1:]
@@ -409,12 +481,17 @@ def killed_at(api_settings: ApiSettings, admin_token: str) -> Callable[..., None
 
 @pytest.mark.parametrize("when", ["between taking the key and the effect", "between commit and answer"])
 def test_a_save_whose_process_is_killed_is_saved_once(
-    client: FlaskClient, sample: Sample, sessions: Sessions, killed_at: Callable[..., None], when: str
+    client: FlaskClient,
+    hasty: FlaskClient,
+    sample: Sample,
+    sessions: Sessions,
+    killed_at: Callable[..., None],
+    when: str,
 ) -> None:
     path = f"/v1/samples/{sample.id}/annotations"
     body = {"contour": SQUARE_JSON, "label": "cat"}
     killed_at(when, path, body)
-    assert post(client, body, path=path).json["code"] == "request_in_progress"
+    assert post(hasty, body, path=path).json["code"] == "request_in_progress"
     change(sessions, attempt_expires_at=func.clock_timestamp())
     answer = post(client, body, path=path)
     assert answer.status_code == 201, answer.json
@@ -440,6 +517,7 @@ def test_a_click_whose_process_is_killed_is_answered_by_its_job(
 @pytest.mark.parametrize("when", ["between object and commit", "between commit and answer"])
 def test_an_upload_whose_process_is_killed_is_stored_once(
     client: FlaskClient,
+    hasty: FlaskClient,
     dataset: Dataset,
     sessions: Sessions,
     inventory: Inventory,
@@ -447,7 +525,7 @@ def test_an_upload_whose_process_is_killed_is_stored_once(
     when: str,
 ) -> None:
     killed_at(when, f"/v1/datasets/{dataset.id}/samples", file=image_bytes())
-    assert upload(client, dataset, "a.png").json["code"] == "request_in_progress"
+    assert upload(hasty, dataset, "a.png").json["code"] == "request_in_progress"
     change(sessions, attempt_expires_at=func.clock_timestamp())
     answer = upload(client, dataset, "a.png")
     assert answer.status_code == 201

@@ -9,6 +9,9 @@ kept (`sealing`).
 Between the effect and the keeping of its answer the process may die. Where the transaction noted what it made
 (`note_result`), the view finds that by `earlier` and answers from it; else the answer is that it was done
 (`answer_lost`).
+
+A request that comes while the first one of its key is carried out waits for it, on a seat as those that wait
+for jobs. Where none is free, or the wait takes too long, it is told to come again.
 """
 
 import hashlib
@@ -18,20 +21,29 @@ from collections.abc import Callable, Sequence
 from contextvars import Token
 from datetime import timedelta
 from functools import partial
+from time import monotonic, sleep
 from typing import Any, TypeVar
 
 from flask import Flask, Response, current_app, g, json, request
 
 from fourpoint_api.clients import clients
 from fourpoint_api.web.auth import current_caller, handler_of
+from fourpoint_api.web.hanging_up import client_has_hung_up
 from fourpoint_api.web.problems import MEDIA_TYPE as PROBLEM
+from fourpoint_api.web.problems import TooBusyError
 from fourpoint_api.web.sealing import Seal
-from fourpoint_core.errors import AnswerLostError, DatabaseUnavailableError, InvalidInputError
+from fourpoint_api.web.waiting import LOOK_AGAIN_SECONDS
+from fourpoint_core.errors import (
+    AnswerLostError,
+    DatabaseUnavailableError,
+    InvalidInputError,
+    RequestInProgressError,
+)
 from fourpoint_core.ids import new_id
 from fourpoint_core.logs import request_id_var
 from fourpoint_core.store.queries import idempotency
-from fourpoint_core.store.queries.idempotency import Answer, Attempt
-from fourpoint_core.store.session import effect_var, preparation
+from fourpoint_core.store.queries.idempotency import Answer, Attempt, Earlier
+from fourpoint_core.store.session import asking, effect_var, preparation
 
 View = TypeVar("View", bound=Callable[..., Any])
 HEADER = "Idempotency-Key"
@@ -41,6 +53,7 @@ PATIENCE = timedelta(seconds=60)
 _KEPT_HEADERS = ("Content-Type", "Location", "ETag", "Link", "Cache-Control")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _TOO_MANY = 429
+_FIRST_PAUSE_SECONDS = 0.05
 _MARK = "begins_itself"
 logger = logging.getLogger(__name__)
 
@@ -79,8 +92,7 @@ def begin(content: str) -> Response | None:
     attempt = Attempt(current_caller().user_id, seal.name, new_id())
     fingerprint = _digest(request.full_path.encode(), content.encode())
     try:
-        with preparation(clients().sessions) as session:
-            found = idempotency.take(session, attempt, fingerprint, PATIENCE)
+        found = _take(attempt, fingerprint)
     except AnswerLostError as error:
         raise AnswerLostError(f"{error.detail} {_where_to_look()}") from error
     if isinstance(found, Answer):
@@ -97,6 +109,34 @@ def _seal(key: str) -> Seal:
     who = caller.token_id or caller.user_id
     may = (caller.scope.value, str(caller.acts_as_admin))
     return Seal(clients().settings.secret_key, (str(who), *may, key))
+
+
+def _take(attempt: Attempt, fingerprint: str) -> Answer | Earlier | None:
+    """As `idempotency.take`, after whoever is at the same request."""
+    deadline = monotonic() + clients().settings.max_wait_seconds
+    while True:
+        try:
+            with preparation(clients().sessions) as session:
+                return idempotency.take(session, attempt, fingerprint, PATIENCE)
+        except RequestInProgressError:
+            if not _sees_it_settled(attempt, deadline):
+                raise
+
+
+def _sees_it_settled(attempt: Attempt, deadline: float) -> bool:
+    """Whether the first request of the key ends while one waits: on a seat, and by looks that hold nothing."""
+    pause = _FIRST_PAUSE_SECONDS
+    try:
+        with clients().news.seats.taken():
+            while (left := deadline - monotonic()) > 0 and not client_has_hung_up():
+                sleep(min(pause, left))
+                pause = min(2 * pause, LOOK_AGAIN_SECONDS)
+                with asking(clients().sessions) as connection:
+                    if idempotency.is_settled(connection, attempt):
+                        return True
+    except TooBusyError:
+        pass
+    return False
 
 
 def _where_to_look() -> str:

@@ -30,7 +30,7 @@ class RequestMetrics:
         )
         self.waiting = Gauge(
             "fourpoint_requests_waiting",
-            "Requests that wait for a job to end",
+            "Requests that wait for a job to end, or for another of the same key",
             multiprocess_mode="livesum",
             registry=registry,
         )

@@ -1,4 +1,4 @@
-"""Waiting for jobs without holding anything but a thread: one Redis listener wakes all waiters.
+"""Waiting without holding anything but a thread and a seat: one Redis listener wakes all who wait for jobs.
 
 Redis is a hint. Whoever waits also looks at the row once a second, so a lost message costs a second at most.
 """
@@ -30,48 +30,30 @@ LONGEST_PAUSE_SECONDS = 10
 logger = logging.getLogger(__name__)
 
 
-class JobNews:
-    """Rings the bells of the jobs that something happened to."""
+class Seats:
+    """For the requests of a process that wait: fewer than its threads, so that waiting starves nobody."""
 
-    def __init__(self, redis: Redis, max_waiters: int):
-        self._redis = redis
-        self._free = threading.BoundedSemaphore(max_waiters)
+    def __init__(self, count: int):
+        self._free = threading.BoundedSemaphore(count)
         self._lock = threading.Lock()
-        self._bells: defaultdict[UUID, set[threading.Event]] = defaultdict(set)
-        self._began: dict[threading.Event, float] = {}
-        self._listener: threading.Thread | None = None
-        self._subscribed = threading.Event()
-        self._closed = threading.Event()
+        self._began: dict[object, float] = {}
 
     @contextmanager
-    def listen(self, job_id: UUID) -> Iterator[threading.Event]:
-        """An event that is set whenever there is news. Raises TooBusyError when too many wait already."""
+    def taken(self) -> Iterator[None]:
+        """Sit down. Raises TooBusyError where no seat is free."""
         if not self._free.acquire(blocking=False):
-            raise TooBusyError("Too many requests wait for jobs; poll the job instead.", self._pause_seconds())
-        bell = threading.Event()
+            raise TooBusyError("Too many requests wait already; poll the job instead.", self._pause_seconds())
+        who = object()
         request_metrics().waiting.inc()
         with self._lock:
-            self._bells[job_id].add(bell)
-            self._began[bell] = time.monotonic()
-            self._ensure_listener()
-        # Or the first waiter of a process would miss its answer, and look at the row a second later.
-        self._subscribed.wait(SUBSCRIBE_SECONDS)
+            self._began[who] = time.monotonic()
         try:
-            yield bell
+            yield
         finally:
             with self._lock:
-                self._began.pop(bell)
-                self._bells[job_id].discard(bell)
-                if not self._bells[job_id]:
-                    del self._bells[job_id]
+                del self._began[who]
             request_metrics().waiting.dec()
             self._free.release()
-
-    def close(self) -> None:
-        """End the listener."""
-        self._closed.set()
-        if self._listener is not None:
-            self._listener.join()
 
     def _pause_seconds(self) -> int:
         """When to come again: after as long as half of those who wait have waited.
@@ -83,6 +65,46 @@ class JobNews:
         with self._lock:
             ages = [now - began for began in self._began.values()]
         return min(LONGEST_PAUSE_SECONDS, max(RETRY_AFTER_SECONDS, ceil(median(ages or [0.0]))))
+
+
+class JobNews:
+    """Rings the bells of the jobs that something happened to.
+
+    seats: for whoever waits, be it for a job or for something else.
+    """
+
+    def __init__(self, redis: Redis, max_waiters: int):
+        self.seats = Seats(max_waiters)
+        self._redis = redis
+        self._lock = threading.Lock()
+        self._bells: defaultdict[UUID, set[threading.Event]] = defaultdict(set)
+        self._listener: threading.Thread | None = None
+        self._subscribed = threading.Event()
+        self._closed = threading.Event()
+
+    @contextmanager
+    def listen(self, job_id: UUID) -> Iterator[threading.Event]:
+        """An event that is set whenever there is news. Raises TooBusyError when too many wait already."""
+        bell = threading.Event()
+        with self.seats.taken():
+            with self._lock:
+                self._bells[job_id].add(bell)
+                self._ensure_listener()
+            # Or the first waiter of a process would miss its answer, and look at the row a second later.
+            self._subscribed.wait(SUBSCRIBE_SECONDS)
+            try:
+                yield bell
+            finally:
+                with self._lock:
+                    self._bells[job_id].discard(bell)
+                    if not self._bells[job_id]:
+                        del self._bells[job_id]
+
+    def close(self) -> None:
+        """End the listener."""
+        self._closed.set()
+        if self._listener is not None:
+            self._listener.join()
 
     def _ensure_listener(self) -> None:
         # Started by the first waiter and not at construction: threads do not survive gunicorn's fork.

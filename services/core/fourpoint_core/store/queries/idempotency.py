@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -74,6 +74,12 @@ def take(session: Session, attempt: Attempt, fingerprint: str, patience: timedel
     return None if row.result is None else Earlier(row.result)
 
 
+def is_settled(connection: Connection, attempt: Attempt) -> bool:
+    """Whether nobody is at the request of this key any more: it is answered, or free for another attempt."""
+    is_over = IdempotencyKey.status.is_not(None) | (IdempotencyKey.attempt_expires_at <= func.clock_timestamp())
+    return connection.scalar(select(is_over).where(*_of_key(attempt))) is not False
+
+
 def redeem(session: Session, attempt: Attempt) -> None:
     """Bind what this transaction does to the attempt. Raises RequestInProgressError where it lost its key."""
     kept = session.scalar(
@@ -129,16 +135,12 @@ def _taken(session: Session, attempt: Attempt, fingerprint: str, patience: timed
         )
         .on_conflict_do_nothing()
     )
-    return session.scalars(
-        select(IdempotencyKey)
-        .where(IdempotencyKey.user_id == attempt.user_id, IdempotencyKey.key == attempt.key)
-        .with_for_update()
-    ).one()
+    return session.scalars(select(IdempotencyKey).where(*_of_key(attempt)).with_for_update()).one()
+
+
+def _of_key(attempt: Attempt) -> tuple[Any, ...]:
+    return IdempotencyKey.user_id == attempt.user_id, IdempotencyKey.key == attempt.key
 
 
 def _held(attempt: Attempt) -> tuple[Any, ...]:
-    return (
-        IdempotencyKey.user_id == attempt.user_id,
-        IdempotencyKey.key == attempt.key,
-        IdempotencyKey.attempt == attempt.id,
-    )
+    return *_of_key(attempt), IdempotencyKey.attempt == attempt.id
