@@ -1,11 +1,12 @@
 """What a process of the API holds open, built in the app factory and never at import."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from flask import Flask, current_app
 from redis import Redis
 
+from fourpoint_api.dependencies import Dependencies
 from fourpoint_api.settings import ApiSettings
 from fourpoint_api.web.rate_limits import RateLimits
 from fourpoint_api.web.signing_in import SignIn
@@ -32,6 +33,11 @@ class Clients:
     sign_in: SignIn
     rate_limits: RateLimits
     decoder: Decoder
+    dependencies: Dependencies = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Whoever replaces one of the clients asks after the new one."""
+        object.__setattr__(self, "dependencies", Dependencies(self.sessions, self.redis, self.store))
 
     def close(self) -> None:
         """Give every connection back."""

@@ -1,5 +1,6 @@
 """Deleting images: into the trash and back, for good, by id and by filter, and never all by saying nothing."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -312,7 +313,7 @@ def test_an_object_that_another_dataset_shows_stays(
 def test_objects_that_cannot_be_removed_now_are_promised_to_the_sweep(
     api_clients: Clients, admin_token: str, dataset: Dataset, sample: Sample, sessions: Sessions
 ) -> None:
-    broken = Clients(**{**vars(api_clients), "store": FailingDeletions(api_clients.store)})
+    broken = replace(api_clients, store=FailingDeletions(api_clients.store))
     client = create_app(broken).test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {admin_token}"
     assert delete(client, dataset, sample, delete_source=True).status_code == 200

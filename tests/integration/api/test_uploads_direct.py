@@ -339,7 +339,7 @@ def test_an_upload_that_fails_half_way_takes_back_what_it_stored(
     before = inventory()
     broken = build(
         app_over,
-        Clients(**{**vars(local.clients), "store": FailingStore(local.store, fail_at=2)}),
+        replace(local.clients, store=FailingStore(local.store, fail_at=2)),
         local.dataset,
         admin_token,
     )

@@ -3,6 +3,8 @@
 import io
 import os
 import shlex
+import signal
+from pathlib import Path
 
 import httpx
 import pytest
@@ -47,6 +49,23 @@ def test_a_started_stack_is_ready(stack):
 
 def test_every_service_has_a_process(stack):
     assert set(stack.pids) == {"postgres", "redis", "api", "inference", "io"}
+
+
+@pytest.mark.parametrize(("service", "check"), [("postgres", "database"), ("redis", "broker")])
+def test_readiness_tells_of_what_hangs_and_of_its_return(stack, service, check):
+    parent = stack.pids[service]
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    frozen = [parent, *map(int, children)]
+    assert readiness_of(stack) == 200
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        answer = httpx.get(f"{stack.base_url}/readyz", timeout=60)
+        assert (answer.status_code, "hangs" in answer.json()["checks"][check]) == (503, True)
+    finally:
+        for pid in reversed(frozen):
+            os.kill(pid, signal.SIGCONT)
+    assert eventually(lambda: readiness_of(stack) == 200)
 
 
 def test_a_second_stack_on_the_directory_is_told_who_has_it_and_what_to_do(stack):

@@ -68,6 +68,11 @@ def connect(settings: CoreSettings) -> Sessions:
         hide_parameters=True,
         connect_args={
             "connect_timeout": 3,
+            # A server that a network has cut off says nothing any more: within half a minute it is given up.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 4,
+            "tcp_user_timeout": 30_000,
             "application_name": "fourpoint",
             # No request may hold a lock, or wait for one, longer than a person would.
             "options": "-c statement_timeout=30000 -c lock_timeout=10000 "

@@ -6,7 +6,6 @@ import marshmallow as ma
 from flask.views import MethodView
 
 from fourpoint_api.clients import clients
-from fourpoint_api.resources.health import operations
 from fourpoint_api.web import leaving
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import public
@@ -65,7 +64,7 @@ class Ready(MethodView):
     )
     def get(self) -> Any:
         """Whether database, broker, storage and workers are there."""
-        found = operations.readiness(clients().sessions, clients().redis, clients().store)
+        found = clients().dependencies.readiness()
         ready = all(text == "ok" for text in found.checks.values())
         body = {
             "status": "ready" if ready else "not_ready",

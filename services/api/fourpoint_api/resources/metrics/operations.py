@@ -5,13 +5,11 @@ import contextlib
 from datetime import timedelta
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
-from redis import Redis
 
-from fourpoint_api.resources.health.operations import readiness
+from fourpoint_api.dependencies import Dependencies
 from fourpoint_core import metrics
 from fourpoint_core.errors import DatabaseUnavailableError
 from fourpoint_core.jobs.contracts import Queue
-from fourpoint_core.storage import ObjectStore
 from fourpoint_core.store.queries import jobs, workers
 from fourpoint_core.store.session import Sessions, reading
 
@@ -41,15 +39,17 @@ class ServiceMetrics:
         )
 
 
-def exposition(sessions: Sessions, redis: Redis, store: ObjectStore) -> bytes:
+def exposition(sessions: Sessions, dependencies: Dependencies) -> bytes:
     """All numbers as they are now, in Prometheus' text format; without the rows where they cannot be read."""
     registry = CollectorRegistry()
     service = ServiceMetrics(registry)
-    for check, text in readiness(sessions, redis, store).checks.items():
+    checks = dependencies.readiness().checks
+    for check, text in checks.items():
         service.ready.labels(check).set(text == "ok")
-    # Of a database that is away there are no rows to count; alerts go by `fourpoint_ready`.
-    with contextlib.suppress(DatabaseUnavailableError):
-        _count_rows(sessions, service)
+    # Of a database that is away or hangs there are no rows to count; alerts go by `fourpoint_ready`.
+    if checks["database"] == "ok":
+        with contextlib.suppress(DatabaseUnavailableError):
+            _count_rows(sessions, service)
     return metrics.exposition() + generate_latest(registry)
 
 

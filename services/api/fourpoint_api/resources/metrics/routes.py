@@ -37,5 +37,5 @@ class Metrics(MethodView):
         what `FOURPOINT_METRICS_TOKEN` says, which needs no database, or an admin's token. Workers serve numbers
         of their own, see `FOURPOINT_METRICS_BIND`.
         """
-        body = operations.exposition(clients().sessions, clients().redis, clients().store)
+        body = operations.exposition(clients().sessions, clients().dependencies)
         return Response(body, content_type=CONTENT_TYPE_LATEST)

@@ -1,11 +1,14 @@
 """Looking at what the service depends on; no HTTP."""
 
+import time
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
 
 from redis import Redis
 from redis.exceptions import RedisError
 
+from fourpoint_api.patience import Question, T
 from fourpoint_core.errors import DatabaseUnavailableError, StorageUnavailableError
 from fourpoint_core.jobs.contracts import Queue
 from fourpoint_core.storage import ObjectStore
@@ -15,6 +18,9 @@ from fourpoint_core.store.session import Sessions, reading
 
 # Three heartbeats may be lost before a worker counts as gone.
 WORKER_SILENCE = timedelta(seconds=10)
+# What hangs does not answer: whoever asks gives up soon as well.
+PATIENCE_SECONDS = 3.0
+_UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,26 +31,43 @@ class Readiness:
     engines: list[str]
 
 
-def readiness(sessions: Sessions, redis: Redis, store: ObjectStore) -> Readiness:
-    """Ask every dependency now."""
-    database, workers, engines = _database(sessions)
-    checks = {
-        "database": database,
-        "broker": _broker(redis),
-        "storage": _storage(store),
-        "workers": workers,
-    }
-    return Readiness(checks, engines)
+class Dependencies:
+    """Asks what the service depends on; one a process."""
+
+    def __init__(self, sessions: Sessions, redis: Redis, store: ObjectStore):
+        self._database = Question(lambda: _database(sessions))
+        self._broker = Question(lambda: _broker(redis))
+        self._storage = Question(lambda: _storage(store))
+
+    def readiness(self) -> Readiness:
+        """Ask every dependency now, and wait for all of them together no longer than PATIENCE_SECONDS."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        asked = self._database.asked(), self._broker.asked(), self._storage.asked()
+        database, workers, engines = _in_time(asked[0], until, ("The database hangs", _UNKNOWN, []))
+        checks = {
+            "database": database,
+            "broker": _in_time(asked[1], until, "Redis hangs"),
+            "storage": _in_time(asked[2], until, "The object store hangs"),
+            "workers": workers,
+        }
+        return Readiness(checks, engines)
+
+
+def _in_time(answer: Future[T], until: float, else_: T) -> T:
+    try:
+        return answer.result(max(0.0, until - time.monotonic()))
+    except TimeoutError:
+        return else_
 
 
 def _database(sessions: Sessions) -> tuple[str, str, list[str]]:
     try:
         with reading(sessions) as session:
             if not migrate.is_current(session.connection()):
-                return "the schema is older than this version: run the migrations", "unknown", []
+                return "the schema is older than this version: run the migrations", _UNKNOWN, []
             seen = workers.workers_seen(session, WORKER_SILENCE)
     except DatabaseUnavailableError as error:
-        return error.detail, "unknown", []
+        return error.detail, _UNKNOWN, []
     missing = sorted({queue.value for queue in Queue} - {queue for worker in seen for queue in worker.queues})
     engines = sorted({worker.engine for worker in seen if worker.engine is not None})
     return "ok", f"nobody consumes: {', '.join(missing)}" if missing else "ok", engines
