@@ -5,6 +5,8 @@ import math
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from tests.clients.conftest import ROOT
 from fourpoint_client import (
     AsyncClient,
     Client,
+    ConflictError,
     InvalidError,
     NotFoundError,
     ProblemError,
@@ -216,6 +219,25 @@ def test_a_busy_service_is_asked_again_when_it_says_so(stack: Stack, status: int
     with Client(stack.base_url, stack.admin_token, retrying=SWIFT, transport=wire) as patient:
         patient.call(calls.get_me())
     assert len(wire.sent) == 3
+
+
+@pytest.mark.parametrize(
+    ("retrying", "sent"),
+    [
+        (replace(SWIFT, patience=600.0), 9),
+        (replace(SWIFT, patience=0.0), SWIFT.attempts),
+        (Retrying(attempts=1), 1),
+    ],
+)
+def test_a_request_that_is_still_carried_out_is_waited_for_longer_than_a_busy_service(
+    stack: Stack, retrying: Retrying, sent: int
+) -> None:
+    busy = httpx.Response(409, headers={"Retry-After": "0"}, json={})
+    wire = Wire(lambda number, answer: busy if number < 9 else answer)
+    is_answered = nullcontext() if sent == 9 else pytest.raises(ConflictError)
+    with Client(stack.base_url, stack.admin_token, retrying=retrying, transport=wire) as client, is_answered:
+        client.call(calls.get_me())
+    assert len(wire.sent) == sent
 
 
 def test_a_change_that_may_add_up_is_sent_once(stack: Stack, dataset_id: str) -> None:

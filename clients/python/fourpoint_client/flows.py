@@ -3,6 +3,7 @@
 One copy serves both: `Client` and `AsyncClient` only carry the steps out.
 """
 
+import time
 import uuid
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -46,11 +47,16 @@ Flow = Generator[Step, Answer, Returned]
 
 @dataclass(frozen=True)
 class Retrying:
-    """How often a request is sent at most, and the seconds in between, which double each time."""
+    """How often a request is sent at most, and the seconds in between, which double each time.
+
+    patience: seconds for which it is sent on, beyond attempts, while another one of its key is carried out;
+    longer than the service takes one for alive whose process has died.
+    """
 
     attempts: int = 5
     first_pause: float = 0.2
     longest_pause: float = 5.0
+    patience: float = 90.0
 
 
 @dataclass(frozen=True)
@@ -74,10 +80,12 @@ def send(asked: Sent, retrying: Retrying) -> Flow[httpx.Response]:
     """Send until it is answered. Raises ProblemError, or httpx.TransportError after the last attempt."""
     asked = _named(asked) if isinstance(asked, Call) else asked
     left = retrying.attempts if _is_repeatable(asked) else 1
+    patience = _Patience(retrying.patience if left > 1 else 0.0)
     pause = retrying.first_pause
     while True:
         answer = yield asked
-        left -= 1
+        if not (_is_carried_out(answer) and patience.lasts()):
+            left -= 1
         if isinstance(answer, httpx.Response) and not (left and _passes(answer)):
             if answer.is_error or answer.has_redirect_location:
                 raise problem_of(answer)
@@ -195,9 +203,27 @@ def _is_repeatable(asked: Sent) -> bool:
     return asked.method in _REPEATABLE or (isinstance(asked, Call) and asked.headers.get(_KEY) is not None)
 
 
+class _Patience:
+    """Seconds that begin when they are first asked for."""
+
+    def __init__(self, seconds: float):
+        self._seconds = seconds
+        self._end: float | None = None
+
+    def lasts(self) -> bool:
+        """Whether they have not all passed."""
+        now = time.monotonic()
+        self._end = now + self._seconds if self._end is None else self._end
+        return now < self._end
+
+
 def _passes(answer: httpx.Response) -> bool:
-    # Of 409, only a request of the same key that is still carried out.
-    return answer.status_code in _PASSING or (answer.status_code == 409 and "Retry-After" in answer.headers)
+    return answer.status_code in _PASSING or _is_carried_out(answer)
+
+
+def _is_carried_out(answer: Answer) -> bool:
+    """Whether another request of the same key is at it: the one 409 that says when to come again."""
+    return isinstance(answer, httpx.Response) and answer.status_code == 409 and "Retry-After" in answer.headers
 
 
 def _told_to_wait(answer: Answer) -> float | None:

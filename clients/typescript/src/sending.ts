@@ -9,9 +9,19 @@ export interface Retrying {
   /** The pause before the second attempt; it doubles from then on. */
   readonly firstPauseMilliseconds: number;
   readonly longestPauseMilliseconds: number;
+  /**
+   * For how long a request is sent on, beyond `attempts`, while another one of its key is carried out: longer than the
+   * service takes one for alive whose process has died.
+   */
+  readonly patienceMilliseconds: number;
 }
 
-export const RETRYING: Retrying = { attempts: 5, firstPauseMilliseconds: 200, longestPauseMilliseconds: 5000 };
+export const RETRYING: Retrying = {
+  attempts: 5,
+  firstPauseMilliseconds: 200,
+  longestPauseMilliseconds: 5000,
+  patienceMilliseconds: 90_000,
+};
 
 const KEY = "Idempotency-Key";
 // What HTTP calls idempotent and we can tell apart: a DELETE sent again would find nothing, and a PATCH may add up.
@@ -25,12 +35,17 @@ export function sending(fetcher: Fetch, token: Token | null, retrying: Retrying)
     const isRepeatable = REPEATABLE.has(request.method) || request.headers.has(KEY);
     const attempts = isRepeatable ? retrying.attempts : 1;
     let pause = retrying.firstPauseMilliseconds;
+    let patientUntil: number | null = null;
     for (let attempt = 1; ; attempt++) {
       // A clone, because a body can be sent only once.
       const answer = await fetcher(request.clone()).catch((error: unknown) => {
         if (attempt >= attempts || request.signal.aborted) throw error;
         return null;
       });
+      if (answer !== null && attempts > 1 && isCarriedOut(answer)) {
+        patientUntil ??= performance.now() + retrying.patienceMilliseconds;
+        if (performance.now() < patientUntil) attempt--;
+      }
       if (answer !== null && (attempt >= attempts || !passes(answer))) return answer;
       await answer?.body?.cancel();
       await sleep(askedFor(answer) ?? pause, request.signal);
@@ -64,9 +79,14 @@ async function prepared(given: Request, token: Token | null): Promise<Request> {
   return new Request(given, { headers });
 }
 
-/** Whether what is wrong passes by itself. Of 409, only a request of the same key that is still carried out. */
+/** Whether what is wrong passes by itself. */
 function passes(answer: Response): boolean {
-  return PASSING.has(answer.status) || (answer.status === 409 && answer.headers.has("Retry-After"));
+  return PASSING.has(answer.status) || isCarriedOut(answer);
+}
+
+/** Whether another request of the same key is at it: the one 409 that says when to come again. */
+function isCarriedOut(answer: Response): boolean {
+  return answer.status === 409 && answer.headers.has("Retry-After");
 }
 
 function askedFor(answer: Response | null): number | null {

@@ -67,6 +67,18 @@ test("a busy service is asked again when it says so", async () => {
   }
 });
 
+test("a request that is still carried out is waited for, longer than a busy service", async () => {
+  const answers = (): Response[] => Array.from({ length: 8 }, () => busy(409));
+  const [patient, hasty] = [refusing(...answers()), refusing(...answers())];
+  const post = (fetch: Fetch, patienceMilliseconds: number) =>
+    client({ fetch, retrying: { ...SWIFT, patienceMilliseconds } }).api.POST("/v1/datasets", {
+      body: { name: randomUUID() },
+    });
+  await take(post(patient.fetch, 600_000));
+  await assert.rejects(take(post(hasty.fetch, 0)), { status: 409 });
+  assert.deepEqual([patient.sent.length, hasty.sent.length], [9, SWIFT.attempts]);
+});
+
 test("a change that may add up is sent once", async () => {
   const { fetch, sent } = losing(1);
   const path = { dataset_id: randomUUID() };
