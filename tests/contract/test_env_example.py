@@ -1,8 +1,12 @@
 """`deploy/env.example` says what the settings classes say, and a process starts with it."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import yaml
 
 from fourpoint_api.settings import ApiSettings, ServerSettings
+from fourpoint_core.storage import staging
 from fourpoint_standalone import env_example
 from fourpoint_worker.segmenter.compact.settings import CompactSettings
 from fourpoint_worker.segmenter.sam.settings import SamSettings
@@ -25,6 +29,15 @@ def test_a_process_starts_with_what_the_file_sets() -> None:
     variables = _variables(commented=False)
     ApiSettings.from_mapping(variables)
     WorkerSettings.from_mapping(variables)
+
+
+def test_direct_uploads_are_signed_for_where_the_proxy_of_compose_takes_them() -> None:
+    public = urlsplit(_variables(commented=False)["FOURPOINT_STORAGE_PUBLIC_URL"])
+    compose = yaml.safe_load((FILE.parent / "compose.yaml").read_text())
+    assert f"${{FOURPOINT_OBJECTS_PORT:-{public.port}}}:9000" in compose["services"]["proxy"]["ports"]
+    proxy = (FILE.parent / "haproxy.cfg").read_text()
+    assert "bind :9000" in proxy
+    assert f"path_beg {public.path}/{staging.FOLDER}/" in proxy
 
 
 def test_what_is_commented_out_are_the_defaults() -> None:

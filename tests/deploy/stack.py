@@ -35,15 +35,18 @@ class Stack:
         self.directory = directory
         self.version = version
         self.url = f"http://127.0.0.1:{port}"
+        # Where the proxy takes direct uploads.
+        self.objects_url = f"http://127.0.0.1:{port + 1000}"
         directory.mkdir(parents=True)
         for file in ("deploy/compose.yaml", "deploy/haproxy.cfg", "tests/deploy/compose.override.yaml"):
             shutil.copy(ROOT / file, directory)
-        (directory / "fourpoint.env").write_text(_environment())
+        (directory / "fourpoint.env").write_text(_environment(self.objects_url))
 
     def compose(self, *arguments: str) -> str:
         """What podman-compose says."""
         variables = {
             "FOURPOINT_PORT": str(self.port),
+            "FOURPOINT_OBJECTS_PORT": str(self.port + 1000),
             "FOURPOINT_VERSION": self.version,
             "POSTGRES_PASSWORD": PASSWORD,
             "MINIO_ROOT_PASSWORD": PASSWORD,
@@ -157,11 +160,12 @@ class Stack:
         return made.strip().splitlines()[-1]
 
 
-def _environment() -> str:
+def _environment(objects_url: str) -> str:
     """deploy/env.example with values of one's own, as its head tells operators to make it."""
     text = (ROOT / "deploy" / "env.example").read_text()
     values = {
         "FOURPOINT_DATABASE_URL": f"postgresql://fourpoint:{PASSWORD}@postgres:5432/fourpoint",
+        "FOURPOINT_STORAGE_PUBLIC_URL": f"{objects_url}/fourpoint",
         # The stand-in's names of accounts have two parts.
         "FOURPOINT_STORAGE_ACCESS_KEY": "fourpoint:fourpoint",
         "FOURPOINT_STORAGE_SECRET_KEY": PASSWORD,

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import httpx
 import pytest
 from tests.deploy.backup import back_up, restore
 from tests.deploy.images import run
@@ -71,6 +72,23 @@ def test_the_image_of_the_api_has_neither_build_tools_nor_what_draws_outlines(st
     assert not {"torch", "cv2", "scipy", "skimage", "pip"} & set(installed.split())
     missing = stack.execute("api_1", "sh", "-c", "command -v cc gcc make || echo none").strip()
     assert missing == "none"
+
+
+def test_a_file_goes_from_outside_into_a_signed_slot_and_nothing_else_of_the_store_is_within_reach(
+    stack: Stack, client: Client
+) -> None:
+    dataset, photo = client.create_dataset("past the API"), disc_photo(9)
+    file = {"name": "large.png", "size_bytes": len(photo), "content_type": "image/png"}
+    upload = client.post(f"/v1/datasets/{dataset['id']}/uploads", {"files": [file]})
+    slot = upload["files"][0]
+    assert slot["url"].startswith(f"{stack.objects_url}/fourpoint/.fourpoint-uploads/")
+    written = httpx.put(slot["url"], content=photo, headers=slot["headers"], timeout=60)
+    assert written.is_success, written.text
+    (sample,) = client.post(f"/v1/datasets/{dataset['id']}/uploads/{upload['id']}/register", {})["items"]
+    assert client.http.get(f"/v1/samples/{sample['id']}/image").content == photo
+    for path in ("/", "/fourpoint", "/fourpoint/.fourpoint-uploads/"):
+        assert httpx.get(f"{stack.objects_url}{path}", timeout=60).status_code == 403
+    assert httpx.put(f"{stack.objects_url}/fourpoint/datasets/x", content=b"x", timeout=60).status_code == 403
 
 
 def test_rolling_again_fails_no_request(stack: Stack, token: str) -> None:

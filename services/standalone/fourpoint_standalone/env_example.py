@@ -25,11 +25,12 @@ _SECTIONS: tuple[tuple[str, type[FromVariables]], ...] = (
     ("The engine `compact`", CompactSettings),
     ("The engine `sam`", SamSettings),
 )
-# What has no default, and what is refused without a value of one's own.
+# What has no default, what is refused without a value of one's own, and what compose.yaml makes so.
 _EXAMPLES = {
     "FOURPOINT_DATABASE_URL": "postgresql://fourpoint:change-me@postgres:5432/fourpoint",
     "FOURPOINT_REDIS_URL": "redis://redis:6379/0",
     "FOURPOINT_STORAGE_URL": "http://minio:9000/fourpoint",
+    "FOURPOINT_STORAGE_PUBLIC_URL": "http://localhost:9000/fourpoint",
     "FOURPOINT_STORAGE_ACCESS_KEY": "fourpoint",
     "FOURPOINT_STORAGE_SECRET_KEY": "change-me-change-me",
     "FOURPOINT_SECRET_KEY": "change-me-change-me-change-me",
