@@ -3,15 +3,18 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
 import yaml
 
 from fourpoint_api.settings import ApiSettings, ServerSettings
+from fourpoint_core.errors import SettingsError
 from fourpoint_core.storage import staging
 from fourpoint_standalone import env_example
 from fourpoint_worker.segmenter.compact.settings import CompactSettings
 from fourpoint_worker.segmenter.sam.settings import SamSettings
 from fourpoint_worker.settings import WorkerSettings
 
+KEY = {"FOURPOINT_SECRET_KEY": "a key of the tests"}
 FILE = Path(__file__).parents[2] / "deploy" / "env.example"
 
 
@@ -25,10 +28,18 @@ def test_the_file_is_what_the_settings_make() -> None:
     assert FILE.read_text() == env_example.text(), "run `make env-example`"
 
 
-def test_a_process_starts_with_what_the_file_sets() -> None:
+def test_a_process_starts_with_what_the_file_sets_and_a_key_of_ones_own() -> None:
     variables = _variables(commented=False)
-    ApiSettings.from_mapping(variables)
+    ApiSettings.from_mapping(variables | KEY)
     WorkerSettings.from_mapping(variables)
+
+
+@pytest.mark.parametrize("key", ["", "change-me-change-me-change-me"])
+def test_without_a_key_of_ones_own_the_api_does_not_start_and_says_what_to_do(key: str) -> None:
+    variables = _variables(commented=False)
+    assert variables["FOURPOINT_SECRET_KEY"] == ""
+    with pytest.raises(SettingsError, match=r"FOURPOINT_SECRET_KEY .*`openssl rand -hex 32`"):
+        ApiSettings.from_mapping(variables | {"FOURPOINT_SECRET_KEY": key})
 
 
 def test_direct_uploads_are_signed_for_where_the_proxy_of_compose_takes_them() -> None:
@@ -41,7 +52,7 @@ def test_direct_uploads_are_signed_for_where_the_proxy_of_compose_takes_them() -
 
 
 def test_what_is_commented_out_are_the_defaults() -> None:
-    required = _variables(commented=False)
+    required = _variables(commented=False) | KEY
     everything = required | _variables(commented=True)
     for settings in (ApiSettings, WorkerSettings, ServerSettings, CompactSettings, SamSettings):
         assert settings.from_mapping(everything) == settings.from_mapping(required)

@@ -27,7 +27,8 @@ class ApiSettings(CoreSettings):
     # Defaults keep the dataclass valid after its parent's; an empty secret is refused in `check`.
     secret_key: str = variable(
         "FOURPOINT_SECRET_KEY",
-        "signs cursors; 16 characters or more, the same on all replicas",
+        "signs cursors and download links; 16 characters or more that nobody knows, the same on all replicas: "
+        "`openssl rand -hex 32` makes some",
         "",
         secret=True,
     )
@@ -136,8 +137,12 @@ class ApiSettings(CoreSettings):
     def check(self) -> None:
         """See FromVariables.check."""
         super().check()
-        if len(self.secret_key) < 16:
-            raise SettingsError("FOURPOINT_SECRET_KEY is not set, or shorter than 16 characters")
+        if len(self.secret_key) < 16 or self.secret_key.startswith("change-me"):
+            # An earlier env.example had one, and with it anybody signs links to anything.
+            raise SettingsError(
+                "FOURPOINT_SECRET_KEY is not set, shorter than 16 characters, or from an example; "
+                "set one of your own, the same on all replicas: `openssl rand -hex 32` makes one"
+            )
         if self.storage_events_token and len(self.storage_events_token) < 16:
             raise SettingsError("FOURPOINT_STORAGE_EVENTS_TOKEN: give 16 characters or more")
         if self.metrics_token and len(self.metrics_token) < 16:

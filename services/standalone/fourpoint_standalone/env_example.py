@@ -33,7 +33,8 @@ _EXAMPLES = {
     "FOURPOINT_STORAGE_PUBLIC_URL": "http://localhost:9000/fourpoint",
     "FOURPOINT_STORAGE_ACCESS_KEY": "fourpoint",
     "FOURPOINT_STORAGE_SECRET_KEY": "change-me-change-me",
-    "FOURPOINT_SECRET_KEY": "change-me-change-me-change-me",
+    # Nobody's: a key that everybody can read here would sign links for everybody.
+    "FOURPOINT_SECRET_KEY": "",
 }
 _WIDTH = 110
 # Read by OpenTelemetry itself, with FOURPOINT_TRACING=true. Others: https://opentelemetry.io/docs/specs/otel/configuration
