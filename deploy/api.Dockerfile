@@ -17,6 +17,8 @@ RUN /opt/fourpoint/bin/python -m pip install --no-cache-dir --no-deps . \
     && /opt/fourpoint/bin/python -m pip uninstall --yes --quiet pip setuptools
 
 FROM ${PYTHON_IMAGE}
+# Python's own pip, and what would bring it back: nothing is installed any more.
+RUN rm -rf /usr/local/lib/python3.*/site-packages /usr/local/lib/python3.*/ensurepip /usr/local/bin/pip*
 RUN groupadd --system --gid 10001 fourpoint \
     && useradd --system --uid 10001 --gid fourpoint --home-dir /nonexistent --shell /usr/sbin/nologin fourpoint
 COPY --from=build /opt/fourpoint /opt/fourpoint

@@ -70,6 +70,7 @@ def test_the_image_of_the_api_has_neither_build_tools_nor_what_draws_outlines(st
         "api_1", "python", "-c", "import os; print(*os.listdir('/opt/fourpoint/lib/python3.11/site-packages'))"
     )
     assert not {"torch", "cv2", "scipy", "skimage", "pip"} & set(installed.split())
+    assert stack.execute("api_1", "find", "/usr/local", "/opt", "-name", "pip") == ""
     missing = stack.execute("api_1", "sh", "-c", "command -v cc gcc make || echo none").strip()
     assert missing == "none"
 
