@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from flask.testing import FlaskClient
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+from tests.dripping import dripping
 from tests.factories import make_user
 from tests.integration.api.checked_client import CheckedClient
 from tests.integration.applications import AppMaker
@@ -331,23 +332,38 @@ def provider(keys: Path) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(200)
+            moved = self.path == "/moved"
+            self.send_response(302 if moved else 200)
+            if moved:
+                self.send_header("Location", "/jwks")
             self.end_headers()
-            self.wfile.write(keys.read_bytes())
+            self.wfile.write(b"" if moved else keys.read_bytes())
 
         def log_message(self, *args: object) -> None: ...
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/jwks"
+    yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     thread.join()
     server.server_close()
 
 
 def test_keys_may_be_at_an_address(service: Callable[..., Any], provider: str) -> None:
-    assert service(oidc_jwks=provider)(token()).get("/v1/me").status_code == 200
+    assert service(oidc_jwks=f"{provider}/jwks")(token()).get("/v1/me").status_code == 200
+
+
+def test_an_address_that_sends_us_elsewhere_is_not_followed(service: Callable[..., Any], provider: str) -> None:
+    answer = service(oidc_jwks=f"{provider}/moved")(token()).get("/v1/me")
+    assert answer.json["code"] == "identity_provider_unavailable"
+
+
+def test_keys_that_never_end_are_given_up(service: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oidc, "FETCH_SECONDS", 1.0)
+    with dripping(b"HTTP/1.1 200 OK\r\n\r\n") as port:
+        answer = service(oidc_jwks=f"http://127.0.0.1:{port}/")(token()).get("/v1/me")
+    assert answer.json["code"] == "identity_provider_unavailable"
 
 
 def test_an_address_that_does_not_answer_is_told(service: Callable[..., Any]) -> None:

@@ -8,7 +8,6 @@ import json
 import logging
 import threading
 import time
-import urllib.request
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +17,8 @@ import jwt
 
 from fourpoint_api.settings import ApiSettings
 from fourpoint_core.domain.access import user_name_from
-from fourpoint_core.errors import IdentityProviderUnavailableError, TokenInvalidError
+from fourpoint_core.errors import ForbiddenAddressError, IdentityProviderUnavailableError, TokenInvalidError
+from fourpoint_core.outbound_calls import ANYWHERE, CallFailedError, Deadline, call
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 LEEWAY_SECONDS = 30
@@ -33,6 +33,8 @@ MAX_SUBJECT_LENGTH = 255
 _NAMES = ("preferred_username", "name", "email", "sub")
 # PyJWT names its own; the rest is what a hostile header does to a JSON parser.
 _REFUSED = (jwt.PyJWTError, ValueError, OverflowError, RecursionError)
+_UNREAD = (OSError, CallFailedError, ForbiddenAddressError)
+_OK = 200
 logger = logging.getLogger(__name__)
 
 
@@ -121,7 +123,7 @@ class KeySet:
             self._keys = _usable(_read(self._source))
             self._read_at = time.monotonic()
             self._next_look = self._read_at + LOOK_AGAIN_SECONDS
-        except (OSError, *_REFUSED) as error:
+        except (*_UNREAD, *_REFUSED) as error:
             # Those that we have stay good: the provider may be away for longer than our users are.
             logger.warning("keys of the identity provider not read", extra={"reason": str(error)})
             self._next_look = time.monotonic() + TRY_AGAIN_SECONDS
@@ -130,9 +132,12 @@ class KeySet:
 def _read(source: str) -> bytes:
     if "://" not in source:
         return Path(source).read_bytes()
-    with urllib.request.urlopen(source, timeout=FETCH_SECONDS) as answer:  # noqa: S310 - the operator's address
-        body: bytes = answer.read(MAX_BYTES)
-    return body
+    # The operator's address, wherever it leads; but not where that one would send us.
+    headers = {"User-Agent": "Fourpoint", "Accept": "application/json"}
+    with call("GET", source, Deadline(FETCH_SECONDS), ANYWHERE, headers) as answer:
+        if answer.status != _OK:
+            raise ValueError(f"the answer is {answer.status}")
+        return answer.body(MAX_BYTES)
 
 
 def _usable(document: bytes) -> dict[str | None, jwt.PyJWK]:
