@@ -21,6 +21,9 @@ limit_request_line = 8190
 timeout = 120
 graceful_timeout = 35 + settings.drain_seconds
 Worker.drain_seconds = settings.drain_seconds
+Worker.head_seconds = settings.head_seconds
+Worker.body_seconds = settings.body_seconds
+Worker.least_rate = settings.least_rate
 keepalive = 15
 # A signed link is as good as a token, and stands in the address; `web.request_ids` writes lines without.
 accesslog = None

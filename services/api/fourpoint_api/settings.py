@@ -182,6 +182,15 @@ class ServerSettings(FromVariables):
         0,
         may_be_zero=True,
     )
+    head_seconds: float = variable(
+        "FOURPOINT_HEAD_SECONDS", "how long a client may take to send the head of a request", 10.0
+    )
+    body_seconds: float = variable(
+        "FOURPOINT_BODY_SECONDS",
+        "how long a client may take to send a body, besides a second for each FOURPOINT_LEAST_RATE bytes of it",
+        30.0,
+    )
+    least_rate: int = variable("FOURPOINT_LEAST_RATE", "bytes of a body that come in a second at least", 4096)
     worker_tmp_dir: str = variable(
         "FOURPOINT_API_TEMPORARY_DIRECTORY",
         "where its processes show that they live; best in memory, as /dev/shm is; empty: the system's",

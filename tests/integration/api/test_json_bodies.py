@@ -2,15 +2,19 @@
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from uuid import UUID
 
 import marshmallow as ma
 import pytest
 from flask.testing import FlaskClient
 from tests.integration.api.inventory import Inventory
+from tests.integration.applications import AppMaker
 from werkzeug.test import TestResponse
 
+from fourpoint_api.clients import Clients
 from fourpoint_api.web import fields
+from fourpoint_api.web.auth import PUBLIC_BYTES
 from fourpoint_api.web.problems import MAX_ERRORS
 
 
@@ -167,3 +171,19 @@ def _schemas(base: type[ma.Schema]) -> Iterator[type[ma.Schema]]:
     for schema in base.__subclasses__():
         yield schema
         yield from _schemas(schema)
+
+
+@pytest.mark.parametrize("address", ["/integrations/label-studio/webhook", "/v1/storage/events"])
+def test_whoever_needs_no_token_may_send_little(api_clients: Clients, app_over: AppMaker, address: str) -> None:
+    settings = replace(api_clients.settings, storage_events_token="a token of the bucket")
+    answer = (
+        app_over(replace(api_clients, settings=settings))
+        .test_client()
+        .post(
+            address,
+            data=b'{"text": "' + b"x" * PUBLIC_BYTES + b'"}',
+            content_type="application/json",
+            headers={"Authorization": f"Bearer {settings.storage_events_token}"},
+        )
+    )
+    assert (answer.status_code, answer.json["code"]) == (413, "body_too_large")

@@ -22,6 +22,7 @@ from fourpoint_core.actors import Actor, Via, actor_var
 from fourpoint_core.domain.access import Access, Caller, Role, Scope, require
 from fourpoint_core.errors import NotFoundError
 from fourpoint_core.logs import request_id_var
+from fourpoint_core.settings import MEBIBYTE
 from fourpoint_core.store.queries import members
 from fourpoint_core.store.session import asking
 
@@ -36,6 +37,8 @@ _NAMED_BY = {
 _READING = {"GET", "HEAD"}
 _ADMIN = Access(Scope.ADMIN)
 _MARK, _SIGNATURES = "admission", "takes_signatures"
+# The size of what may be sent by whoever is not asked who they are.
+PUBLIC_BYTES = MEBIBYTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,11 @@ def _guard() -> None:
     actor_var.set(actor)
     view = current_app.view_functions[rule.endpoint]
     access = access_to(view, request.method, rule.arguments)
-    if access is None or _shows_secret(view):
+    if access is None:
+        # A route that is for large bodies says so itself.
+        request.max_content_length = min(PUBLIC_BYTES, request.max_content_length or PUBLIC_BYTES)
+        return
+    if _shows_secret(view):
         return
     signature = request.args.get("signature") if _takes_signatures(view) else None
     if signature is None:

@@ -12,7 +12,14 @@ from flask import Flask, Response, request
 from gunicorn.http.errors import ParseException
 from werkzeug.wsgi import LimitedStream
 
-from fourpoint_api.web.problems import BadRequestError, UnsupportedMediaTypeError, answer
+from fourpoint_api.web.problems import (
+    BadRequestError,
+    RequestTooSlowError,
+    TooBusyError,
+    UnsupportedMediaTypeError,
+    answer,
+)
+from fourpoint_api.web.slow_clients import NoRoom, TooSlow
 
 # What is left of a refused body is read and thrown away, so far and so long: a client that is still sending
 # when the connection closes is told of the closed connection, and never sees the answer.
@@ -43,6 +50,12 @@ def install(app: Flask) -> None:
     app.before_request(refuse_packed)
     app.before_request(require_all)
     app.after_request(hear_out)
+    app.register_error_handler(
+        TooSlow, lambda error: answer(RequestTooSlowError("Send it over a line that is fast enough."))
+    )
+    app.register_error_handler(
+        NoRoom, lambda error: answer(TooBusyError("Many clients send slowly; send the request again."))
+    )
     # Of a body the server learns only while it is read that it is cut off, or in pieces that are none.
     app.register_error_handler(
         ParseException, lambda error: answer(BadRequestError(f"The body ends in no right way: {error}."))

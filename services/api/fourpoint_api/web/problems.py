@@ -42,6 +42,13 @@ class BodyTooLargeError(errors.FourpointError):
     title = "The body is too large"
 
 
+class RequestTooSlowError(errors.FourpointError):
+    """The request did not arrive in time."""
+
+    code = "request_too_slow"
+    title = "The request came too slowly"
+
+
 class AddressTooLongError(errors.FourpointError):
     """The address, with its query, is longer than the server reads."""
 
@@ -134,6 +141,7 @@ STATUS: dict[type[errors.FourpointError], int] = {
     errors.NotFoundError: 404,
     RouteNotFoundError: 404,
     MethodNotAllowedError: 405,
+    RequestTooSlowError: 408,
     errors.ConflictError: 409,
     errors.NameTakenError: 409,
     errors.IdTakenError: 409,
