@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpcore
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -29,8 +30,8 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
 TLS = b"\x16\x03\x03\x40\x00"
 
 
-def ask(url: str, content: bytes = b"", max_bytes: int = 2**20, seconds: float = 1.0) -> bytes:
-    with call("POST", url, Deadline(seconds), LOOPBACK, {}, content) as answer:
+def ask(url: str, max_bytes: int = 2**20, seconds: float = 1.0) -> bytes:
+    with call("POST", url, Deadline(seconds), LOOPBACK, {}, b"?") as answer:
         return answer.body(max_bytes)
 
 
@@ -62,8 +63,12 @@ def test_a_peer_that_reads_a_little_now_and_then_is_given_up() -> None:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         thread = threading.Thread(target=read, args=(server,))
         thread.start()
-        with pytest.raises(CallFailedError):
-            ask(f"http://127.0.0.1:{server.getsockname()[1]}/", b"x" * 2**26)
+        stream = outbound_calls._Backend(Deadline(1.0)).connect_tcp(
+            "127.0.0.1", server.getsockname()[1], socket_options=[(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)]
+        )
+        with pytest.raises((CallFailedError, httpcore.WriteTimeout)):
+            stream.write(b"x" * 2**26)
+        stream.close()
         over.set()
         thread.join()
 
