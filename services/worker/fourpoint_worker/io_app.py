@@ -70,6 +70,7 @@ class IoProcess:
         self._settings = settings
         self._activities: list[Periodic | Presence] = []
         self._jobs: JobProcess | None = None
+        self._postman: Postman | None = None
 
     def child_begins(self, **_: Any) -> None:
         """A child has been forked: open its own connections, and get ready for jobs."""
@@ -109,6 +110,7 @@ class IoProcess:
         dispatcher = Dispatcher(celery_app(self._settings, "fourpoint-sweep"), clients.sessions)
         sweep = Sweep(self._settings, clients.sessions, clients.redis, clients.store, dispatcher)
         postman = Postman(clients.sessions, parse_networks(self._settings.outbound_networks))
+        self._postman = postman
         self._activities = [
             Presence(clients.sessions, process_name(ROLE), IO_QUEUES),
             Periodic("sweep", self._settings.sweep_seconds, sweep.run),
@@ -119,6 +121,9 @@ class IoProcess:
 
     def shuts_down(self, **_: Any) -> None:
         """The parent stops."""
+        if self._postman is not None:
+            # While something is due, a round of its has no end.
+            self._postman.stop()
         for activity in self._activities:
             activity.stop()
         tracing.stop()

@@ -6,6 +6,7 @@ event's id tells a receiver that it knows an event already.
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -46,6 +47,11 @@ class Postman:
         self._sessions = sessions
         self._allowed = allowed
         self._slow: set[UUID] = set()
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Take nothing more; what is in hand is called and noted."""
+        self._stopped.set()
 
     def run(self) -> None:
         """Deliver until nothing is due and nothing in hand. Raises DatabaseUnavailableError."""
@@ -65,7 +71,7 @@ class Postman:
     def _take(self, busy: Collection[UUID]) -> list[Outgoing]:
         """What is to be called now, of webhooks that have nothing in hand. busy: of each call in hand whose."""
         free = AT_ONCE - len(busy)
-        if not free:
+        if not free or self._stopped.is_set():
             return []
         slow = frozenset(self._slow)
         room = SLOW_AT_ONCE - sum(webhook_id in slow for webhook_id in busy)

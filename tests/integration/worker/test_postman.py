@@ -293,6 +293,21 @@ def test_receivers_that_hang_hold_up_nobody_else(
         assert len(receiver.heard) == 2 * postman_module.EACH
 
 
+def test_a_postman_that_is_stopped_ends_what_is_in_hand_and_takes_nothing_more(
+    sessions: Sessions, receiver: Receiver, webhook: Webhook
+) -> None:
+    receiver.hold.clear()
+    pings = [ping(sessions, webhook) for _ in range(postman_module.EACH + 1)]
+    postman = Postman(sessions, LOOPBACK)
+    thread = threading.Thread(target=postman.run)
+    thread.start()
+    assert wait_for(lambda: len(receiver.heard) == postman_module.EACH)
+    postman.stop()
+    receiver.hold.set()
+    thread.join()
+    assert [delivery(sessions, each).attempts for each in pings] == [1] * postman_module.EACH + [0]
+
+
 def test_of_many_that_hang_each_is_waited_for_once_before_they_leave_room(
     sessions: Sessions,
     receiver: Receiver,
