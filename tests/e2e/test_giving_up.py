@@ -96,6 +96,29 @@ def test_what_is_kept_or_will_be_asked_for_again_goes_on(
     assert client.get(f"/v1/jobs/{job['id']}")["state"] == "queued"
 
 
+def test_an_upload_that_nobody_waits_for_is_not_stored_and_its_key_is_free(
+    stack: Stack, client: Client
+) -> None:
+    dataset = client.create_dataset(f"giving up {uuid4()}")
+    path = f"/v1/datasets/{dataset['id']}/samples"
+    request = httpx.Request(
+        "POST",
+        stack.base_url + path,
+        files=[("files", (f"{number}.png", disc_photo(number, 800))) for number in range(5)],
+        headers={"Authorization": f"Bearer {stack.admin_token}", "Idempotency-Key": str(uuid4())},
+    )
+    head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
+    address = urlsplit(stack.base_url)
+    with socket.create_connection((address.hostname, address.port), timeout=120) as connection:
+        connection.sendall(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + request.read())
+    assert client.samples(dataset["id"]) == []
+    with httpx.Client(timeout=120) as again:
+        answer = again.send(request)
+    assert answer.status_code == 201, answer.text
+    assert "Idempotency-Replayed" not in answer.headers
+    assert len(client.samples(dataset["id"])) == 5
+
+
 @pytest.mark.usefixtures("nobody_infers")
 def test_a_request_in_flight_is_answered_by_an_api_that_is_told_to_stop(
     stack: Stack, client: Client, sample: JSON

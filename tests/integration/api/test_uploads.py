@@ -189,7 +189,7 @@ def test_the_same_bytes_under_two_names_keep_their_order(
     files = [uploads.UploadedFile(name, data) for name in ("b.png", "a.png", "b.png")]
     held = api_clients
     rows = uploads.upload(
-        sessions, object_store, held.decoder, held.settings, dataset.id, files, dataset.created_by
+        sessions, object_store, held.decoder, held.settings, dataset.id, files, dataset.created_by, lambda: None
     )
     assert [row.sample.name for row in rows] == ["b.png", "a.png", "b-2.png"]
 

@@ -1,9 +1,11 @@
 """Whether the client of a request is still there."""
 
-import select
 import socket
 
 from flask import request
+
+from fourpoint_api.web.problems import ClientGoneError
+from fourpoint_api.web.slow_clients import is_readable
 
 
 def client_has_hung_up() -> bool:
@@ -16,7 +18,12 @@ def client_has_hung_up() -> bool:
     if not isinstance(connection, socket.socket):
         return False
     try:
-        readable, _, _ = select.select([connection], [], [], 0)
-        return bool(readable) and connection.recv(1, socket.MSG_PEEK) == b""
+        return is_readable(connection, 0) and connection.recv(1, socket.MSG_PEEK) == b""
     except (OSError, ValueError):
         return True
+
+
+def require_client() -> None:
+    """Raises ClientGoneError when nobody waits for the answer, which a key may then be given to again."""
+    if client_has_hung_up():
+        raise ClientGoneError("Nothing was done; send the request again.")

@@ -123,6 +123,13 @@ class TooManyRequestsError(errors.FourpointError, errors.Retryable):
         self.retry_in = retry_in
 
 
+class ClientGoneError(errors.FourpointError, errors.Retryable):
+    """The client has hung up before anything was done."""
+
+    code = "client_gone"
+    title = "The client has hung up"
+
+
 class BadRequestError(errors.FourpointError):
     """HTTP itself was spoken wrongly."""
 
@@ -186,6 +193,7 @@ STATUS: dict[type[errors.FourpointError], int] = {
     errors.StageOverrunError: 500,
     errors.DeviceExhaustedError: 503,
     TooBusyError: 503,
+    ClientGoneError: 503,
     LeavingError: 503,
     errors.QueueFullError: 503,
     errors.StorageUnavailableError: 503,

@@ -58,7 +58,7 @@ class PatientUnreader(SocketUnreader):
 
     def chunk(self, size_hint: int | None = None) -> bytes:
         """See gunicorn."""
-        if not _is_readable(self.sock, 0):
+        if not is_readable(self.sock, 0):
             self._wait()
         data: bytes = super().chunk(size_hint)
         self._left = min(self._left + len(data) / self._patience.least_rate, self._patience.body_seconds)
@@ -71,14 +71,14 @@ class PatientUnreader(SocketUnreader):
         begun = time.monotonic()
         asked = self.sock.gettimeout()
         try:
-            if not _is_readable(self.sock, self._left if asked is None else min(self._left, asked)):
+            if not is_readable(self.sock, self._left if asked is None else min(self._left, asked)):
                 raise TooSlow if asked is None or self._left <= asked else TimeoutError
         finally:
             self._patience.room.release()
             self._left -= time.monotonic() - begun
 
 
-def _is_readable(sock: socket.socket, seconds: float) -> bool:
+def is_readable(sock: socket.socket, seconds: float) -> bool:
     """Whether there is something to read, or the other end has closed."""
     # Not `select`, which knows no descriptor above 1023.
     poll = select.poll()

@@ -19,6 +19,7 @@ from fourpoint_api.web import etags, examples, idempotency, paging, plain_json
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id, needs, takes_signatures
 from fourpoint_api.web.documented import binary, file_content, not_modified, problems
+from fourpoint_api.web.hanging_up import require_client
 from fourpoint_api.web.media import immutable_bytes, stream_object
 from fourpoint_api.web.problems import BadRequestError, RangeNotSatisfiableError, UnsupportedMediaTypeError
 from fourpoint_api.web.response_headers import sends
@@ -131,7 +132,9 @@ class Samples(MethodView):
         files = _read_files()
         held = clients()
         if query["validate_only"]:
-            found = uploads.report(held.sessions, held.store, held.decoder, held.settings, dataset_id, files)
+            found = uploads.report(
+                held.sessions, held.store, held.decoder, held.settings, dataset_id, files, require_client
+            )
             return Response(upload_rendering.report_json(found, held.settings), mimetype="application/json")
         before = idempotency.begin_with_files([x.name for x in files], [x.data for x in files])
         if before is not None:
@@ -141,7 +144,14 @@ class Samples(MethodView):
             stored = uploads.stored_before(held.sessions, earlier)
         else:
             stored = uploads.upload(
-                held.sessions, held.store, held.decoder, held.settings, dataset_id, files, current_user_id()
+                held.sessions,
+                held.store,
+                held.decoder,
+                held.settings,
+                dataset_id,
+                files,
+                current_user_id(),
+                require_client,
             )
         items = [
             {**render(item.sample), **upload_rendering.about(item, file.name)}

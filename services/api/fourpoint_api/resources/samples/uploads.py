@@ -108,14 +108,16 @@ def upload(
     dataset_id: UUID,
     files: Sequence[UploadedFile],
     author: UUID,
+    go_on: Callable[[], None],
 ) -> list[Stored]:
     """Store the files as new samples, in their order.
 
-    Raises an error that names every bad file; nothing is stored then.
+    go_on: called before each image is decoded, and raises where nobody wants it any more. Raises an error that
+    names every bad file; nothing is stored then.
     """
     with unit_of_work(sessions) as session:
         dataset = datasets.get_dataset(session, dataset_id)
-    checked = _check(files, decoder, settings)
+    checked = _check(files, decoder, settings, go_on)
     with unit_of_work(sessions) as session:
         known = direct_uploads.duplicates(session, dataset_id, {item.digest for item in checked})
 
@@ -145,18 +147,20 @@ def report(
     settings: ApiSettings,
     dataset_id: UUID,
     files: Sequence[UploadedFile],
+    go_on: Callable[[], None],
 ) -> list[FileReport]:
-    """What `upload` would do with each file; stores nothing. Raises NotFoundError."""
+    """What `upload` would do with each file; stores nothing. Raises NotFoundError. go_on: as there."""
     _check_count(len(files))
     with unit_of_work(sessions) as session:
         dataset = datasets.get_dataset(session, dataset_id)
-    found = [examine(index, file, decoder, settings) for index, file in enumerate(files)]
+    found = list(_examine_all(files, decoder, settings, go_on))
     digests = {checked.digest for checked in found if isinstance(checked, Checked)}
     with unit_of_work(sessions) as session:
         known = direct_uploads.duplicates(session, dataset_id, digests)
     reports: list[FileReport] = []
     taken: set[str] = set()
     for file, checked in zip(files, found, strict=True):
+        go_on()
         if not isinstance(checked, Checked):
             reports.append(FileReport(file.name, len(file.data), checked[1]))
             continue
@@ -229,14 +233,24 @@ def require_all(found: Sequence[Checked | tuple[FourpointError, FieldError]]) ->
     return [item for item in found if isinstance(item, Checked)]
 
 
-def _check(files: Sequence[UploadedFile], decoder: Decoder, settings: ApiSettings) -> list[Checked]:
+def _check(
+    files: Sequence[UploadedFile], decoder: Decoder, settings: ApiSettings, go_on: Callable[[], None]
+) -> list[Checked]:
     _check_count(len(files))
     total = sum(len(file.data) for file in files)
     if total > settings.max_batch_bytes:
         raise BatchTooLargeError(
             f"The files have {total:,} bytes in all; send at most {settings.max_batch_bytes:,} at once."
         )
-    return require_all([examine(index, file, decoder, settings) for index, file in enumerate(files)])
+    return require_all(list(_examine_all(files, decoder, settings, go_on)))
+
+
+def _examine_all(
+    files: Sequence[UploadedFile], decoder: Decoder, settings: ApiSettings, go_on: Callable[[], None]
+) -> Iterator[Checked | tuple[FourpointError, FieldError]]:
+    for index, file in enumerate(files):
+        go_on()
+        yield examine(index, file, decoder, settings)
 
 
 def _check_count(count: int) -> None:

@@ -7,7 +7,7 @@ with the sweep, once nobody can write any more.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import BinaryIO
@@ -106,10 +106,12 @@ def register(
     dataset_id: UUID,
     upload_id: UUID,
     author: UUID,
+    go_on: Callable[[], None],
 ) -> list[Stored]:
     """Make samples of the files, all or none; done again, it answers with the same samples.
 
-    Raises NotFoundError, or an error that names every file that is missing or bad.
+    go_on: called before each file is read, and raises where nobody wants it any more. Raises NotFoundError, or
+    an error that names every file that is missing or bad.
     """
     with unit_of_work(sessions) as session:
         dataset = datasets.get_dataset(session, dataset_id)
@@ -117,7 +119,7 @@ def register(
     if upload.sample_ids is not None:
         return uploads.stored_before(sessions, {"samples": upload.sample_ids})
     try:
-        stored = _store(sessions, store, decoder, settings, dataset, upload, author)
+        stored = _store(sessions, store, decoder, settings, dataset, upload, author, go_on)
     except FourpointError:
         # Somebody may have registered it meanwhile, and removed the files from under our hands.
         upload = read(sessions, dataset_id, upload_id)
@@ -136,8 +138,12 @@ def _store(
     dataset: Dataset,
     upload: DirectUpload,
     author: UUID,
+    go_on: Callable[[], None],
 ) -> list[Stored]:
-    found = [_examine(store, decoder, settings, upload, index) for index in range(len(upload.files))]
+    found: list[Checked | Refusal] = []
+    for index in range(len(upload.files)):
+        go_on()
+        found.append(_examine(store, decoder, settings, upload, index))
     checked = uploads.require_all(found)
     with unit_of_work(sessions) as session:
         known = queries.duplicates(session, dataset.id, {item.digest for item in checked})

@@ -16,6 +16,7 @@ from fourpoint_api.web import examples, idempotency
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_user_id, needs, public
 from fourpoint_api.web.documented import file_content, problems
+from fourpoint_api.web.hanging_up import require_client
 from fourpoint_api.web.problems import BadRequestError, BodyTooLargeError, UnsupportedMediaTypeError
 from fourpoint_api.web.response_headers import sends
 from fourpoint_core.domain.access import Role
@@ -124,7 +125,14 @@ class Registration(MethodView):
         """
         held = clients()
         stored = operations.register(
-            held.sessions, held.store, held.decoder, held.settings, dataset_id, upload_id, current_user_id()
+            held.sessions,
+            held.store,
+            held.decoder,
+            held.settings,
+            dataset_id,
+            upload_id,
+            current_user_id(),
+            require_client,
         )
         names = [file["name"] for file in operations.read(held.sessions, dataset_id, upload_id).files]
         items = [
