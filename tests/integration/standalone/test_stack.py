@@ -56,7 +56,7 @@ def test_readiness_tells_of_what_hangs_and_of_its_return(stack, service, check):
     parent = stack.pids[service]
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     frozen = [parent, *map(int, children)]
-    assert readiness_of(stack) == 200
+    assert eventually(lambda: readiness_of(stack) == 200)
     for pid in frozen:
         os.kill(pid, signal.SIGSTOP)
     try:
