@@ -86,7 +86,7 @@ def test_it_ends_with_the_token(
     token_id = ada.get("/v1/me").json["token_id"]
     assert ada.delete(f"/v1/tokens/{token_id}").status_code == 204
     answer = shown(browser, sample, signature)
-    assert (answer.status_code, answer.json["code"]) == (403, "signature_invalid")
+    assert (answer.status_code, answer.json["code"]) == (401, "token_invalid")
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,11 @@ def test_a_changed_signature_opens_nothing(
     browser: FlaskClient, client: FlaskClient, dataset: Dataset, sample: Sample, change: Callable[[str], str]
 ) -> None:
     answer = shown(browser, sample, change(signature_of(client, dataset)))
-    assert (answer.status_code, answer.json["code"]) == (403, "signature_invalid")
+    assert (answer.status_code, answer.json["code"]) == (401, "token_invalid")
+
+
+def test_a_token_counts_more_than_a_signature(client: FlaskClient, sample: Sample) -> None:
+    assert shown(client, sample, "whatever").status_code == 200
 
 
 def test_a_signature_runs_out(
@@ -109,5 +113,5 @@ def test_a_signature_runs_out(
     ada = person(dataset, Role.VIEWER)
     over = ImageSignature(dataset.id, ada.user.id, None, False, datetime.now(UTC) - timedelta(seconds=1))
     answer = shown(browser, sample, image_signatures.signed(over, api_settings.secret_key))
-    assert (answer.status_code, answer.json["code"]) == (403, "signature_invalid")
+    assert (answer.status_code, answer.json["code"]) == (401, "token_invalid")
     assert "has run out" in answer.json["detail"]

@@ -144,7 +144,9 @@ def _guard() -> None:
         return
     if _shows_secret(view):
         return
-    signature = request.args.get("signature") if _takes_signatures(view) else None
+    # Who sends a token as well is asked for that.
+    signed = _takes_signatures(view) and "Authorization" not in request.headers
+    signature = request.args.get("signature") if signed else None
     if signature is None:
         g.caller = clients().sign_in.caller(authorization(), request.remote_addr)
     else:
@@ -158,7 +160,7 @@ def _takes_signatures(view: Callable[..., Any]) -> bool:
 
 
 def _caller_of(signature: str) -> Caller:
-    """Who had the address signed. Raises SignatureInvalidError; NotFoundError: it is of another dataset."""
+    """Who had the address signed. Raises TokenInvalidError; NotFoundError: it is of another dataset."""
     found = image_signatures.opened(signature, clients().settings.secret_key)
     sample_id: UUID = (request.view_args or {})["sample_id"]
     with asking(clients().sessions) as connection:

@@ -11,7 +11,7 @@ from uuid import UUID
 from itsdangerous import BadData, URLSafeSerializer
 
 from fourpoint_core.domain.access import Caller
-from fourpoint_core.errors import SignatureInvalidError
+from fourpoint_core.errors import TokenInvalidError
 
 LIFETIME = timedelta(hours=1)
 
@@ -44,7 +44,7 @@ def signed(signature: ImageSignature, key: str) -> str:
 
 
 def opened(text: str, key: str) -> ImageSignature:
-    """The inverse of `signed`. Raises SignatureInvalidError."""
+    """The inverse of `signed`. Raises TokenInvalidError."""
     try:
         dataset, user, token, acts_as_admin, until = _serializer(key).loads(text)
         found = ImageSignature(
@@ -55,11 +55,11 @@ def opened(text: str, key: str) -> ImageSignature:
             datetime.fromtimestamp(until, UTC),
         )
     except (BadData, ValueError, TypeError) as error:
-        raise SignatureInvalidError(
+        raise TokenInvalidError(
             "This signature was changed; ask for another one: GET /v1/datasets/{dataset_id}/image-signature."
         ) from error
     if found.expires_at <= datetime.now(UTC):
-        raise SignatureInvalidError(
+        raise TokenInvalidError(
             "This signature has run out; ask for another one: GET /v1/datasets/{dataset_id}/image-signature."
         )
     return found

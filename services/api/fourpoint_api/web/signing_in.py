@@ -14,7 +14,7 @@ from fourpoint_api.web.image_signatures import ImageSignature
 from fourpoint_api.web.oidc import Identity, Verifier
 from fourpoint_core.actors import Actor, Via, acting
 from fourpoint_core.domain.access import TOKEN_PREFIX, Caller, Scope
-from fourpoint_core.errors import SignatureInvalidError, TokenInvalidError, UnauthenticatedError
+from fourpoint_core.errors import TokenInvalidError, UnauthenticatedError
 from fourpoint_core.ids import LOCAL_USER_ID
 from fourpoint_core.logs import request_id_var
 from fourpoint_core.store.models import User
@@ -55,7 +55,7 @@ class SignIn:
         return caller
 
     def caller_of(self, signature: ImageSignature) -> Caller:
-        """Who had an address signed, with a token's scope that reads. Raises SignatureInvalidError."""
+        """Who had an address signed, with a token's scope that reads. Raises TokenInvalidError."""
         if self._settings.auth is Auth.OFF:
             return LOCAL
         known_as = f"{signature.user_id} {signature.token_id} {signature.acts_as_admin}"
@@ -65,7 +65,7 @@ class SignIn:
         with reading(self._sessions) as session:
             user = tokens.find_bearer(session, signature.user_id, signature.token_id)
         if user is None:
-            raise SignatureInvalidError("Who had this address signed is shut out, or has revoked the token.")
+            raise TokenInvalidError("Who had this address signed is shut out, or has revoked the token.")
         # Who is an admin by their identity provider alone is one for as long as the signature lasts.
         is_admin = signature.acts_as_admin and (user.is_admin or signature.token_id is None)
         scope = Scope.ADMIN if is_admin else Scope.READ

@@ -33,7 +33,6 @@ from fourpoint_core.errors import (
     InvalidInputError,
     NotFoundError,
     ObjectMissingError,
-    SignatureInvalidError,
     StorageUnavailableError,
     TooManyPixelsError,
     UnsupportedImageError,
@@ -269,7 +268,6 @@ class SampleImage(MethodView):
     @problems(
         blueprint,
         NotFoundError,
-        SignatureInvalidError,
         ObjectMissingError,
         RangeNotSatisfiableError,
         InvalidInputError,
@@ -296,7 +294,6 @@ class SampleThumbnail(MethodView):
     @problems(
         blueprint,
         NotFoundError,
-        SignatureInvalidError,
         ObjectMissingError,
         InvalidInputError,
         StorageUnavailableError,
