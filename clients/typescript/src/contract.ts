@@ -6070,7 +6070,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The signed address is not valid */
+            /** @description The token's scope does not allow this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6181,7 +6181,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The signed address is not valid */
+            /** @description The token's scope does not allow this */
             403: {
                 headers: {
                     [name: string]: unknown;
