@@ -14,6 +14,7 @@ from fourpoint_core.domain.access import Caller
 from fourpoint_core.errors import TokenInvalidError
 
 LIFETIME = timedelta(hours=1)
+_ANOTHER = "ask for another one: GET /v1/datasets/{dataset_id}/image-signature."
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,9 @@ def opened(text: str, key: str) -> ImageSignature:
             datetime.fromtimestamp(until, UTC),
         )
     except (BadData, ValueError, TypeError) as error:
-        raise TokenInvalidError(
-            "This signature was changed; ask for another one: GET /v1/datasets/{dataset_id}/image-signature."
-        ) from error
+        raise TokenInvalidError(f"This signature was changed; {_ANOTHER}") from error
     if found.expires_at <= datetime.now(UTC):
-        raise TokenInvalidError(
-            "This signature has run out; ask for another one: GET /v1/datasets/{dataset_id}/image-signature."
-        )
+        raise TokenInvalidError(f"This signature has run out; {_ANOTHER}")
     return found
 
 

@@ -6,6 +6,7 @@ no text: with NUL, which PostgreSQL refuses, or with half a surrogate pair, whic
 
 import json
 import reprlib
+from collections import Counter
 from collections.abc import Iterator
 from itertools import accumulate
 from typing import Any, NoReturn
@@ -58,10 +59,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _first_twice(pairs: list[tuple[str, Any]]) -> str:
-    """The first name that was there before."""
-    seen: set[str] = set()
-    # `add` answers None.
-    return next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+    """The first name that there is more than once of."""
+    times = Counter(name for name, _ in pairs)
+    return next(name for name, count in times.items() if count > 1)
 
 
 def _require_text(document: Any) -> None:

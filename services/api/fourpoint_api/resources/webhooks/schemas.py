@@ -1,5 +1,7 @@
 """Bodies of webhooks."""
 
+from typing import Any
+
 import marshmallow as ma
 
 from fourpoint_api.web.fields import List
@@ -13,14 +15,14 @@ _EVENTS = ma.validate.And(
 )
 
 
-def _url(**options: object) -> ma.fields.String:
+def _url(**options: Any) -> ma.fields.String:
     length = ma.validate.Length(min=1, max=MAX_URL_LENGTH)
-    return ma.fields.String(validate=length, metadata={"description": _URL}, **options)  # type: ignore[arg-type]
+    return ma.fields.String(validate=length, metadata={"description": _URL}, **options)
 
 
-def _events(**options: object) -> List:
+def _events(**options: Any) -> List:
     word = ma.fields.Enum(Event, by_value=True)
-    return List(word, validate=_EVENTS, **options)  # type: ignore[arg-type]
+    return List(word, validate=_EVENTS, **options)
 
 
 class NewWebhookSchema(Schema):
