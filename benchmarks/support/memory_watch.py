@@ -41,7 +41,8 @@ class MemoryWatch:
     """A context manager that looks at all processes again and again. seconds: how long the run will be.
 
     series: by name, resident sizes. PostgreSQL's processes share most of their memory, and one comes with each
-    connection: they are added up, each with its share of what it shares. processors: how many each service kept
+    connection: they are added up, the buffers that they share (a fixed size, filled as pages are met) apart from
+    the rest. processors: how many each service kept
     busy that was not started again; what children took that have ended meanwhile is missing.
     """
 
@@ -86,8 +87,10 @@ class MemoryWatch:
         """Name, process id and megabytes of each process."""
         for service, root in self._stack.pids.items():
             pids = list(family(root))
-            if service == POSTGRES:
-                yield f"{service}, all", root, sum(map(_share, pids))
+            if service == POSTGRES and pids:
+                buffers, rest = zip(*map(_shares, pids), strict=True)
+                yield f"{service}, shared buffers", root, sum(buffers)
+                yield f"{service}, the rest", root, sum(rest)
             elif pids:
                 for pid, name in self._names.of(service, pids).items():
                     # Whoever ends while one looks has no size.
@@ -129,7 +132,7 @@ def _used(pid: int) -> float:
     return 0.0
 
 
-def _share(pid: int) -> float:
+def _shares(pid: int) -> tuple[float, float]:
     with suppress(OSError):
         return proportional_megabytes(pid)
-    return 0.0
+    return 0.0, 0.0

@@ -34,9 +34,14 @@ def resident_megabytes(pid: int) -> float:
     return _kibibytes(Path(f"/proc/{pid}/status"), "VmRSS:") / 1024
 
 
-def proportional_megabytes(pid: int) -> float:
-    """The same with its share only of what it shares: the sum over a family is what the family takes."""
-    return _kibibytes(Path(f"/proc/{pid}/smaps_rollup"), "Pss:") / 1024
+def proportional_megabytes(pid: int) -> tuple[float, float]:
+    """Its share of memory that processes share to talk through it, and of all else, in megabytes.
+
+    The sum over a family is what the family takes.
+    """
+    file = Path(f"/proc/{pid}/smaps_rollup")
+    shared = _kibibytes(file, "Pss_Shmem:")
+    return shared / 1024, (_kibibytes(file, "Pss:") - shared) / 1024
 
 
 def _kibibytes(file: Path, name: str) -> int:
