@@ -41,9 +41,9 @@ class MemoryWatch:
     """A context manager that looks at all processes again and again. seconds: how long the run will be.
 
     series: by name, resident sizes. PostgreSQL's processes share most of their memory, and one comes with each
-    connection: they are added up, the buffers that they share (a fixed size, filled as pages are met) apart from
-    the rest. processors: how many each service kept
-    busy that was not started again; what children took that have ended meanwhile is missing.
+    connection: they are added up, the buffers that they share (a fixed size, filled as pages are met) apart
+    from the rest. processors: how many each service kept busy that was not started again; what children took
+    that have ended meanwhile is missing.
     """
 
     def __init__(self, stack: Stack, seconds: float):
