@@ -24,6 +24,8 @@ Worker.drain_seconds = settings.drain_seconds
 Worker.head_seconds = settings.head_seconds
 Worker.body_seconds = settings.body_seconds
 Worker.least_rate = settings.least_rate
+# It would go past `PatientSocket`, and wait for ever for a client that does not read.
+sendfile = False
 keepalive = 15
 # A signed link is as good as a token, and stands in the address; `web.request_ids` writes lines without.
 accesslog = None

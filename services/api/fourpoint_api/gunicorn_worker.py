@@ -23,7 +23,7 @@ from fourpoint_api.web.problems import (
     HeadersTooLargeError,
     RequestTooSlowError,
 )
-from fourpoint_api.web.slow_clients import NoRoom, Patience, TooSlow
+from fourpoint_api.web.slow_clients import NoRoom, Patience, PatientSocket, TooSlow
 from fourpoint_core.errors import FourpointError
 from fourpoint_core.ids import new_id
 
@@ -52,7 +52,8 @@ class Worker(ThreadWorker):
     """Refuses requests that cannot be read with a problem document, and leaves in two steps.
 
     A thread is given a request when it has come (see `Connection`), so that none waits for slow clients but for
-    large bodies, and of those only as many as `Patience` has room for.
+    large bodies, and of those only as many as `Patience` has room for. Answers are taken from it as far as
+    `PatientSocket` has patience.
 
     drain_seconds: how long it goes on after it was told to end; see `web.leaving`.
     head_seconds, body_seconds, least_rate: see `Patience`.
@@ -74,7 +75,7 @@ class Worker(ThreadWorker):
     def accept(self, listener: socket.socket) -> None:
         """See gunicorn."""
         try:
-            client, address = listener.accept()
+            accepted, address = listener.accept()
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK):
                 raise
@@ -83,7 +84,7 @@ class Worker(ThreadWorker):
         self.enqueue_req(
             Connection(
                 self.cfg,
-                client,
+                PatientSocket(accepted, self._patience),
                 address,
                 listener.getsockname(),
                 patience=self._patience,

@@ -187,10 +187,13 @@ class ServerSettings(FromVariables):
     )
     body_seconds: float = variable(
         "FOURPOINT_BODY_SECONDS",
-        "how long a client may take to send a body, besides a second for each FOURPOINT_LEAST_RATE bytes of it",
+        "how long a body may take to come, or an answer to be taken, besides a second for each "
+        "FOURPOINT_LEAST_RATE bytes of it",
         30.0,
     )
-    least_rate: int = variable("FOURPOINT_LEAST_RATE", "bytes of a body that come in a second at least", 4096)
+    least_rate: int = variable(
+        "FOURPOINT_LEAST_RATE", "bytes of a body, or of an answer, that pass in a second at least", 4096
+    )
     worker_tmp_dir: str = variable(
         "FOURPOINT_API_TEMPORARY_DIRECTORY",
         "where its processes show that they live; best in memory, as /dev/shm is; empty: the system's",

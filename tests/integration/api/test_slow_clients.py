@@ -1,4 +1,4 @@
-"""Clients that send slowly, before a real gunicorn of two threads."""
+"""Clients that send slowly, or do not read, before a real gunicorn of two threads."""
 
 import os
 import select
@@ -77,6 +77,18 @@ def test_whoever_is_too_slow_is_told_so(port: int) -> None:
         assert b"request_too_slow" in answer
     with connection(port, b"") as silent:
         assert everything(silent) == b""
+
+
+@pytest.mark.parametrize("port", [A_MOMENT], indirect=True)
+def test_whoever_does_not_read_answers_is_not_waited_for(port: int) -> None:
+    # More than the kernel keeps for them.
+    answers = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n" * 8
+    with ExitStack() as held, httpx.Client(timeout=60) as client:
+        for _ in range(2 * THREADS):
+            held.enter_context(connection(port, answers))
+        # The threads come to a stop within the first few.
+        for _ in range(100):
+            assert client.get(f"http://127.0.0.1:{port}/healthz").is_success
 
 
 def connection(port: int, sent: bytes) -> socket.socket:
