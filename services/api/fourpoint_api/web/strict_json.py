@@ -1,17 +1,15 @@
-"""JSON as RFC 8259 has it, and nothing that the database could not keep.
+"""Bodies of JSON as RFC 8259 has it, and nothing that the database could not keep.
 
-Python's parser also takes NaN, Infinity, names given twice (the last one wins, silently) and strings that are
-no text: with NUL, which PostgreSQL refuses, or with half a surrogate pair, which UTF-8 cannot encode.
+What has to be JSON may still hold strings that are no text: with NUL, which PostgreSQL refuses, or with half a
+surrogate pair, which UTF-8 cannot encode.
 """
 
-import json
-import reprlib
-from collections import Counter
 from collections.abc import Iterator
 from itertools import accumulate
-from typing import Any, NoReturn
+from typing import Any
 
 from fourpoint_api.web.problems import MalformedJsonError, first_of
+from fourpoint_core import foreign_json
 from fourpoint_core.domain.text import is_text
 from fourpoint_core.errors import FieldError, InvalidInputError
 
@@ -21,18 +19,14 @@ _Place = tuple[Any, ...]
 _LONGEST_POINTER = 1000
 
 
-class _DuplicateName(ValueError):  # noqa: N818 - a signal to the caller of the parser
-    pass
-
-
 def loads(body: bytes) -> Any:
     """The document. Raises MalformedJsonError, or InvalidInputError for strings that are no text."""
     try:
         text = body.decode("utf-8-sig")
-        document = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object)
-    except _DuplicateName as error:
+        document = foreign_json.loads(text)
+    except foreign_json.NameTwiceError as error:
         raise MalformedJsonError(f"The body names {error} twice in one object; give it once.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise MalformedJsonError(
             "The body is not valid JSON in UTF-8; check quotes, commas and brackets."
         ) from error
@@ -45,23 +39,6 @@ def loads(body: bytes) -> Any:
 def escaped(name: object) -> str:
     """One step of a JSON pointer (RFC 6901)."""
     return str(name).replace("~", "~0").replace("/", "~1")
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise _DuplicateName(reprlib.repr(_first_twice(pairs)))
-    return found
-
-
-def _first_twice(pairs: list[tuple[str, Any]]) -> str:
-    """The first name that there is more than once of."""
-    times = Counter(name for name, _ in pairs)
-    return next(name for name, count in times.items() if count > 1)
 
 
 def _require_text(document: Any) -> None:
