@@ -141,6 +141,15 @@ def test_a_header_that_changes_the_answer_is_a_parameter(name: str, header: str)
     assert header in [item["name"] for item in parameters if item.get("in") == "header"]
 
 
+def test_every_post_heeds_a_key() -> None:
+    posts = [item["post"] for item in CONTRACT["paths"].values() if "post" in item]
+    assert [
+        post["operationId"]
+        for post in posts
+        if not any(given.get("name") == "Idempotency-Key" for given in post["parameters"])
+    ] == []
+
+
 def test_an_exclusive_range_stays_exclusive() -> None:
     class Sizes(ma.Schema):
         share = ma.fields.Float(

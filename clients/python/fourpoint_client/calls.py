@@ -899,10 +899,16 @@ def test_storage(
 
 
 def receive_storage_events(
-    body: models.StorageEvent, *, token: str | None = None
+    body: models.StorageEvent, *, token: str | None = None, idempotency_key: str | None = None
 ) -> Call[models.StorageEventsAnswer]:
     """Be told that objects came, changed or went: the datasets that they lie in are synchronised soon."""
-    return Call("POST", address("/v1/storage/events"), query={"token": token}, json=body)
+    return Call(
+        "POST",
+        address("/v1/storage/events"),
+        query={"token": token},
+        headers={"Idempotency-Key": idempotency_key},
+        json=body,
+    )
 
 
 def list_versions(
@@ -1520,9 +1526,16 @@ def predict_for_label_studio(
     )
 
 
-def notice_for_label_studio(body: models.LabelStudioNotice) -> Call[models.LabelStudioNoted]:
+def notice_for_label_studio(
+    body: models.LabelStudioNotice, *, idempotency_key: str | None = None
+) -> Call[models.LabelStudioNoted]:
     """Take an event, from anybody: Label Studio sends it without the token that it has."""
-    return Call("POST", address("/integrations/label-studio/webhook"), json=body)
+    return Call(
+        "POST",
+        address("/integrations/label-studio/webhook"),
+        headers={"Idempotency-Key": idempotency_key},
+        json=body,
+    )
 
 
 def list_cvat_functions() -> Call[Mapping[str, Any]]:

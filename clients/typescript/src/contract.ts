@@ -1956,7 +1956,7 @@ export interface paths {
         put?: never;
         /**
          * Take an event, from anybody: Label Studio sends it without the token that it has.
-         * @description Nothing follows from it: the model is not trained on a project's annotations.
+         * @description Nothing follows from it, however often it comes: the model is not trained on a project's annotations.
          */
         post: operations["noticeForLabelStudio"];
         delete?: never;
@@ -10421,7 +10421,10 @@ export interface operations {
                 /** @description The token, where the sender cannot set `Authorization` */
                 token?: string;
             };
-            header?: never;
+            header?: {
+                /** @description Names this request: sent again under the same key, it is done once and answered the same. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -10451,6 +10454,15 @@ export interface operations {
             };
             /** @description The token is not valid */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The same request is being carried out */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15273,7 +15285,10 @@ export interface operations {
     noticeForLabelStudio: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names this request: sent again under the same key, it is done once and answered the same. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -15294,6 +15309,15 @@ export interface operations {
             };
             /** @description The body is not valid JSON */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The same request is being carried out */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

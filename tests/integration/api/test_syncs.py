@@ -408,6 +408,30 @@ def test_what_is_no_event_is_refused(bucket: Callable[..., Any], body: Any) -> N
     assert bucket(body).status_code == 422
 
 
+@pytest.mark.parametrize(
+    "letter",
+    [
+        "[" * 100_000,
+        '{"Records":' * 50_000,
+        '{"Records": [' + "9" * 100_000 + "]}",
+        '{"Records": [NaN]}',
+        '{"Records": [], "Records": []}',
+    ],
+    ids=["deep list", "deep object", "endless number", "NaN", "name twice"],
+)
+def test_a_letter_that_is_no_json_is_refused(bucket: Callable[..., Any], letter: str) -> None:
+    answer = bucket({"Message": letter})
+    assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (422, "/Records")
+
+
+@pytest.mark.parametrize("key", ["in/\ud800.png", "in/%00.png", "in/\0.png"])
+def test_a_key_that_nothing_can_have_is_overlooked(
+    bucket: Callable[..., Any], sessions: Sessions, key: str
+) -> None:
+    make_dataset(sessions, input_path="in/")
+    assert bucket({"Message": json.dumps(event(key))}).json == {"datasets": 0}
+
+
 def test_a_record_that_is_no_object_is_pointed_at(bucket: Callable[..., Any]) -> None:
     answer = bucket({"Records": [*event("in/a.png")["Records"], "odd"]})
     assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (422, "/Records/1")

@@ -4,7 +4,8 @@ The key is taken before the view runs, and redeemed by the transaction that does
 both are committed or neither. An answer is kept for a request that had an effect, and for one that was
 refused; one that had none and failed, or that only looked, may be sent again under the same key. A key is the
 token's that it came with, so an answer never reaches one that may do less; and nobody else can read what is
-kept (`sealing`).
+kept (`sealing`). Where the public comes in, a view that knows its caller by something else says so itself; of
+one that does not, and has no effect, nothing is kept: strangers fill no table.
 
 Between the effect and the keeping of its answer the process may die. Where the transaction noted what it made
 (`note_result`), the view finds that by `earlier` and answers from it; else the answer is that it was done
@@ -19,10 +20,12 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from contextvars import Token
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from time import monotonic, sleep
 from typing import Any, TypeVar
+from uuid import UUID
 
 from flask import Flask, Response, current_app, g, json, request
 
@@ -39,7 +42,7 @@ from fourpoint_core.errors import (
     InvalidInputError,
     RequestInProgressError,
 )
-from fourpoint_core.ids import new_id
+from fourpoint_core.ids import LOCAL_USER_ID, new_id
 from fourpoint_core.logs import request_id_var
 from fourpoint_core.store.queries import idempotency
 from fourpoint_core.store.queries.idempotency import Answer, Attempt, Earlier
@@ -56,6 +59,14 @@ _TOO_MANY = 429
 _FIRST_PAUSE_SECONDS = 0.05
 _MARK = "begins_itself"
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose a key is. user_id: whom it is filed under. marks: tell this holder from every other."""
+
+    user_id: UUID
+    marks: tuple[str, ...]
 
 
 def install(app: Flask) -> None:
@@ -76,20 +87,18 @@ def earlier() -> dict[str, Any] | None:
     return result
 
 
-def begin(content: str) -> Response | None:
+def begin(content: str, holder: Holder | None = None) -> Response | None:
     """Take the request's key, if it has one; the answer it got before, if it has got one.
 
-    content: a digest of what the request says. Raises as `idempotency.take`.
+    content: a digest of what the request says. holder: by default who has signed in. Raises as
+    `idempotency.take`.
     """
-    key = request.headers.get(HEADER)
+    key = _key()
     if key is None:
         return None
-    if not _KEY.fullmatch(key):
-        raise InvalidInputError.at(
-            "", "idempotency_key_invalid", f"Give {HEADER} as 1 to 255 visible ASCII characters, as a UUID is."
-        )
-    seal = _seal(key)
-    attempt = Attempt(current_caller().user_id, seal.name, new_id())
+    whose = holder or _caller()
+    seal = Seal(clients().settings.secret_key, (*whose.marks, key))
+    attempt = Attempt(whose.user_id, seal.name, new_id())
     fingerprint = _digest(request.full_path.encode(), content.encode())
     try:
         found = _take(attempt, fingerprint)
@@ -103,12 +112,21 @@ def begin(content: str) -> Response | None:
     return None
 
 
-def _seal(key: str) -> Seal:
-    """Of whoever may do the same: a token of ours, or a person whose provider gives them ever new ones."""
+def _key() -> str | None:
+    """Raises InvalidInputError."""
+    key = request.headers.get(HEADER)
+    if key is not None and not _KEY.fullmatch(key):
+        raise InvalidInputError.at(
+            "", "idempotency_key_invalid", f"Give {HEADER} as 1 to 255 visible ASCII characters, as a UUID is."
+        )
+    return key
+
+
+def _caller() -> Holder:
+    """Whoever may do the same: a token of ours, or a person whose provider gives them ever new ones."""
     caller = current_caller()
     who = caller.token_id or caller.user_id
-    may = (caller.scope.value, str(caller.acts_as_admin))
-    return Seal(clients().settings.secret_key, (str(who), *may, key))
+    return Holder(caller.user_id, (str(who), caller.scope.value, str(caller.acts_as_admin)))
 
 
 def _take(attempt: Attempt, fingerprint: str) -> Answer | Earlier | None:
@@ -148,9 +166,15 @@ def _where_to_look() -> str:
 
 
 def begins_itself(view: View) -> View:
-    """A view that reads a form, and calls `begin_with_files` with what is in it."""
+    """A view that calls `begin_with_files` with what is in a form, or `begin_for` when it knows its caller."""
     setattr(view, _MARK, True)
     return view
+
+
+def begin_for(*marks: str) -> Response | None:
+    """As `begin`, for a caller who is no user of ours. marks: tell it from others who may call this address."""
+    # Those of users begin with an id.
+    return begin(_of_body(), Holder(LOCAL_USER_ID, (str(request.url_rule), *marks)))
 
 
 def begin_with_files(names: Sequence[str], contents: Sequence[bytes]) -> Response | None:
@@ -160,12 +184,19 @@ def begin_with_files(names: Sequence[str], contents: Sequence[bytes]) -> Respons
 
 
 def _begin() -> Response | None:
-    if request.method != "POST" or "caller" not in g or HEADER not in request.headers:
+    if request.method != "POST" or request.url_rule is None or HEADER not in request.headers:
         return None
     view = current_app.view_functions[str(request.endpoint)]
     if hasattr(handler_of(view, request.method), _MARK):
         return None
-    return begin(_digest(request.mimetype.encode(), request.get_data()))
+    if "caller" not in g:
+        _key()
+        return None
+    return begin(_of_body())
+
+
+def _of_body() -> str:
+    return _digest(request.mimetype.encode(), request.get_data())
 
 
 def _redeem(attempt: Attempt, session: Any) -> None:

@@ -143,7 +143,7 @@ def _document_retries(document: dict[str, Any]) -> None:
     """Every POST heeds `Idempotency-Key`."""
     for path in document["paths"].values():
         operation = path.get("post")
-        if operation is not None and operation.get("security") != []:
+        if operation is not None:
             operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
             _add_problems(operation, *KEY_REFUSALS)
 

@@ -120,6 +120,6 @@ class Webhook(MethodView):
     def post(self, body: dict[str, Any]) -> Any:
         """Take an event, from anybody: Label Studio sends it without the token that it has.
 
-        Nothing follows from it: the model is not trained on a project's annotations.
+        Nothing follows from it, however often it comes: the model is not trained on a project's annotations.
         """
         return {"status": "ignored"}

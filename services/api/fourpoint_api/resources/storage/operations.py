@@ -1,20 +1,21 @@
 """Trying what may be done in the bucket, and hearing of what happens there; no HTTP."""
 
 import hmac
-import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from urllib.parse import unquote_plus
 
 from fourpoint_api.resources.datasets.paths import clean_path
+from fourpoint_core import foreign_json
+from fourpoint_core.domain.text import is_text
 from fourpoint_core.errors import InvalidInputError, TokenInvalidError
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.storage.probing import Permission, Trial, probe
 from fourpoint_core.store.queries import syncs
-from fourpoint_core.store.session import Sessions, unit_of_work
+from fourpoint_core.store.session import Sessions, note_result, unit_of_work
 
 # What comes within is one synchronisation: who uploads a hundred files makes a hundred events.
 PAUSE = timedelta(seconds=2)
@@ -62,20 +63,54 @@ def check_token(expected: str, authorization: str | None, in_query: str | None) 
         )
 
 
-def hear(sessions: Sessions, body: Any, bucket: str | None) -> int:
-    """Have the datasets synchronised soon in whose paths something has happened; how many.
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What has happened in a bucket. records: one for each object, of whatever kind a bucket tells."""
 
-    body: an event of S3, as MinIO and OBS send it, or a notification service's letter with one inside.
+    records: Sequence[dict[str, Any]]
+
+    @property
+    def buckets(self) -> list[str]:
+        """The names of those that it speaks of."""
+        return sorted({name for place in self.places() if (name := _named(place, "bucket", "name"))})
+
+    def keys(self, bucket: str | None) -> list[str]:
+        """Of objects in our bucket; the first thousand."""
+        found = {
+            # As in the query of an address: that is how every S3 service writes them.
+            unquote_plus(key)
+            for place in self.places()
+            if (key := _named(place, "object", "key"))
+            and (bucket is None or _named(place, "bucket", "name") in {bucket, None})
+        }
+        return sorted(filter(is_text, found))[:MAX_KEYS]
+
+    def places(self) -> Iterator[dict[str, Any]]:
+        """Bucket and object of each record that has them."""
+        for record in self.records:
+            place = record.get("s3") or record.get("obs")
+            if isinstance(place, dict):
+                yield place
+
+
+def event_in(body: Any) -> Event:
+    """The event in what a bucket sends: as S3, MinIO and OBS write it, or a notification service's letter.
+
     Raises InvalidInputError.
     """
     events = _opened(body)
-    if events is None:
-        return 0
-    keys = sorted(set(_keys(events, bucket)))[:MAX_KEYS]
+    return Event([] if events is None else events["Records"])
+
+
+def hear(sessions: Sessions, event: Event, bucket: str | None) -> int:
+    """Have the datasets synchronised soon in whose paths something has happened; how many."""
+    keys = event.keys(bucket)
     if not keys:
         return 0
     with unit_of_work(sessions) as session:
-        return syncs.ask(session, keys, PAUSE)
+        count = syncs.ask(session, keys, PAUSE)
+        note_result(session, {"datasets": count})
+        return count
 
 
 def _opened(body: Any) -> dict[str, Any] | None:
@@ -94,8 +129,8 @@ def _opened(body: Any) -> dict[str, Any] | None:
         if body.get("Event") == "s3:TestEvent" or not isinstance(letter, str):
             break
         try:
-            body = json.loads(letter)
-        except ValueError:
+            body = foreign_json.loads(letter)
+        except foreign_json.NotJsonError:
             break
     if isinstance(body, dict) and body.get("Event") == "s3:TestEvent":
         return None
@@ -114,18 +149,7 @@ def _checked(events: dict[str, Any]) -> dict[str, Any]:
     return events
 
 
-def _keys(events: dict[str, Any], bucket: str | None) -> Iterator[str]:
-    for record in events["Records"]:
-        place = record.get("s3") or record.get("obs")
-        if not isinstance(place, dict):
-            continue
-        key = _named(place, "object", "key")
-        if key and (bucket is None or _named(place, "bucket", "name") in {bucket, None}):
-            # As in the query of an address: that is how every S3 service writes them.
-            yield unquote_plus(key)
-
-
 def _named(place: dict[str, Any], thing: str, name: str) -> str | None:
     found = place.get(thing)
     value = found.get(name) if isinstance(found, dict) else None
-    return value if isinstance(value, str) and "\0" not in value else None
+    return value if isinstance(value, str) and is_text(value) else None

@@ -7,7 +7,7 @@ from flask.views import MethodView
 
 from fourpoint_api.clients import clients
 from fourpoint_api.resources.storage import operations, schemas
-from fourpoint_api.web import strict_json
+from fourpoint_api.web import idempotency, strict_json
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import public, signed_in
 from fourpoint_api.web.documented import problems
@@ -56,6 +56,7 @@ class StorageEvents(MethodView):
     """What the bucket tells of itself."""
 
     @public
+    @idempotency.begins_itself
     @blueprint.doc(
         operationId="receiveStorageEvents",
         security=[],
@@ -88,16 +89,21 @@ class StorageEvents(MethodView):
         For MinIO, OBS and other S3 services, which sign in with a token of their own, `Authorization: Bearer`
         with what `FOURPOINT_STORAGE_EVENTS_TOKEN` says. Many events at once make one synchronisation.
         """
+        held = clients()
         operations.check_token(
-            clients().settings.storage_events_token,
+            held.settings.storage_events_token,
             request.headers.get("Authorization"),
             request.args.get("token"),
         )
         # Notification services do not always say that it is JSON.
         if request.mimetype not in _MEDIA_TYPES:
             raise UnsupportedMediaTypeError("Send the event as application/json or text/plain.")
-        body = strict_json.loads(request.get_data())
-        return {"datasets": operations.hear(clients().sessions, body, clients().store.bucket)}
+        event = operations.event_in(strict_json.loads(request.get_data()))
+        # There is one token, and what several buckets send under it may have the same key.
+        before = idempotency.begin_for(*event.buckets)
+        if before is not None:
+            return before
+        return idempotency.earlier() or {"datasets": operations.hear(held.sessions, event, held.store.bucket)}
 
 
 def _render(trial: Trial) -> dict[str, Any]:
