@@ -18,9 +18,9 @@ from fourpoint_standalone.redis_server import RedisServer
 from fourpoint_worker.segmenter.embeddings.entries import Packed, read_entry, write_entry
 from fourpoint_worker.segmenter.embeddings.keys import EmbeddingKey
 from fourpoint_worker.segmenter.embeddings.redis_shelf import RedisShelf
-from fourpoint_worker.segmenter.embeddings.shared import SharedTier
+from fourpoint_worker.segmenter.embeddings.shared import SharedTier, Turn
 from fourpoint_worker.segmenter.metrics import EngineMetrics
-from fourpoint_worker.segmenter.port import Decoded, RgbImage
+from fourpoint_worker.segmenter.port import Decoded, RgbImage, Urgency
 from fourpoint_worker.segmenter.sam.device import Device
 from fourpoint_worker.segmenter.sam.engine import SamEngine
 
@@ -208,11 +208,11 @@ class NoticedShelf(RedisShelf):
         super().__init__(redis, 2**28, 60)
         self.waits = threading.Event()
 
-    def is_reserved(self, key: EmbeddingKey) -> bool:
-        found = super().is_reserved(key)
-        if found:
+    def reserve(self, key: EmbeddingKey, token: str, urgency: Urgency, seconds: float) -> Turn:
+        turn = super().reserve(key, token, urgency, seconds)
+        if turn is Turn.THEIRS:
             self.waits.set()
-        return found
+        return turn
 
 
 def test_two_workers_that_are_asked_for_the_same_image_encode_it_once(
@@ -225,9 +225,6 @@ def test_two_workers_that_are_asked_for_the_same_image_encode_it_once(
     with ThreadPoolExecutor(2) as pool:
         one = pool.submit(draw, first, Watched(scene(), "one"))
         assert held.reached.wait(30)
-        # However long this machine takes, the first one's word holds.
-        redis.persist(redis.keys("*:making:*")[0])
-        second._embeddings._seconds_to_make = 30.0
         other = pool.submit(draw, second, Watched(scene(), "one"))
         assert shelf.waits.wait(30)
         held.go_on.set()

@@ -11,7 +11,8 @@ from fourpoint_core.storage.derived import embeddings_prefix
 from fourpoint_worker.segmenter.embeddings.keys import EmbeddingKey
 from fourpoint_worker.segmenter.embeddings.object_shelf import ObjectShelf
 from fourpoint_worker.segmenter.embeddings.redis_shelf import RedisShelf
-from fourpoint_worker.segmenter.embeddings.shared import Shelf
+from fourpoint_worker.segmenter.embeddings.shared import Shelf, Turn
+from fourpoint_worker.segmenter.port import Urgency
 
 KEYS = [EmbeddingKey(f"{number:064x}", "b" * 64, "whole") for number in range(4)]
 KEY = KEYS[0]
@@ -85,21 +86,44 @@ def test_redis_forgets_what_it_counted_of_entries_that_ran_out(redis: Redis) -> 
 
 def test_one_worker_at_a_time_reserves_a_key_and_for_a_while(redis: Redis) -> None:
     one, other = RedisShelf(redis, 100, 60), RedisShelf(redis, 100, 60)
-    assert one.reserve(KEY, 2)
-    assert not other.reserve(KEY, 2) and other.is_reserved(KEY)
-    time.sleep(2.1)
-    assert other.reserve(KEY, 60)
-    other.release(KEY)
-    assert not one.is_reserved(KEY)
+    assert one.reserve(KEY, "one", Urgency.CLICK, 1) is Turn.MINE
+    assert other.reserve(KEY, "other", Urgency.CLICK, 1) is Turn.THEIRS
+    time.sleep(1.1)
+    assert other.reserve(KEY, "other", Urgency.CLICK, 60) is Turn.MINE
+    other.release(KEY, "other")
+    assert one.reserve(KEY, "one", Urgency.CLICK, 60) is Turn.MINE
+
+
+def test_a_click_takes_over_what_is_only_prepared(redis: Redis) -> None:
+    shelf = RedisShelf(redis, 100, 60)
+    assert shelf.reserve(KEY, "batch", Urgency.BATCH, 60) is Turn.MINE
+    assert shelf.reserve(KEY, "prefetch", Urgency.PREFETCH, 60) is Turn.MINE
+    assert shelf.reserve(KEY, "click", Urgency.CLICK, 60) is Turn.MINE
+    assert shelf.reserve(KEY, "prefetch", Urgency.PREFETCH, 60) is Turn.THEIRS
+
+
+def test_a_reservation_is_renewed_and_released_by_its_owner_alone(redis: Redis) -> None:
+    shelf = RedisShelf(redis, 100, 60)
+    shelf.reserve(KEY, "owner", Urgency.PREFETCH, 1)
+    shelf.release(KEY, "another")
+    shelf.renew(KEY, "another", Urgency.CLICK, 60)
+    assert shelf.reserve(KEY, "waiting", Urgency.PREFETCH, 60) is Turn.THEIRS
+    shelf.renew(KEY, "owner", Urgency.CLICK, 60)
+    time.sleep(1.1)
+    assert shelf.reserve(KEY, "waiting", Urgency.CLICK, 60) is Turn.THEIRS
+    shelf.release(KEY, "owner")
+    shelf.renew(KEY, "owner", Urgency.CLICK, 60)
+    assert shelf.reserve(KEY, "waiting", Urgency.CLICK, 60) is Turn.MINE
 
 
 def test_a_redis_that_is_away_finds_nothing_and_keeps_nothing() -> None:
     shelf = RedisShelf(Redis(port=1, socket_connect_timeout=0.2), 100, 60)
     assert shelf.find(KEY) is None
     assert not shelf.keep(KEY, b"entry")
-    assert shelf.reserve(KEY, 1) and not shelf.is_reserved(KEY)
+    assert shelf.reserve(KEY, "token", Urgency.CLICK, 1) is Turn.UNKNOWN
     shelf.forget(KEY)
-    shelf.release(KEY)
+    shelf.renew(KEY, "token", Urgency.CLICK, 1)
+    shelf.release(KEY, "token")
 
 
 @pytest.fixture
@@ -124,7 +148,7 @@ def test_a_redis_without_memory_left_keeps_nothing_and_finds_what_it_has(
     assert shelf.find(KEYS[1]) is None
     assert shelf.find(KEYS[0]) == b"entry"
     # Nobody can be told that somebody is at it, so everybody is.
-    assert shelf.reserve(KEYS[1], 1)
+    assert shelf.reserve(KEYS[1], "token", Urgency.CLICK, 1) is Turn.UNKNOWN
 
 
 # The object store

@@ -1,15 +1,23 @@
 """Embeddings as bytes, in memory, and made once: whatever is in the way costs time and no answer."""
 
+import hashlib
+import json
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from tests.unit.segmenter.scenes import carry_on
 
+from fourpoint_worker.segmenter.embeddings import reservations
 from fourpoint_worker.segmenter.embeddings.cache import Codec, EmbeddingCache, Source
 from fourpoint_worker.segmenter.embeddings.entries import (
+    _HEAD,
+    MAGIC,
+    VERSION,
     Packed,
     UnusableEntryError,
     read_entry,
@@ -18,7 +26,7 @@ from fourpoint_worker.segmenter.embeddings.entries import (
 from fourpoint_worker.segmenter.embeddings.flights import Haste
 from fourpoint_worker.segmenter.embeddings.keys import EmbeddingKey
 from fourpoint_worker.segmenter.embeddings.memory import MemoryTier
-from fourpoint_worker.segmenter.embeddings.shared import SharedTier
+from fourpoint_worker.segmenter.embeddings.shared import SharedTier, Turn
 from fourpoint_worker.segmenter.port import Urgency
 
 KEY = EmbeddingKey("a" * 64, "b" * 64, "whole")
@@ -64,6 +72,30 @@ def test_an_entry_with_numbers_that_are_none_is_refused() -> None:
         read_entry(KEY, write_entry(KEY, Packed(poisoned)))
 
 
+DESCRIPTION = {"key": str(KEY), "dtype": "float16", "shape": [2, 3, 4]}
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        pytest.param(b"[" * 200_000, id="too deep for a parser"),
+        pytest.param(b"[" * 1000, id="deep"),
+        pytest.param(b"\xff", id="no text"),
+        pytest.param(json.dumps({**DESCRIPTION, "shape": [10**30]}).encode(), id="beyond any integer"),
+        pytest.param(b'{"key": "k", "dtype": "float16", "shape": [Infinity]}', id="endless"),
+        pytest.param(json.dumps({**DESCRIPTION, "shape": [2**32, 2**32]}).encode(), id="of no product"),
+        pytest.param(json.dumps({**DESCRIPTION, "shape": [-1, 0]}).encode(), id="below nothing"),
+        pytest.param(json.dumps({**DESCRIPTION, "dtype": []}).encode(), id="of no type"),
+        pytest.param(json.dumps({**DESCRIPTION, "shape": 24}).encode(), id="of no shape"),
+    ],
+)
+def test_an_entry_whose_description_breaks_a_parser_is_refused(description: bytes) -> None:
+    """The sum is right: anybody can make one."""
+    body = _HEAD.pack(MAGIC, VERSION, len(description)) + description
+    with pytest.raises(UnusableEntryError):
+        read_entry(KEY, body + hashlib.sha256(body).digest())
+
+
 # Memory
 
 
@@ -94,6 +126,14 @@ def test_keeping_the_same_again_takes_no_more_room() -> None:
 # The cache
 
 
+class Held(NamedTuple):
+    """A reservation, by the clock of the process."""
+
+    token: str
+    urgency: Urgency
+    until: float
+
+
 class Shelf:
     """A shelf in memory, shared by the caches of a test."""
 
@@ -101,7 +141,8 @@ class Shelf:
 
     def __init__(self) -> None:
         self.entries: dict[str, bytes] = {}
-        self.reserved: set[str] = set()
+        self.reserved: dict[str, Held] = {}
+        self._lock = threading.Lock()
 
     def find(self, key: EmbeddingKey) -> bytes | None:
         return self.entries.get(str(key))
@@ -113,17 +154,23 @@ class Shelf:
     def forget(self, key: EmbeddingKey) -> None:
         self.entries.pop(str(key), None)
 
-    def reserve(self, key: EmbeddingKey, seconds: float) -> bool:
-        if str(key) in self.reserved:
-            return False
-        self.reserved.add(str(key))
-        return True
+    def reserve(self, key: EmbeddingKey, token: str, urgency: Urgency, seconds: float) -> Turn:
+        with self._lock:
+            held = self.reserved.get(str(key))
+            if held is not None and held.until > time.monotonic() and held.urgency <= urgency:
+                return Turn.THEIRS
+            self.reserved[str(key)] = Held(token, urgency, time.monotonic() + seconds)
+            return Turn.MINE
 
-    def is_reserved(self, key: EmbeddingKey) -> bool:
-        return str(key) in self.reserved
+    def renew(self, key: EmbeddingKey, token: str, urgency: Urgency, seconds: float) -> None:
+        with self._lock:
+            if str(key) in self.reserved and self.reserved[str(key)].token == token:
+                self.reserved[str(key)] = Held(token, urgency, time.monotonic() + seconds)
 
-    def release(self, key: EmbeddingKey) -> None:
-        self.reserved.discard(str(key))
+    def release(self, key: EmbeddingKey, token: str) -> None:
+        with self._lock:
+            if str(key) in self.reserved and self.reserved[str(key)].token == token:
+                del self.reserved[str(key)]
 
 
 Features = np.ndarray
@@ -282,11 +329,100 @@ def test_a_worker_waits_for_another_that_is_at_it() -> None:
     assert make.calls == 0
 
 
-def test_a_worker_does_not_wait_for_ever_for_one_that_died() -> None:
-    """Who made the reservation is gone; it counts for a second or so, and then the work is done here."""
+def test_of_those_who_wait_for_a_worker_that_died_one_makes_it() -> None:
     shelf, make = Shelf(), Maker()
-    shelf.reserve(KEY, 60)
-    assert get(cache_over(shelf), make) is Source.MADE
+    shelf.reserve(KEY, "dead", Urgency.CLICK, 0.3)
+    caches = [cache_over(shelf) for _ in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        sources = list(pool.map(lambda cache: get(cache, make), caches))
+    assert make.calls == 1
+    assert sorted(sources) == [Source.MADE, Source.SHARED, Source.SHARED]
+
+
+@pytest.mark.parametrize("urgency", [Urgency.PREFETCH, Urgency.BATCH])
+def test_a_click_does_not_wait_for_what_another_worker_prepares(urgency: Urgency) -> None:
+    """There it may stand behind any number of clicks, and nobody there knows of this one."""
+    shelf, started, go_on = Shelf(), threading.Event(), threading.Event()
+    slow, make = Maker(stopping(started, go_on)), Maker()
+    first, second, third = (cache_over(shelf) for _ in range(3))
+    with ThreadPoolExecutor(1) as pool:
+        prepared = pool.submit(get, first, slow, urgency)
+        assert started.wait(10)
+        assert get(second, make) is Source.MADE
+        second.settle()
+        assert get(third, make) is Source.SHARED
+        go_on.set()
+        assert prepared.result() is Source.MADE
+    assert (slow.calls, make.calls) == (1, 1)
+
+
+def test_what_is_prepared_waits_for_another_workers_click() -> None:
+    shelf, started, go_on = Shelf(), threading.Event(), threading.Event()
+    slow, make = Maker(stopping(started, go_on)), Maker()
+    first, second = cache_over(shelf), cache_over(shelf)
+    with ThreadPoolExecutor(2) as pool:
+        click = pool.submit(get, first, slow)
+        assert started.wait(10)
+        prepared = pool.submit(get, second, make, Urgency.PREFETCH)
+        go_on.set()
+        assert (click.result(), prepared.result()) == (Source.MADE, Source.SHARED)
+    assert make.calls == 0
+
+
+def test_a_reservation_is_renewed_while_it_is_made_and_tells_who_waits_by_now(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reservations, "RENEW_SECONDS", 0.01)
+    shelf, started, go_on = Shelf(), threading.Event(), threading.Event()
+    cache, slow = cache_over(shelf), Maker(stopping(started, go_on))
+    with ThreadPoolExecutor(2) as pool:
+        prepared = pool.submit(get, cache, slow, Urgency.PREFETCH)
+        assert started.wait(10)
+        before = shelf.reserved[str(KEY)]
+        click = pool.submit(get, cache, slow)
+        until(lambda: shelf.reserved[str(KEY)].urgency is Urgency.CLICK)
+        assert shelf.reserved[str(KEY)].until > before.until
+        assert shelf.reserved[str(KEY)].token == before.token
+        go_on.set()
+        assert (prepared.result(), click.result()) == (Source.MADE, Source.AWAITED)
+    cache.settle()
+    assert not shelf.reserved
+
+
+def test_a_worker_gives_back_no_reservation_but_its_own() -> None:
+    """Its own ran out while it was held up, and somebody else is at it."""
+    shelf, started, go_on = Shelf(), threading.Event(), threading.Event()
+    cache, slow = cache_over(shelf), Maker(stopping(started, go_on))
+    with ThreadPoolExecutor(1) as pool:
+        made = pool.submit(get, cache, slow)
+        assert started.wait(10)
+        shelf.reserved.clear()
+        shelf.reserve(KEY, "another", Urgency.CLICK, 60)
+        go_on.set()
+        made.result()
+    cache.settle()
+    assert shelf.reserved[str(KEY)].token == "another"
+
+
+class LateShelf(Shelf):
+    """Another worker ends between our look and our word."""
+
+    def reserve(self, key: EmbeddingKey, token: str, urgency: Urgency, seconds: float) -> Turn:
+        self.keep(key, write_entry(key, Packed(FEATURES)))
+        return super().reserve(key, token, urgency, seconds)
+
+
+def test_what_came_between_the_look_and_the_reservation_is_not_made_again() -> None:
+    shelf, make = LateShelf(), Maker()
+    assert get(cache_over(shelf), make) is Source.SHARED
+    assert make.calls == 0 and not shelf.reserved
+
+
+def until(holds: Callable[[], bool]) -> None:
+    give_up_at = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.001)
 
 
 def test_a_failure_gives_the_reservation_back() -> None:

@@ -5,6 +5,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -13,6 +14,7 @@ from fourpoint_worker.segmenter.embeddings.entries import Packed
 from fourpoint_worker.segmenter.embeddings.flights import Flights, Haste
 from fourpoint_worker.segmenter.embeddings.keys import EmbeddingKey
 from fourpoint_worker.segmenter.embeddings.memory import MemoryTier
+from fourpoint_worker.segmenter.embeddings.reservations import Reservation, Reservations
 from fourpoint_worker.segmenter.embeddings.shared import SharedTier
 from fourpoint_worker.segmenter.port import Checkpoint, Urgency
 
@@ -20,8 +22,6 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 _LOOK_AGAIN_SECONDS = 0.02
-# Another worker that is at it is waited for four times as long as it took here, within these bounds.
-_SHORTEST_TRUST_SECONDS, _LONGEST_TRUST_SECONDS, _TRUST = 1.0, 30.0, 4.0
 _WRITES_WAITING = 16
 
 
@@ -64,10 +64,14 @@ class EmbeddingCache(Generic[T]):
         self._shared = shared
         self._observe = observe
         self._flights = Flights()
-        self._seconds_to_make = _SHORTEST_TRUST_SECONDS
-        self._writes: queue.Queue[tuple[EmbeddingKey, T] | None] = queue.Queue(_WRITES_WAITING)
-        self._writer = threading.Thread(target=self._write_for_ever, name="embeddings", daemon=True)
-        self._writer.start()
+        self._writes: queue.Queue[tuple[Reservation, T] | None] = queue.Queue(_WRITES_WAITING)
+        self._reservations: Reservations | None = None
+        if shared is not None:
+            self._reservations = Reservations(shared.shelf)
+            self._writer = threading.Thread(
+                target=self._write_for_ever, args=(shared, self._reservations), name="embeddings", daemon=True
+            )
+            self._writer.start()
 
     def get(
         self, key: EmbeddingKey, make: Callable[[Haste], T], urgency: Urgency, checkpoint: Checkpoint
@@ -97,8 +101,11 @@ class EmbeddingCache(Generic[T]):
 
     def close(self) -> None:
         """End, when all is written."""
+        if self._reservations is None:
+            return
         self._writes.put(None)
         self._writer.join(timeout=10)
+        self._reservations.close()
 
     def _told(self, value: T, source: Source) -> tuple[T, Source]:
         self._observe(source)
@@ -107,68 +114,66 @@ class EmbeddingCache(Generic[T]):
     def _fetch(
         self, key: EmbeddingKey, make: Callable[[Haste], T], haste: Haste, checkpoint: Checkpoint
     ) -> tuple[T, Source]:
-        found = self._from_shared(key, checkpoint)
-        if found is not None:
-            return found, Source.SHARED
-        began = time.monotonic()
-        try:
-            value = make(haste)
-        except BaseException:
-            if self._shared is not None:
-                self._shared.shelf.release(key)
-            raise
-        self._seconds_to_make = (self._seconds_to_make + time.monotonic() - began) / 2
-        self._memory.keep(key, value, self._codec.size_bytes(value))
-        self._write_later(key, value)
-        return value, Source.MADE
-
-    def _from_shared(self, key: EmbeddingKey, checkpoint: Checkpoint) -> T | None:
-        """What the shared place has; None where this process is to make it."""
-        if self._shared is None:
-            return None
-        shelf = self._shared.shelf
-        found = self._look(key)
-        if found is not None or shelf.reserve(key, self._trust_seconds):
-            return found
-        give_up_at = time.monotonic() + self._trust_seconds
-        while shelf.is_reserved(key) and time.monotonic() < give_up_at:
+        if self._reservations is None:
+            return self._make(key, make, haste), Source.MADE
+        while True:
+            found = self._look(key)
+            if found is not None:
+                return found, Source.SHARED
+            reservation = self._reservations.take(key, haste)
+            if reservation is not None:
+                return self._fetch_reserved(self._reservations, reservation, make)
             checkpoint("embedding")
             time.sleep(_LOOK_AGAIN_SECONDS)
-        return self._look(key)
 
-    @property
-    def _trust_seconds(self) -> float:
-        return min(_LONGEST_TRUST_SECONDS, max(_SHORTEST_TRUST_SECONDS, _TRUST * self._seconds_to_make))
+    def _fetch_reserved(
+        self, reservations: Reservations, reservation: Reservation, make: Callable[[Haste], T]
+    ) -> tuple[T, Source]:
+        key = reservation.key
+        with ExitStack() as otherwise:
+            otherwise.callback(reservations.give_back, reservation)
+            # Whoever made it before us may have ended between our look and our word.
+            found = self._look(key) if reservation.is_known else None
+            if found is not None:
+                return found, Source.SHARED
+            value = self._make(key, make, reservation.haste)
+            try:
+                self._writes.put_nowait((reservation, value))
+            except queue.Full:
+                # Nobody waits for the shared place to have it; where it cannot follow, it misses some.
+                return value, Source.MADE
+            # It is the writer's to give back.
+            otherwise.pop_all()
+            return value, Source.MADE
+
+    def _make(self, key: EmbeddingKey, make: Callable[[Haste], T], haste: Haste) -> T:
+        value = make(haste)
+        self._memory.keep(key, value, self._codec.size_bytes(value))
+        return value
 
     def _look(self, key: EmbeddingKey) -> T | None:
-        packed = None if self._shared is None else self._shared.find(key)
+        if self._shared is None:
+            return None
+        packed = self._shared.find(key)
         if packed is None:
             return None
         try:
             value = self._codec.unpack(packed)
         except ValueError as error:
             logger.warning("an embedding does not fit the model", extra={"reason": str(error)})
+            self._shared.shelf.forget(key)
             return None
         self._memory.keep(key, value, self._codec.size_bytes(value))
         return value
 
-    def _write_later(self, key: EmbeddingKey, value: T) -> None:
-        """Nobody waits for the shared place to have it; where it cannot follow, it misses some."""
-        if self._shared is None:
-            return
-        try:
-            self._writes.put_nowait((key, value))
-        except queue.Full:
-            self._shared.shelf.release(key)
-
-    def _write_for_ever(self) -> None:
+    def _write_for_ever(self, shared: SharedTier, reservations: Reservations) -> None:
         while (item := self._writes.get()) is not None:
-            key, value = item
+            reservation, value = item
             try:
-                if self._shared is not None:
-                    self._shared.keep(key, self._codec.pack(value))
+                shared.keep(reservation.key, self._codec.pack(value))
             except Exception:
                 # Others then make it themselves; this thread has to go on.
                 logger.exception("an embedding was not shared")
             finally:
+                reservations.give_back(reservation)
                 self._writes.task_done()

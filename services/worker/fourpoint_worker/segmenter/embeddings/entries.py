@@ -20,6 +20,8 @@ VERSION = 1
 _DTYPES = {"float16", "float32"}
 _HEAD = struct.Struct("<4sHI")
 _CHECKSUM_BYTES = 32
+# Three times as long as ours are: nothing that takes a parser long.
+_LONGEST_DESCRIPTION = 1024
 
 
 class UnusableEntryError(Exception):
@@ -43,6 +45,16 @@ def write_entry(key: EmbeddingKey, packed: Packed) -> bytes:
 
 def read_entry(key: EmbeddingKey, data: bytes) -> Packed:
     """The inverse of `write_entry`. Raises UnusableEntryError."""
+    try:
+        return _read_entry(key, data)
+    except UnusableEntryError:
+        raise
+    except Exception as error:
+        # Whatever a parser or NumPy stumbles over in it, a click must not.
+        raise UnusableEntryError(f"it cannot be read: {type(error).__name__}") from error
+
+
+def _read_entry(key: EmbeddingKey, data: bytes) -> Packed:
     body, checksum = data[:-_CHECKSUM_BYTES], data[-_CHECKSUM_BYTES:]
     if len(body) < _HEAD.size or not data.startswith(MAGIC):
         raise UnusableEntryError("it is no entry")
@@ -51,16 +63,15 @@ def read_entry(key: EmbeddingKey, data: bytes) -> Packed:
     _, version, length = _HEAD.unpack_from(body)
     if version != VERSION:
         raise UnusableEntryError(f"it is of version {version}")
+    if length > _LONGEST_DESCRIPTION:
+        raise UnusableEntryError(f"its description has {length} bytes")
     return _features(key, body[_HEAD.size : _HEAD.size + length], body[_HEAD.size + length :])
 
 
 def _features(key: EmbeddingKey, description: bytes, content: bytes) -> Packed:
     # The checksum says that somebody wrote just this; not that it was us.
-    try:
-        said = json.loads(description)
-        name, dtype, shape = said["key"], said["dtype"], tuple(map(int, said["shape"]))
-    except (ValueError, TypeError, KeyError) as error:
-        raise UnusableEntryError("its description cannot be read") from error
+    said = json.loads(description)
+    name, dtype, shape = said["key"], said["dtype"], tuple(map(int, said["shape"]))
     if name != str(key):
         raise UnusableEntryError(f"it belongs to {name}")
     if dtype not in _DTYPES or len(content) != np.prod(shape, dtype=np.int64) * np.dtype(dtype).itemsize:

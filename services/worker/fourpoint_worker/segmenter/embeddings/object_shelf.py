@@ -11,6 +11,8 @@ from fourpoint_core.errors import ObjectMissingError, StorageUnavailableError
 from fourpoint_core.storage import ObjectInfo, ObjectStore
 from fourpoint_core.storage.derived import embedding_key, embeddings_prefix
 from fourpoint_worker.segmenter.embeddings.keys import EmbeddingKey
+from fourpoint_worker.segmenter.embeddings.shared import Turn
+from fourpoint_worker.segmenter.port import Urgency
 
 T = TypeVar("T")
 
@@ -54,15 +56,14 @@ class ObjectShelf:
         """See Shelf."""
         self._try(lambda: self._store.delete(_object_key(key)), None)
 
-    def reserve(self, key: EmbeddingKey, seconds: float) -> bool:
+    def reserve(self, key: EmbeddingKey, token: str, urgency: Urgency, seconds: float) -> Turn:
         """See Shelf."""
-        return True
+        return Turn.UNKNOWN
 
-    def is_reserved(self, key: EmbeddingKey) -> bool:
+    def renew(self, key: EmbeddingKey, token: str, urgency: Urgency, seconds: float) -> None:
         """See Shelf."""
-        return False
 
-    def release(self, key: EmbeddingKey) -> None:
+    def release(self, key: EmbeddingKey, token: str) -> None:
         """See Shelf."""
 
     def tidy(self) -> None:

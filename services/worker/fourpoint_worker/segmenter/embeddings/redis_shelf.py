@@ -8,6 +8,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from fourpoint_worker.segmenter.embeddings.keys import EmbeddingKey
+from fourpoint_worker.segmenter.embeddings.shared import Turn
+from fourpoint_worker.segmenter.port import Urgency
 
 T = TypeVar("T")
 
@@ -57,6 +59,24 @@ redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('HDEL', KEYS[3], ARGV[1])
 if size then redis.call('DECRBY', KEYS[4], size) end
 """
+# A reservation is the digit of its urgency and the token of whoever made it. Locks of redis-py cannot be taken
+# over by somebody in more of a hurry.
+_RESERVE = """
+local holder = redis.call('GET', KEYS[1])
+if holder and tonumber(string.sub(holder, 1, 1)) <= tonumber(ARGV[2]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[2] .. ARGV[1], 'PX', ARGV[3])
+return 1
+"""
+_RENEW = """
+local holder = redis.call('GET', KEYS[1])
+if holder and string.sub(holder, 2) == ARGV[1] then
+    redis.call('SET', KEYS[1], ARGV[2] .. ARGV[1], 'PX', ARGV[3])
+end
+"""
+_RELEASE = """
+local holder = redis.call('GET', KEYS[1])
+if holder and string.sub(holder, 2) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+"""
 
 
 class RedisShelf:
@@ -65,12 +85,14 @@ class RedisShelf:
     name = "redis"
 
     def __init__(self, redis: "Redis", capacity_bytes: int, ttl_seconds: int):
-        self._redis = redis
         self._capacity_bytes = capacity_bytes
         self._ttl_seconds = ttl_seconds
         self._keep = redis.register_script(_KEEP)
         self._use = redis.register_script(_USE)
         self._forget = redis.register_script(_FORGET)
+        self._reserve = redis.register_script(_RESERVE)
+        self._renew = redis.register_script(_RENEW)
+        self._release = redis.register_script(_RELEASE)
 
     def find(self, key: EmbeddingKey) -> bytes | None:
         """See Shelf."""
@@ -88,18 +110,22 @@ class RedisShelf:
         """See Shelf."""
         self._try(lambda: self._forget(keys=_keys(key), args=[str(key)]), None)
 
-    def reserve(self, key: EmbeddingKey, seconds: float) -> bool:
-        """See Shelf. Whoever cannot ask makes it himself."""
-        milliseconds = max(1, round(seconds * 1000))
-        return self._try(lambda: bool(self._redis.set(_making(key), 1, nx=True, px=milliseconds)), True)
-
-    def is_reserved(self, key: EmbeddingKey) -> bool:
+    def reserve(self, key: EmbeddingKey, token: str, urgency: Urgency, seconds: float) -> Turn:
         """See Shelf."""
-        return self._try(lambda: bool(self._redis.exists(_making(key))), False)
+        arguments = _reservation(token, urgency, seconds)
+        mine = self._try(lambda: self._reserve(keys=[_making(key)], args=arguments), None)
+        if mine is None:
+            return Turn.UNKNOWN
+        return Turn.MINE if mine else Turn.THEIRS
 
-    def release(self, key: EmbeddingKey) -> None:
+    def renew(self, key: EmbeddingKey, token: str, urgency: Urgency, seconds: float) -> None:
         """See Shelf."""
-        self._try(lambda: self._redis.delete(_making(key)), None)
+        arguments = _reservation(token, urgency, seconds)
+        self._try(lambda: self._renew(keys=[_making(key)], args=arguments), None)
+
+    def release(self, key: EmbeddingKey, token: str) -> None:
+        """See Shelf."""
+        self._try(lambda: self._release(keys=[_making(key)], args=[token]), None)
 
     def _try(self, step: Callable[[], T], otherwise: T) -> T:
         try:
@@ -119,3 +145,7 @@ def _entry(key: EmbeddingKey) -> str:
 
 def _making(key: EmbeddingKey) -> str:
     return f"{_PREFIX}:making:{key}"
+
+
+def _reservation(token: str, urgency: Urgency, seconds: float) -> list[Any]:
+    return [token, urgency.value, max(1, round(seconds * 1000))]

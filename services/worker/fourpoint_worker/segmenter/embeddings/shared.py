@@ -1,12 +1,22 @@
 """The place that all workers share. Whatever happens to it costs time, never an answer."""
 
 import logging
+from enum import Enum, auto
 from typing import Protocol
 
 from fourpoint_worker.segmenter.embeddings.entries import Packed, UnusableEntryError, read_entry, write_entry
 from fourpoint_worker.segmenter.embeddings.keys import EmbeddingKey
+from fourpoint_worker.segmenter.port import Urgency
 
 logger = logging.getLogger(__name__)
+
+
+class Turn(Enum):
+    """Who is to make an embedding; where nobody can be asked, whoever wants it."""
+
+    MINE = auto()
+    THEIRS = auto()
+    UNKNOWN = auto()
 
 
 class Shelf(Protocol):
@@ -26,14 +36,14 @@ class Shelf(Protocol):
     def forget(self, key: EmbeddingKey) -> None:
         """Remove it."""
 
-    def reserve(self, key: EmbeddingKey, seconds: float) -> bool:
-        """Say that this process is about to make it; whether nobody else has said so lately."""
+    def reserve(self, key: EmbeddingKey, token: str, urgency: Urgency, seconds: float) -> Turn:
+        """Say that the token's owner makes it. Theirs where another one does, and no less urgently."""
 
-    def is_reserved(self, key: EmbeddingKey) -> bool:
-        """Whether somebody has said that, and it is not there yet."""
+    def renew(self, key: EmbeddingKey, token: str, urgency: Urgency, seconds: float) -> None:
+        """Say so for longer, where it still is the token's owner who makes it."""
 
-    def release(self, key: EmbeddingKey) -> None:
-        """Say that it is there, or that nothing came of it."""
+    def release(self, key: EmbeddingKey, token: str) -> None:
+        """Say that the token's owner does not make it any more; what others have said stays."""
 
 
 class SharedTier:
@@ -55,6 +65,5 @@ class SharedTier:
             return None
 
     def keep(self, key: EmbeddingKey, packed: Packed) -> None:
-        """Keep it for others; whoever waits for it is told."""
+        """Keep it for others."""
         self.shelf.keep(key, write_entry(key, packed))
-        self.shelf.release(key)
