@@ -1,5 +1,6 @@
 """Looking at what the service depends on; no HTTP."""
 
+import threading
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from fourpoint_core.store.session import Sessions, reading
 WORKER_SILENCE = timedelta(seconds=10)
 # What hangs does not answer: whoever asks gives up soon as well.
 PATIENCE_SECONDS = 3.0
+# Anybody may ask, and whoever waits holds a thread; the others hear what these have found last.
+LOOKERS = 2
+REMEMBERED_SECONDS = 10.0
 _UNKNOWN = "unknown"
 
 
@@ -31,6 +35,9 @@ class Readiness:
     engines: list[str]
 
 
+_OTHERS_LOOK = Readiness(dict.fromkeys(("database", "broker", "storage", "workers"), _UNKNOWN), [])
+
+
 class Dependencies:
     """Asks what the service depends on; one a process."""
 
@@ -38,8 +45,22 @@ class Dependencies:
         self._database = Question(lambda: _database(sessions))
         self._broker = Question(lambda: _broker(redis))
         self._storage = Question(lambda: _storage(store))
+        self._lookers = threading.BoundedSemaphore(LOOKERS)
+        self._found_at, self._found = 0.0, _OTHERS_LOOK
 
     def readiness(self) -> Readiness:
+        """How things are now; how they were a moment ago, or unknown, where LOOKERS wait for that already."""
+        if not self._lookers.acquire(blocking=False):
+            is_fresh = time.monotonic() < self._found_at + REMEMBERED_SECONDS
+            return self._found if is_fresh else _OTHERS_LOOK
+        try:
+            self._found = self._look()
+            self._found_at = time.monotonic()
+        finally:
+            self._lookers.release()
+        return self._found
+
+    def _look(self) -> Readiness:
         """Ask every dependency now, and wait for all of them together no longer than PATIENCE_SECONDS."""
         until = time.monotonic() + PATIENCE_SECONDS
         asked = self._database.asked(), self._broker.asked(), self._storage.asked()
