@@ -212,6 +212,14 @@ def test_a_post_whose_answer_was_lost_has_one_effect(stack: Stack, client: Clien
     assert [one["id"] for one in client.items(calls.list_datasets(name_contains=name))] == [made["id"]]
 
 
+def test_a_save_whose_answer_was_lost_is_no_one_elses(stack: Stack, client: Client, sample_id: str) -> None:
+    opened = client.open(sample_id)
+    with Client(stack.base_url, stack.admin_token, retrying=SWIFT, transport=losing(2)) as unlucky:
+        saved = unlucky.save(opened, [{"contour": TRIANGLE, "label": "cat"}])
+    assert saved == client.open(sample_id)
+    assert saved.document["revision"] == opened.document["revision"] + 1
+
+
 @pytest.mark.parametrize("status", [429, 503, 409])
 def test_a_busy_service_is_asked_again_when_it_says_so(stack: Stack, status: int) -> None:
     busy = httpx.Response(status, headers={"Retry-After": "0"}, json={})

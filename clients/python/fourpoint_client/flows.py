@@ -165,8 +165,12 @@ def open_document(sample_id: str, retrying: Retrying) -> Flow[OpenDocument]:
 
 
 def save(opened: OpenDocument, items: Sequence[DocumentItem], retrying: Retrying) -> Flow[OpenDocument]:
-    """Replace the annotations. Raises StaleError when somebody else has saved since."""
-    call = calls.replace_annotations(opened.sample_id, {"annotations": list(items)}, if_match=opened.etag)
+    """Replace the annotations. Raises StaleError when somebody else has saved since.
+
+    New objects get their ids here, so that a save that is sent again, its answer lost, is known for the same.
+    """
+    named: list[DocumentItem] = [{**item, "id": item.get("id") or str(uuid.uuid4())} for item in items]
+    call = calls.replace_annotations(opened.sample_id, {"annotations": named}, if_match=opened.etag)
     return _opened(opened.sample_id, (yield from send(call, retrying)))
 
 
