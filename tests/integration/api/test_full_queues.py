@@ -58,6 +58,19 @@ def test_each_queue_has_room_of_its_own(narrow: FlaskClient, sample: Sample, ses
     assert narrow.put(f"/v1/samples/{sample.id}/embedding").status_code == 202
 
 
+def test_a_job_that_is_tried_again_needs_room_as_a_new_one_does(
+    narrow: FlaskClient, sample: Sample, worker: FakeWorker
+) -> None:
+    ended = click(narrow, sample).json["id"]
+    narrow.post(f"/v1/jobs/{ended}/cancel")
+    first, _ = click(narrow, sample), click(narrow, sample)
+    refused = narrow.post(f"/v1/jobs/{ended}/retry")
+    assert (refused.status_code, refused.json["code"]) == (503, "queue_full")
+    assert narrow.get(f"/v1/jobs/{ended}").json["state"] == "cancelled"
+    worker.claim(first.json["id"])
+    assert narrow.post(f"/v1/jobs/{ended}/retry").status_code == 202
+
+
 def test_what_needs_a_job_is_not_done_half(narrow: FlaskClient, sessions: Sessions) -> None:
     made = [narrow.post("/v1/datasets", json={"name": f"number {n}"}).json["id"] for n in range(3)]
     assert [narrow.delete(f"/v1/datasets/{one}").status_code for one in made] == [202, 202, 503]

@@ -62,6 +62,16 @@ def test_jobs_that_wait_are_counted_with_the_age_of_the_oldest(
     assert 300 <= numbers(client, "fourpoint_queue_age_seconds")["click"] < 400
 
 
+def test_a_job_that_is_tried_again_waits_anew(client: FlaskClient, sample: Sample, sessions: Sessions) -> None:
+    made = make_job(sessions, sample)
+    client.post(f"/v1/jobs/{made.id}/cancel")
+    with unit_of_work(sessions) as session:
+        earlier = Job.created_at - timedelta(minutes=5)
+        session.execute(update(Job).where(Job.id == made.id).values(created_at=earlier))
+    assert client.post(f"/v1/jobs/{made.id}/retry").status_code == 202
+    assert numbers(client, "fourpoint_queue_age_seconds")["click"] < 200
+
+
 def test_workers_are_counted_by_what_they_consume(client: FlaskClient, sessions: Sessions) -> None:
     with unit_of_work(sessions) as session:
         workers.greet(session, "one", ["click", "batch"], "weight-free", "0" * 64)

@@ -24,7 +24,7 @@ from fourpoint_api.web.response_headers import sends
 from fourpoint_api.web.waiting import LOOK_AGAIN_SECONDS
 from fourpoint_core.domain.access import Role, Scope
 from fourpoint_core.domain.jobs import JobState
-from fourpoint_core.errors import InvalidInputError, JobStateError, NotFoundError
+from fourpoint_core.errors import InvalidInputError, JobStateError, NotFoundError, QueueFullError
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/v1/jobs", description="Background work")
 
@@ -131,7 +131,7 @@ class JobRetry(MethodView):
     @blueprint.doc(operationId="retryJob")
     @blueprint.response(202, schemas.JobSchema, example=examples.JOB)
     @waits
-    @problems(blueprint, NotFoundError, JobStateError, InvalidInputError)
+    @problems(blueprint, NotFoundError, JobStateError, InvalidInputError, QueueFullError)
     def post(self, job_id: UUID) -> Response:
         """Queue a failed or cancelled job again, with all its attempts and time back."""
         return started(operations.retry(clients().sessions, clients().dispatcher, job_id))

@@ -30,7 +30,7 @@ class ServiceMetrics:
         self.running = Gauge("fourpoint_jobs_running", "Jobs in a worker's hands", ["queue"], registry=registry)
         self.age = Gauge(
             "fourpoint_queue_age_seconds",
-            "How long the oldest waiting job has waited",
+            "How long the job that waits longest has waited since it might first run",
             ["queue"],
             registry=registry,
         )

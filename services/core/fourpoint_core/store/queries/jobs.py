@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, CursorResult, and_, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, ScalarSelect, and_, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -94,7 +94,7 @@ def add_job(
     if room is None:
         session.execute(insert(JOBS).values(values))
     elif not _insert_where_room(session, kind.queue, values, room):
-        raise QueueFullError(f"{room:,} jobs wait in the queue {kind.queue.value!r} already; ask again later.")
+        raise _full(kind.queue, room)
     return Message(job_id, kind.name, kind.queue.value, traceparent)
 
 
@@ -103,17 +103,24 @@ def _insert_where_room(session: Session, queue: Queue, values: dict[str, Any], r
 
     Several at once may each find the last place: the bound is exact but for those.
     """
+    row = select(*(_literal(name, value) for name, value in values.items())).where(_waiting(queue, room) < room)
+    inserted = session.execute(insert(JOBS).from_select(list(values), row))
+    return cast(CursorResult[Any], inserted).rowcount == 1
+
+
+def _waiting(queue: Queue, most: int) -> ScalarSelect[int]:
+    """How many jobs wait in a queue, counted no further than `most`."""
     waiting = (
         select(literal(1))
         .where(JOBS.c.state == JobState.QUEUED.value, JOBS.c.queue == queue.value)
-        .limit(room)
+        .limit(most)
         .subquery()
     )
-    row = select(*(_literal(name, value) for name, value in values.items())).where(
-        select(func.count()).select_from(waiting).scalar_subquery() < room
-    )
-    inserted = session.execute(insert(JOBS).from_select(list(values), row))
-    return cast(CursorResult[Any], inserted).rowcount == 1
+    return select(func.count()).select_from(waiting).scalar_subquery()
+
+
+def _full(queue: Queue, room: int) -> QueueFullError:
+    return QueueFullError(f"{room:,} jobs wait in the queue {queue.value!r} already; ask again later.")
 
 
 def _literal(name: str, value: Any) -> ColumnElement[Any]:
@@ -187,21 +194,24 @@ def request_cancel(session: Session, job_id: UUID) -> Job:
 def retry(session: Session, job_id: UUID, kind: JobKind) -> Job:
     """Queue a job again that failed or was cancelled, with all its tries and time back.
 
-    Raises NotFoundError, or JobStateError in any other state.
+    Raises NotFoundError, JobStateError in any other state, or QueueFullError as for a new one.
     """
     job = locked(session, job_id)
     if job is None:
         raise NotFoundError(f"There is no job {job_id}.")
     if JobState(job.state) not in {JobState.FAILED, JobState.CANCELLED}:
         raise JobStateError(f"Only a failed or cancelled job can be tried again; this one is {job.state}.")
+    room, now = session.info.get(MAX_QUEUED), database_time(session)
+    if room is not None and session.scalars(select(_waiting(kind.queue, room))).one() >= room:
+        raise _full(kind.queue, room)
     authorship.declare(session)
     requeue(job)
-    job.error = job.run_after = job.cancel_requested_at = job.finished_at = None
+    job.error = job.cancel_requested_at = job.finished_at = None
     job.attempts = 0
-    # As a new one: the caller publishes its message next.
-    job.dispatched_at = database_time(session)
+    # As a new one: it waits from now on, and the caller publishes its message next.
+    job.run_after = job.dispatched_at = now
     job.dispatches = 1
-    job.deadline_at = database_time(session) + timedelta(seconds=kind.deadline_seconds)
+    job.deadline_at = now + timedelta(seconds=kind.deadline_seconds)
     try:
         session.flush()
     except IntegrityError as error:
@@ -263,7 +273,10 @@ def waiting_in(session: Session, queue: Queue, limit: int, *, newest_first: bool
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What there is to do in a queue. oldest_seconds: how long the oldest waiting job has waited."""
+    """What there is to do in a queue. oldest_seconds: how long one of those waiting has waited, at most.
+
+    From when it might first run: what has been tried again, or has had a turn, waits anew.
+    """
 
     queued: int = 0
     running: int = 0
@@ -273,13 +286,15 @@ class Load:
 def loads(session: Session) -> dict[Queue, Load]:
     """The load of each queue that has any."""
     waiting = JOBS.c.state == JobState.QUEUED.value
-    since = func.extract("epoch", func.clock_timestamp() - func.min(JOBS.c.created_at).filter(waiting))
+    # Of the two the later one that there is.
+    due = func.greatest(JOBS.c.created_at, JOBS.c.run_after)
+    since = func.extract("epoch", func.clock_timestamp() - func.min(due).filter(waiting))
     rows = session.execute(
         select(
             JOBS.c.queue,
             func.count().filter(waiting),
             func.count().filter(~waiting),
-            func.coalesce(since, 0),
+            func.greatest(since, 0),
         )
         .where(JOBS.c.state.in_([JobState.QUEUED.value, JobState.RUNNING.value]))
         .group_by(JOBS.c.queue)
