@@ -210,7 +210,8 @@ def _end(response: Response) -> Response:
     try:
         with preparation(clients().sessions) as session:
             is_redeemed = idempotency.is_redeemed(session, attempt)
-            if _is_final(response, is_redeemed):
+            # What is sent while it is made would have to be held whole; the view makes it again, see `earlier`.
+            if _is_final(response, is_redeemed) and not response.is_streamed:
                 idempotency.keep(session, attempt, _answer(response, g.seal))
             else:
                 idempotency.give_back(session, attempt)

@@ -4,6 +4,7 @@ import contextlib
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from flask import Response
 
@@ -11,6 +12,7 @@ from fourpoint_api.clients import clients
 from fourpoint_api.resources.jobs.operations import cancel, read
 from fourpoint_api.resources.pictures import operations
 from fourpoint_api.resources.pictures.operations import Picture, Question
+from fourpoint_api.web import idempotency
 from fourpoint_api.web.auth import current_user_id
 from fourpoint_api.web.hanging_up import client_has_hung_up
 from fourpoint_api.web.problems import TooBusyError, problem_response
@@ -29,6 +31,7 @@ from fourpoint_core.errors import (
 )
 from fourpoint_core.ids import new_id
 from fourpoint_core.logs import request_id_var
+from fourpoint_core.store.models import Job
 
 # What a request for an outline may be answered instead.
 PROBLEMS = (
@@ -56,6 +59,31 @@ def ask(picture: Picture, question: Question) -> Drawn | Response:
 
     Raises InvalidInputError, QueueFullError, or TooBusyError where it is not there in time.
     """
+    job = _drawn_before() or _draw(picture, question)
+    if job.state == JobState.SUCCEEDED.value and job.result is not None:
+        return Drawn(job.result["outline"], job.result["score"])
+    if JobState(job.state).is_final and job.error is not None:
+        error = job.error
+        return problem_response(error["code"], error["title"], error["detail"], error["errors"])
+    with contextlib.suppress(JobStateError, NotFoundError):
+        cancel(clients().sessions, clients().redis, job.id)
+    raise TooBusyError("No worker has drawn the outline in time; ask again.")
+
+
+def _drawn_before() -> Job | None:
+    """What became of this request when it was sent before and its answer not kept; None: nothing of use."""
+    earlier = idempotency.earlier()
+    if earlier is None:
+        return None
+    try:
+        job = read(clients().sessions, UUID(earlier["job_id"]))
+    except NotFoundError:
+        return None
+    return job if job.state == JobState.SUCCEEDED.value else None
+
+
+def _draw(picture: Picture, question: Question) -> Job:
+    """A new job, as it is when it has ended, or when nobody waits any longer."""
     job_id = new_id()
     seconds = clients().settings.max_wait_seconds
     with clients().news.listen(job_id) as bell:
@@ -69,12 +97,4 @@ def ask(picture: Picture, question: Question) -> Drawn | Response:
             deadline_seconds=seconds,
         )
         clients().dispatcher.dispatch([message])
-        job = wait_until_final(bell, seconds, partial(read, clients().sessions, job_id), client_has_hung_up)
-    if job.state == JobState.SUCCEEDED.value and job.result is not None:
-        return Drawn(job.result["outline"], job.result["score"])
-    if JobState(job.state).is_final and job.error is not None:
-        error = job.error
-        return problem_response(error["code"], error["title"], error["detail"], error["errors"])
-    with contextlib.suppress(JobStateError, NotFoundError):
-        cancel(clients().sessions, clients().redis, job_id)
-    raise TooBusyError("No worker has drawn the outline in time; ask again.")
+        return wait_until_final(bell, seconds, partial(read, clients().sessions, job_id), client_has_hung_up)

@@ -31,7 +31,7 @@ from fourpoint_core.jobs.payloads.pictures import Form, OutlinePicture
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.storage.pictures import picture_key
 from fourpoint_core.store.queries import jobs
-from fourpoint_core.store.session import Sessions, unit_of_work
+from fourpoint_core.store.session import Sessions, note_result, unit_of_work
 
 MAX_CORRECTIONS = 64
 # For as long as a person clicks on one image. What lies behind an address may be another one later.
@@ -101,6 +101,7 @@ def queue(
     )
     # The answer is the only one who waits for it: a crash of PostgreSQL may take the row with it.
     with unit_of_work(sessions, durable=False) as session:
+        note_result(session, {"job_id": str(job_id)})
         return jobs.add_job(
             session,
             OUTLINE_PICTURE,

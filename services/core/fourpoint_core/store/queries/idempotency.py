@@ -81,13 +81,17 @@ def is_settled(connection: Connection, attempt: Attempt) -> bool:
 
 
 def redeem(session: Session, attempt: Attempt) -> None:
-    """Bind what this transaction does to the attempt. Raises RequestInProgressError where it lost its key."""
+    """Bind what this transaction does to the attempt. Raises RequestInProgressError where it lost its key.
+
+    What an earlier transaction of the attempt has noted stays, unless this one notes something itself.
+    """
+    noted = noted_result(session)
     kept = session.scalar(
         update(IdempotencyKey)
         .where(*_held(attempt))
         .values(
             redeemed_at=func.coalesce(IdempotencyKey.redeemed_at, func.clock_timestamp()),
-            result=noted_result(session),
+            result=IdempotencyKey.result if noted is None else noted,
         )
         .returning(IdempotencyKey.key)
         .execution_options(synchronize_session=False)
