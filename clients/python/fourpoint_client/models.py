@@ -1290,11 +1290,11 @@ class LabelStudioModel(TypedDict):
 
 
 class LabelStudioTask(TypedDict):
-    data: NotRequired[dict[str, Any]]
+    data: NotRequired[dict[str, Any] | None]
 
 
 class LabelStudioContext(TypedDict):
-    result: NotRequired[list[dict[str, Any]]]
+    result: NotRequired[list[dict[str, Any]] | None]
 
 
 class LabelStudioParams(TypedDict):

@@ -3983,12 +3983,12 @@ export interface components {
         LabelStudioTask: {
             data?: {
                 [key: string]: unknown;
-            };
+            } | null;
         };
         LabelStudioContext: {
             result?: {
                 [key: string]: unknown;
-            }[];
+            }[] | null;
         };
         LabelStudioParams: {
             /** @default null */
@@ -9524,7 +9524,7 @@ export interface operations {
                 };
             };
             429: components["responses"]["TOO_MANY_REQUESTS"];
-            /** @description The database is not available */
+            /** @description The queue is full */
             503: {
                 headers: {
                     [name: string]: unknown;

@@ -16,14 +16,16 @@ from uuid import UUID
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import func, select
 from tests.dripping import dripping
 from tests.fakes import FakeWorker
 from tests.integration.api.checked_client import CheckedClient
+from tests.integration.applications import AppMaker
 from tests.integration.worker.scenes import SIDE, SquareEngine, png
 from tests.otlp_receiver import OtlpReceiver
 
 from fourpoint_api.app import create_app
-from fourpoint_api.clients import Clients
+from fourpoint_api.clients import Clients, build_clients
 from fourpoint_api.resources.pictures import fetching
 from fourpoint_api.resources.pictures.fetching import Fetcher
 from fourpoint_api.settings import ApiSettings
@@ -35,8 +37,9 @@ from fourpoint_core.jobs.payloads.pictures import OutlinePicture
 from fourpoint_core.outbound import parse_networks
 from fourpoint_core.storage.pictures import FOLDER
 from fourpoint_core.store.digest_book import DigestBook
+from fourpoint_core.store.models import IdempotencyKey, Job
 from fourpoint_core.store.queries import leases
-from fourpoint_core.store.session import unit_of_work
+from fourpoint_core.store.session import Sessions, unit_of_work
 from fourpoint_worker.formats import brush
 from fourpoint_worker.images import ImageCache
 from fourpoint_worker.tasks.outline_picture import OutlinePictureWork
@@ -134,7 +137,10 @@ def test_fewer_than_four_clicks_are_too_few_yet(client: FlaskClient) -> None:
 
 @pytest.mark.parametrize("drawn", [None, []])
 def test_without_a_context_there_is_nothing_to_predict(client: FlaskClient, drawn: Any) -> None:
-    assert client.post(PREDICT, json=body(drawn)).json == {"results": []}
+    asked = body(drawn)
+    assert client.post(PREDICT, json=asked).json == {"results": []}
+    asked["params"] = {"context": {"result": None}}
+    assert client.post(PREDICT, json={**asked, "tasks": [{"data": None}]}).json == {"results": []}
 
 
 @pytest.mark.parametrize(
@@ -249,7 +255,7 @@ def test_a_password_is_taken_for_a_token_here_and_nowhere_else(nobody: FlaskClie
     assert nobody.get("/v1/me", auth=("any", admin_token)).status_code == 401
 
 
-def cvat(client: FlaskClient, name: str, **more: Any) -> Any:
+def cvat(client: FlaskClient, name: str, key: str | None = None, **more: Any) -> Any:
     points = [[20, 10], [20, 30], [10, 20], [30, 20]]
     frame = {
         "image": base64.b64encode(png()).decode(),
@@ -257,7 +263,8 @@ def cvat(client: FlaskClient, name: str, **more: Any) -> Any:
         "neg_points": [],
         "obj_bbox": None,
     }
-    return client.post(INVOKE, json={**frame, **more}, headers={"x-nuclio-function-name": name})
+    headers = {"x-nuclio-function-name": name} | ({} if key is None else {"Idempotency-Key": key})
+    return client.post(INVOKE, json={**frame, **more}, headers=headers)
 
 
 def test_cvat_is_told_of_two_interactors_of_four_points(client: FlaskClient) -> None:
@@ -280,6 +287,28 @@ def test_cvat_gets_a_mask_or_a_polygon(client: FlaskClient, working: None) -> No
     assert mask == [[255 if x in inside and y in inside else 0 for x in range(SIDE)] for y in range(SIDE)]
     polygon = cvat(client, "fourpoint-polygon", pos_points=[], obj_bbox=[[10, 10], [30, 30]]).json
     assert {min(polygon)[0], max(polygon)[0]} == {10, 30}
+
+
+def test_a_mask_is_made_again_of_what_was_drawn_and_not_kept_in_full(
+    client: FlaskClient, sessions: Sessions, working: None
+) -> None:
+    first, again = (cvat(client, "fourpoint-mask", key="mask") for _ in range(2))
+    assert first.json == again.json
+    with unit_of_work(sessions) as session:
+        assert session.scalar(select(func.count()).select_from(Job)) == 1
+        assert session.scalars(select(IdempotencyKey.body)).all() == [None]
+
+
+def test_an_outline_that_was_not_there_in_time_may_be_asked_for_again_under_its_key(
+    api_settings: ApiSettings, app_over: AppMaker, admin_token: str, api_clients: Clients
+) -> None:
+    hasty = build_clients(replace(api_settings, max_wait_seconds=0.2))
+    client = CheckedClient(app_over(hasty), admin_token)
+    assert cvat(client, "fourpoint-polygon", key="late").status_code == 503
+    hasty.close()
+    client = CheckedClient(app_over(api_clients), admin_token)
+    with _working(api_clients):
+        assert cvat(client, "fourpoint-polygon", key="late").status_code == 200
 
 
 def test_an_image_that_is_clicked_on_again_when_half_of_its_hours_are_over_gets_them_anew(

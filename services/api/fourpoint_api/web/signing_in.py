@@ -25,6 +25,8 @@ LOCAL = Caller(LOCAL_USER_ID, "local", True, Scope.ADMIN)
 # Longer than any token of ours, and than the access tokens of identity providers.
 MAX_TOKEN_LENGTH = 16 * 1024
 MAX_KEPT = 10_000
+# The second as Django's world has it, and with it the tools that our drop-in addresses are for.
+_SCHEMES = frozenset({"bearer", "token"})
 
 
 class SignIn:
@@ -134,7 +136,7 @@ def token_in(authorization: str) -> str | None:
     """The token, however scheme and spaces around it are written; None where there is none that may be one."""
     scheme, _, token = authorization.partition(" ")
     token = token.strip()
-    is_one = scheme.lower() == "bearer" and token.isascii() and 0 < len(token) <= MAX_TOKEN_LENGTH
+    is_one = scheme.lower() in _SCHEMES and token.isascii() and 0 < len(token) <= MAX_TOKEN_LENGTH
     return token if is_one else None
 
 

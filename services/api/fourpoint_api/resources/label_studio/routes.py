@@ -94,7 +94,7 @@ class Predict(MethodView):
             held.store,
             held.decoder,
             held.settings,
-            body["tasks"][0]["data"],
+            body["tasks"][0]["data"] or {},
             body["label_config"],
             drawn,
         )

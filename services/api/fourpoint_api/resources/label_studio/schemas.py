@@ -37,7 +37,7 @@ class LabelStudioModelSchema(TolerantSchema):
 class LabelStudioContextSchema(TolerantSchema):
     """What a person has drawn for the model."""
 
-    result = List(ma.fields.Dict(keys=ma.fields.String()), load_default=list)
+    result = List(ma.fields.Dict(keys=ma.fields.String()), load_default=list, allow_none=True)
 
 
 class LabelStudioParamsSchema(TolerantSchema):
@@ -49,7 +49,7 @@ class LabelStudioParamsSchema(TolerantSchema):
 class LabelStudioTaskSchema(TolerantSchema):
     """A task, of which only the data counts."""
 
-    data = ma.fields.Dict(keys=ma.fields.String(), load_default=dict)
+    data = ma.fields.Dict(keys=ma.fields.String(), load_default=dict, allow_none=True)
 
 
 class LabelStudioPredictSchema(TolerantSchema):
