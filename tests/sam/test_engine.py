@@ -55,6 +55,16 @@ def test_a_small_object_is_looked_at_on_its_own(make_engine: MakeEngine) -> None
         draw(make_engine(zoom=False), Decoded(image, "small"), clicks_on(small))
 
 
+def test_a_point_beyond_a_small_box_takes_the_outline_there(make_engine: MakeEngine) -> None:
+    """The box is a third of the object; a square around the box alone would end before the object does."""
+    part, whole = Box(1000, 1500, 1060, 1550), Box(1000, 1500, 1180, 1550)
+    image = np.full((2048, 2048, 3), DARK, np.uint8)
+    image[1500:1550, 1000:1180] = BRIGHT
+    prompt = Prompt(box_prompt=part, include=((1170.0, 1525.0),))
+    drawn = draw(make_engine(), Decoded(image, "long"), prompt).contour.bounding_box
+    assert drawn.x1 == pytest.approx(whole.x1, abs=20)
+
+
 def test_where_nothing_is_nothing_is_found(make_engine: MakeEngine) -> None:
     engine = make_engine()
     # All four masks are what is bright now.

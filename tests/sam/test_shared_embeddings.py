@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from prometheus_client import CollectorRegistry
 from redis import Redis
 from tests.sam.conftest import MakeEngine
 from tests.sam.scenes import Watched, draw, mask, noise, scene
 from tests.unit.segmenter.scenes import carry_on
 
+from fourpoint_core.errors import DeviceExhaustedError
 from fourpoint_standalone.redis_server import RedisServer
 from fourpoint_worker.segmenter.embeddings.entries import Packed, read_entry, write_entry
 from fourpoint_worker.segmenter.embeddings.keys import EmbeddingKey
@@ -147,6 +149,42 @@ def test_a_poisoned_entry_changes_no_mask_and_is_replaced(
     assert picture.looks == 1
     second._embeddings.settle()
     assert redis.get(name) == entry
+
+
+class NoRoom(torch.Tensor):
+    """Does not fit on the device."""
+
+    def to(self, *arguments: object, **named: object) -> "NoRoom":
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    def float(self, *arguments: object, **named: object) -> "NoRoom":  # type: ignore[override]
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+def test_an_embedding_that_the_device_has_no_room_for_is_tried_again(
+    make_engine: MakeEngine, shared: SharedTier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = make_engine(shared=shared), make_engine(shared=shared)
+    draw(first, Decoded(scene(), "one"))
+    first._embeddings.settle()
+    unpacked = torch.from_numpy
+    with monkeypatch.context() as short:
+        short.setattr(torch, "from_numpy", lambda array: unpacked(array).as_subclass(NoRoom))
+        with pytest.raises(DeviceExhaustedError):
+            draw(second, Watched(scene(), "one"))
+    picture = Watched(scene(), "one")
+    assert draw(second, picture).confident
+    assert picture.looks == 0
+
+
+def test_masks_that_the_device_has_no_room_to_hand_out_are_tried_again(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    decode = engine._queue._decode_call
+    engine._queue._decode_call = lambda embedding, prompts: [
+        replace(masks, logits=masks.logits.as_subclass(NoRoom)) for masks in decode(embedding, prompts)
+    ]
+    with pytest.raises(DeviceExhaustedError):
+        draw(engine, Decoded(scene(), "one"))
 
 
 def test_a_redis_without_memory_left_costs_time_and_no_mask(

@@ -7,7 +7,7 @@ from fourpoint_core.domain.geometry import Box, Contour, Part
 from fourpoint_core.domain.prompts import ExtremePoints, Prompt
 from fourpoint_worker.segmenter.port import Decoded
 from fourpoint_worker.segmenter.sam.frames import Frame, frame_of
-from fourpoint_worker.segmenter.sam.prompts import canvas_prompt, logits_of, pixel_box
+from fourpoint_worker.segmenter.sam.prompts import canvas_prompt, logits_of, pixel_box, wanted_of
 
 WHOLE = Frame((0, 0, 512, 256), 256)
 
@@ -63,6 +63,25 @@ def test_a_small_object_gets_a_square_of_its_own_that_it_fills() -> None:
     assert not frame.whole
     assert x0 < 2000 and x1 > 2200 and y0 < 1000 and y1 > 1150
     assert 0.4 < 200 / (x1 - x0) < 0.7
+
+
+@pytest.mark.parametrize("far", [(2120.0, 1025.0), (1800.0, 1025.0), (2030.0, 1300.0)])
+def test_a_square_of_its_own_holds_the_points_on_the_object(far: tuple[float, float]) -> None:
+    """Somebody says that the object goes on beyond the box."""
+    prompt = Prompt(box_prompt=Box(2000, 1000, 2060, 1050), include=(far,))
+    frame = frame_of(wanted_of(prompt), 4000, 3000, 1024, zoom=True)
+    assert not frame.whole and frame.holds(far)
+    [(x, y)] = canvas_prompt(prompt, frame, 256).points
+    assert 0 <= x <= 1024 and 0 <= y <= 1024
+
+
+def test_a_point_off_the_object_and_off_its_square_is_not_asked() -> None:
+    near, far = (2070.0, 1025.0), (2900.0, 1025.0)
+    prompt = Prompt(box_prompt=Box(2000, 1000, 2060, 1050), include=((2030.0, 1025.0),), exclude=(far, near))
+    frame = frame_of(wanted_of(prompt), 4000, 3000, 1024, zoom=True)
+    asked = canvas_prompt(prompt, frame, 256)
+    assert asked.points == (frame.to_canvas((2030.0, 1025.0)), frame.to_canvas(near))
+    assert asked.labels == (True, False)
 
 
 def test_without_zoom_there_is_only_the_whole_image() -> None:

@@ -1,11 +1,13 @@
 """Where the network runs, and in which numbers."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
 import torch
 
-from fourpoint_core.errors import SettingsError
+from fourpoint_core.errors import DeviceExhaustedError, SettingsError
 
 
 class Precision(StrEnum):
@@ -55,6 +57,26 @@ class Device:
     def is_gpu(self) -> bool:
         """Whether work is queued on it and returns before it is done."""
         return self.name.startswith("cuda")
+
+    def set_precision_of_matrices(self) -> None:
+        """Let a GPU multiply float32 with ten bits of mantissa (TF32), unless all of them are asked for.
+
+        That is the decoder's precision, whose answers show no more, and with fp32 the encoder's, where they do.
+        """
+        rounds = self.precision is Precision.BF16
+        torch.set_float32_matmul_precision("high" if rounds else "highest")
+        torch.backends.cudnn.allow_tf32 = rounds
+
+
+@contextmanager
+def out_of_memory_translated() -> Iterator[None]:
+    """For threads that take from the device, or bring there, what is theirs. Raises DeviceExhaustedError."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise DeviceExhaustedError(
+            "The device has no memory left; try again when less is asked of it."
+        ) from error
 
 
 def _require_gpu(name: str, number: int) -> None:

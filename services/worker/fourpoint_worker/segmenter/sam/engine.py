@@ -23,16 +23,14 @@ from fourpoint_worker.segmenter.sam.architecture import Architecture
 from fourpoint_worker.segmenter.sam.batching import DeviceQueue
 from fourpoint_worker.segmenter.sam.choosing import Candidate, Chooser, Cut, cut_for, soft_mask_of
 from fourpoint_worker.segmenter.sam.decoder import Decoder, Masks
-from fourpoint_worker.segmenter.sam.device import Device
+from fourpoint_worker.segmenter.sam.device import Device, out_of_memory_translated
 from fourpoint_worker.segmenter.sam.encoder import Encoder
 from fourpoint_worker.segmenter.sam.frames import Frame, frame_of
-from fourpoint_worker.segmenter.sam.prompts import CanvasPrompt, canvas_prompt
+from fourpoint_worker.segmenter.sam.prompts import CanvasPrompt, canvas_prompt, wanted_of
 from fourpoint_worker.segmenter.sam.weights import load_network
 
 # Part of the digest: raise it whenever the same weights begin to answer differently.
-CODE_VERSION = 2
-# In one call; more would only need more memory.
-_MOST_PROMPTS = 32
+CODE_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +116,7 @@ class SamEngine:
     ) -> SoftMask:
         """Segment one object. Raises NoOutlineError where no mask reaches into the box."""
         frame = frame_of(
-            prompt.box, picture.width, picture.height, self.architecture.side, zoom=self._options.zoom
+            wanted_of(prompt), picture.width, picture.height, self.architecture.side, zoom=self._options.zoom
         )
         began, looked = time.perf_counter(), picture.milliseconds
         embedding = self._embedding(picture, frame, urgency, checkpoint)
@@ -167,8 +165,7 @@ class SamEngine:
     def _run_everything(self) -> None:
         torch.set_grad_enabled(False)
         if self._options.device.is_gpu:
-            # The decoder's matrices: ten bits of mantissa are more than its answers show.
-            torch.set_float32_matmul_precision("high")
+            self._options.device.set_precision_of_matrices()
         self._decoder.warm_up(self._encoder.warm_up())
 
     def _unpack(self, packed: Packed) -> Tensor:
@@ -178,7 +175,8 @@ class SamEngine:
         tensor = torch.from_numpy(packed.features.copy())
         if tensor.dtype != self._options.device.precision.of_embedding:
             raise ValueError(f"features in {tensor.dtype}")
-        return tensor.to(self._options.device.name)
+        with out_of_memory_translated():
+            return tensor.to(self._options.device.name)
 
 
 def _pack(embedding: Tensor) -> Packed:
@@ -187,7 +185,8 @@ def _pack(embedding: Tensor) -> Packed:
 
 def _candidates(masks: Masks, cut: Cut) -> list[Candidate]:
     """Only what lies in the cut leaves the device."""
-    logits = masks.logits[:, cut.rows, cut.columns].float().cpu().numpy()
+    with out_of_memory_translated():
+        logits = masks.logits[:, cut.rows, cut.columns].float().cpu().numpy()
     return [Candidate(mask, float(quality)) for mask, quality in zip(logits, masks.quality, strict=True)]
 
 

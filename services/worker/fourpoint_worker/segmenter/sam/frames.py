@@ -60,6 +60,11 @@ class Frame:
         (x, y), (sx, sy) = vertex, self.scale
         return (x - 0.5 - self.window[0]) * sx, (y - 0.5 - self.window[1]) * sy
 
+    def holds(self, vertex: Vertex) -> bool:
+        """Whether a point of the image lies in the window."""
+        (x, y), (x0, y0, x1, y1) = vertex, self.window
+        return x0 <= x <= x1 and y0 <= y <= y1
+
     def look(self, picture: Picture) -> RgbImage:
         """What the network is shown: (height, width, 3), the longer side `side` pixels."""
         if self.whole:
@@ -70,7 +75,10 @@ class Frame:
 
 
 def frame_of(box: Box, width: int, height: int, side: int, *, zoom: bool) -> Frame:
-    """The frame in which an object within `box` is large enough; zoom: whether there is any but the whole."""
+    """A frame that holds `box`, and in which an object within it is large enough.
+
+    zoom: whether there is any but the whole.
+    """
     whole = Frame((0, 0, width, height), side)
     longer = max(box.width, box.height)
     if not zoom or longer >= SMALL * max(width, height):

@@ -45,12 +45,22 @@ class CanvasPrompt:
 def canvas_prompt(prompt: Prompt, frame: Frame, cells: int) -> CanvasPrompt:
     """What to ask on a frame. cells: along the side of the decoder's masks."""
     box = pixel_box(prompt)
+    # What lies off the frame is not in any mask; off the canvas the network does not know what a point means.
+    exclude = tuple(vertex for vertex in prompt.exclude if frame.holds(vertex))
     return CanvasPrompt(
         box=(*frame.to_canvas((box.x0, box.y0)), *frame.to_canvas((box.x1, box.y1))),
-        points=tuple(frame.to_canvas(vertex) for vertex in (*prompt.include, *prompt.exclude)),
-        labels=(True,) * len(prompt.include) + (False,) * len(prompt.exclude),
+        points=tuple(frame.to_canvas(vertex) for vertex in (*prompt.include, *exclude)),
+        labels=(True,) * len(prompt.include) + (False,) * len(exclude),
         mask=None if prompt.contour is None else logits_of(prompt.contour, frame, cells),
     )
+
+
+def wanted_of(prompt: Prompt) -> Box:
+    """What a frame has to hold: the box, and each point that is on the object, too."""
+    box = prompt.box
+    xs = [box.x0, box.x1, *(x for x, _ in prompt.include)]
+    ys = [box.y0, box.y1, *(y for _, y in prompt.include)]
+    return Box(min(xs), min(ys), max(xs), max(ys))
 
 
 def pixel_box(prompt: Prompt) -> Box:
