@@ -1,6 +1,8 @@
 """What is no checkpoint, or not the one asked for, is said in a sentence before anything starts."""
 
 import pickle
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,47 @@ def test_a_truncated_checkpoint_is_refused(random_checkpoint: Path, tmp_path: Pa
     assert "no checkpoint" in refusal(tmp_path / "cut.pth")
 
 
+@pytest.mark.parametrize("content", [b"", b".....", b"X\x01", b"0123 hello", b"version https://git-lfs"])
+def test_a_file_that_breaks_the_reader_is_refused_in_a_sentence(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "odd.pth").write_bytes(content)
+    assert re.search("no checkpoint of PyTorch that holds tensors only: .", refusal(tmp_path / "odd.pth"))
+
+
+@pytest.mark.parametrize("share", [0.0001, 0.001, 0.01, 0.3, 0.9])
+def test_a_truncated_checkpoint_of_the_old_format_is_refused(tmp_path: Path, share: float) -> None:
+    path = tmp_path / "old.pth"
+    torch.save(random_network().state_dict(), path, _use_new_zipfile_serialization=False)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    assert "no checkpoint" in refusal(path)
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (3, 0)])
+def test_a_checkpoint_whose_layers_have_other_sides_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    weights = random_network().state_dict()
+    weights["image_encoder.blocks.0.attn.rel_pos_h"] = torch.zeros(shape)
+    torch.save(weights, tmp_path / "shaped.pth")
+    assert "no Segment Anything network" in refusal(tmp_path / "shaped.pth")
+
+
+def test_a_checkpoint_with_numbers_that_are_none_is_refused(tmp_path: Path) -> None:
+    weights = random_network().state_dict()
+    weights["mask_decoder.iou_token.weight"][0, 3] = torch.nan
+    torch.save(weights, tmp_path / "nan.pth")
+    assert "mask_decoder.iou_token.weight" in refusal(tmp_path / "nan.pth")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_checkpoint_in_other_numbers_is_run_in_float32(tmp_path: Path, dtype: torch.dtype) -> None:
+    weights = {name: value.to(dtype) for name, value in random_network().state_dict().items()}
+    torch.save(weights, tmp_path / "other.pth")
+    engine = build_engine("sam", settings(checkpoint=str(tmp_path / "other.pth")))
+    engine.warm_up()
+    engine.close()  # type: ignore[attr-defined]
+    network, _ = load_network(tmp_path / "other.pth")
+    assert {weights.dtype for weights in network.parameters()} == {torch.float32}
+
+
 def test_a_checkpoint_that_lacks_a_layer_is_refused(tmp_path: Path) -> None:
     weights = random_network().state_dict()
     del weights["mask_decoder.iou_token.weight"]
@@ -94,6 +137,23 @@ def test_a_precision_that_is_none_is_refused() -> None:
     with pytest.raises(SettingsError, match="fp32, bf16"):
         Device.named("cpu", "int8")
     assert Device.named("cpu", "") == Device("cpu", Precision.FP32)
+
+
+@pytest.fixture
+def precision_of_matrices() -> Iterator[None]:
+    """What PyTorch does in the whole process, given back afterwards."""
+    before, tf32 = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    yield
+    torch.set_float32_matmul_precision(before)
+    torch.backends.cudnn.allow_tf32 = tf32
+
+
+@pytest.mark.parametrize(("precision", "rounds"), [("fp32", False), ("bf16", True)])
+@pytest.mark.usefixtures("precision_of_matrices")
+def test_a_gpu_rounds_float32_only_where_not_all_of_it_is_asked_for(precision: str, rounds: bool) -> None:
+    Device("cuda:0", Precision(precision)).set_precision_of_matrices()
+    assert torch.get_float32_matmul_precision() == ("high" if rounds else "highest")
+    assert torch.backends.cudnn.allow_tf32 is rounds
 
 
 def test_the_digest_of_a_model_changes_with_what_it_answers(

@@ -59,9 +59,9 @@ def architecture_of(weights: Mapping[str, Shaped]) -> Architecture:
         reaches: list[int] = []
         while (name := f"image_encoder.blocks.{len(reaches)}.attn.rel_pos_h") in weights:
             reaches.append((weights[name].shape[0] + 1) // 2)
-        head_width = weights["image_encoder.blocks.0.attn.rel_pos_h"].shape[1]
+        heads = width // weights["image_encoder.blocks.0.attn.rel_pos_h"].shape[1]
         outputs = weights["image_encoder.neck.0.weight"].shape[0]
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, IndexError, ZeroDivisionError) as error:
         raise SettingsError(
             f"The checkpoint holds no Segment Anything network ({error}); take one of the official ones: "
             "`fourpoint models list`."
@@ -69,9 +69,7 @@ def architecture_of(weights: Mapping[str, Shaped]) -> Architecture:
     everywhere = tuple(index for index, reach in enumerate(reaches) if reach == rows)
     local = [reach for reach in reaches if reach != rows]
     window = local[0] if local else rows
-    return Architecture(
-        rows * _TOKEN_PIXELS, width, len(reaches), width // head_width, window, everywhere, outputs
-    )
+    return Architecture(rows * _TOKEN_PIXELS, width, len(reaches), heads, window, everywhere, outputs)
 
 
 def require(found: Architecture, model: str) -> None:

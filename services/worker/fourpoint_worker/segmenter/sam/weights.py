@@ -1,12 +1,11 @@
 """From a checkpoint file to a network, or a sentence that says why not."""
 
-import pickle
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
+from torch import Tensor
 
 from fourpoint_core.errors import SettingsError
 from fourpoint_worker.segmenter.sam.architecture import Architecture, architecture_of, require
@@ -32,6 +31,9 @@ def load_network(path: Path, model: str = "") -> tuple[Sam, Architecture]:
         raise SettingsError(
             f"{path} is damaged or changed, it does not fit its own network: {error}"
         ) from error
+    broken = next((name for name, value in weights.items() if not value.isfinite().all()), None)
+    if broken is not None:
+        raise SettingsError(f"{path} is damaged: not all numbers of {broken} are finite.")
     network.eval().requires_grad_(False)
     return network, architecture
 
@@ -68,13 +70,14 @@ def blank_network(architecture: Architecture) -> Sam:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, Tensor]:
+    """The tensors in a file, in float32 whatever it keeps them in."""
     try:
         found = torch.load(path, map_location="cpu", weights_only=True, mmap=False)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise SettingsError(
-            f"{path} is no checkpoint of PyTorch that holds tensors only: {str(error).splitlines()[0]}"
-        ) from error
-    if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
+    except Exception as error:
+        # What a parser stumbles over in a file that is none has no end: struct.error, IndexError ...
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise SettingsError(f"{path} is no checkpoint of PyTorch that holds tensors only: {reason}") from error
+    if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
         raise SettingsError(f"{path} holds something else than named tensors.")
-    return found
+    return {name: value.float() for name, value in found.items()}
