@@ -10,21 +10,28 @@ import numpy as np
 from PIL import Image
 
 from fourpoint_core import tracing
+from fourpoint_core.imaging.needs import bytes_to_decode
 from fourpoint_core.imaging.scaling import decode_scaled, shrunk, size_scaled
 from fourpoint_core.imaging.strips import strips
 from fourpoint_core.imaging.upright import decode_upright
 from fourpoint_core.storage import ObjectStore
 from fourpoint_core.store.digest_book import DigestBook
 from fourpoint_core.store.queries.samples import Photograph
+from fourpoint_worker.decoding_rooms import DecodingRooms
 from fourpoint_worker.metrics import image_metrics
-from fourpoint_worker.segmenter.port import RgbImage
+from fourpoint_worker.segmenter.embeddings.flights import Flights, Haste
+from fourpoint_worker.segmenter.port import Checkpoint, RgbImage, Urgency
+
+
+def _unwatched(stage: str) -> None:
+    """The checkpoint of whoever is no job."""
 
 
 class ImageCache:
     """The most recently used images, up to `capacity_bytes` in all.
 
-    An image that several threads want is fetched and decoded by one of them; images are decoded one at a
-    time, because each may unpack to hundreds of megabytes.
+    An image that several threads want is fetched and decoded by one of them. How many are decoded at once, and
+    in which order: decoding_rooms.py. Who waits for either passes checkpoints of the stage `image`.
     """
 
     def __init__(self, store: ObjectStore, capacity_bytes: int, digests: DigestBook):
@@ -35,33 +42,49 @@ class ImageCache:
         self._images: OrderedDict[str, RgbImage] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
-        self._decoding = threading.Lock()
-        self._being_made: dict[str, threading.Lock] = {}
+        self._rooms = DecodingRooms()
+        self._flights = Flights("image")
 
-    def picture(self, photograph: Photograph) -> "StoredPicture":
-        """The image, to be looked at or not."""
-        return StoredPicture(self, photograph)
+    def picture(
+        self,
+        photograph: Photograph,
+        checkpoint: Checkpoint = _unwatched,
+        urgency: Urgency = Urgency.CLICK,
+    ) -> "StoredPicture":
+        """The image, to be looked at or not. urgency: of whoever would wait for it."""
+        return StoredPicture(self, photograph, checkpoint, urgency)
 
-    def upright(self, digest: str, object_key: str) -> RgbImage:
+    def upright(
+        self,
+        digest: str,
+        object_key: str,
+        checkpoint: Checkpoint = _unwatched,
+        urgency: Urgency = Urgency.CLICK,
+    ) -> RgbImage:
         """The image whose bytes `digest` stands for (see Sample) and that lies under `object_key`; read-only.
 
         Raises ObjectMissingError (also where the object's bytes are others by now), DamagedImageError or
-        StorageUnavailableError.
+        StorageUnavailableError, and what `checkpoint` raises.
         """
-        image = self._find(digest)
-        if image is not None:
-            image_metrics().found_in("memory")
-            return image
-        with self._alone_on(digest):
-            # Whoever had this turn before us may have made it.
-            image = self._find(digest)
-            image_metrics().found_in("memory" if image is not None else "store")
-            if image is None:
-                image = self._make(digest, object_key)
-                self._keep(digest, image)
+        image, source = self._find(digest), "memory"
+        while image is None:
+            with self._flights.lead_or_wait(digest, urgency, checkpoint) as haste:
+                # Whoever had this turn before us may have made it, or failed.
+                image = self._find(digest)
+                if image is None and haste is not None:
+                    image, source = self._make(digest, object_key, haste, checkpoint), "store"
+                    self._keep(digest, image)
+        image_metrics().found_in(source)
         return image
 
-    def scaled(self, digest: str, object_key: str, longest_side: int) -> RgbImage:
+    def scaled(
+        self,
+        digest: str,
+        object_key: str,
+        longest_side: int,
+        checkpoint: Checkpoint = _unwatched,
+        urgency: Urgency = Urgency.CLICK,
+    ) -> RgbImage:
         """The image, its longer side resampled to `longest_side` pixels; it is not kept.
 
         Raises as `upright`.
@@ -71,7 +94,7 @@ class ImageCache:
         if image is not None:
             return _scaled(image, longest_side)
         data = self._read(digest, object_key)
-        with self._decoding:
+        with self._rooms.turn(bytes_to_decode(data, longest_side), Haste(urgency), checkpoint):
             return np.asarray(decode_scaled(data, longest_side))
 
     def _find(self, digest: str) -> RgbImage | None:
@@ -81,26 +104,15 @@ class ImageCache:
                 self._images.move_to_end(digest)
             return image
 
-    @contextmanager
-    def _alone_on(self, digest: str) -> Iterator[None]:
-        with self._lock:
-            turn = self._being_made.setdefault(digest, threading.Lock())
-        try:
-            with turn:
-                yield
-        finally:
-            with self._lock:
-                self._being_made.pop(digest, None)
-
     def _read(self, digest: str, object_key: str) -> bytes:
         with tracing.step("read the object", "client"):
             data = self._store.read(object_key)
         self._digests.check(digest, object_key, data)
         return data
 
-    def _make(self, digest: str, object_key: str) -> RgbImage:
+    def _make(self, digest: str, object_key: str, haste: Haste, checkpoint: Checkpoint) -> RgbImage:
         data = self._read(digest, object_key)
-        with tracing.step("decode"), self._decoding:
+        with self._rooms.turn(bytes_to_decode(data), haste, checkpoint), tracing.step("decode"):
             image = _pixels_of(decode_upright(data))
         image.flags.writeable = False
         return image
@@ -119,22 +131,25 @@ class ImageCache:
 class StoredPicture:
     """See segmenter.port.Picture: an image of the object store, by way of the cache."""
 
-    def __init__(self, images: ImageCache, photograph: Photograph):
+    def __init__(self, images: ImageCache, photograph: Photograph, checkpoint: Checkpoint, urgency: Urgency):
         self.digest = photograph.digest
         self.width, self.height = photograph.width, photograph.height
         self.milliseconds = 0.0
         self._images = images
         self._object_key = photograph.object_key
+        self._checkpoint, self._urgency = checkpoint, urgency
 
     def pixels(self) -> RgbImage:
         """See Picture."""
         with self._timed():
-            return self._images.upright(self.digest, self._object_key)
+            return self._images.upright(self.digest, self._object_key, self._checkpoint, self._urgency)
 
     def scaled(self, longest_side: int) -> RgbImage:
         """See Picture."""
         with self._timed():
-            return self._images.scaled(self.digest, self._object_key, longest_side)
+            return self._images.scaled(
+                self.digest, self._object_key, longest_side, self._checkpoint, self._urgency
+            )
 
     @contextmanager
     def _timed(self) -> Iterator[None]:

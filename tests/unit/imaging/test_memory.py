@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 from tests.factories import png_chunk
 
+from fourpoint_core.imaging.needs import bytes_to_decode
+
 DECODE = """
 import io
 from concurrent.futures import ThreadPoolExecutor
@@ -69,6 +71,7 @@ print(mebibytes("VmHWM") - before)
 """
 SIDE = 10_000
 MEGAPIXELS = SIDE * SIDE / 1e6
+STRIPS_MEBIBYTES = 80
 
 
 def png_of(side: int, depth: int, colour_type: int, bytes_a_pixel: int) -> bytes:
@@ -83,10 +86,16 @@ def png_of(side: int, depth: int, colour_type: int, bytes_a_pixel: int) -> bytes
     return b"\x89PNG\r\n\x1a\n" + head + turned + png_chunk(b"IDAT", b"".join(parts)) + png_chunk(b"IEND", b"")
 
 
-def jpeg_of(side: int) -> bytes:
+def jpeg_of(side: int, **options: object) -> bytes:
     out = io.BytesIO()
-    Image.new("RGB", (side, side), (90, 120, 30)).save(out, "JPEG")
+    Image.new("RGB", (side, side), (90, 120, 30)).save(out, "JPEG", **options)
     return out.getvalue()
+
+
+def in_one_scan_a_component(jpeg: bytes) -> bytes:
+    """The header of a JPEG whose components lie one behind the other; there are no pixels to speak of."""
+    start = jpeg.index(b"\xff\xda")
+    return jpeg[:start] + bytes.fromhex("ffda 0008 01 0100 003f00") + jpeg[start + 14 :]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
@@ -102,14 +111,48 @@ def test_a_hundred_megapixels_cost_no_more_than_they_must(
     make: Callable[[], bytes], how: str, bytes_a_pixel: float, tmp_path: Path
 ) -> None:
     """Pillow holds four bytes a pixel of what it decodes; strips and a few megabytes come on top."""
-    assert peak_mebibytes(make(), how, tmp_path) < MEGAPIXELS * bytes_a_pixel
+    data = make()
+    peak = peak_mebibytes(data, how, tmp_path)
+    assert peak < MEGAPIXELS * bytes_a_pixel
+    assert peak < expected_mebibytes(data, how) + STRIPS_MEBIBYTES
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
-def test_an_image_of_16_bits_a_channel_costs_a_few_times_an_ordinary_one(tmp_path: Path) -> None:
-    """Both bytes of each channel, and the eight bits that come of them. 25 megapixels, for time's sake."""
-    data = png_of(SIDE // 2, 16, 6, 8)
-    assert peak_mebibytes(data, "scaled", tmp_path) < MEGAPIXELS / 4 * 20
+@pytest.mark.parametrize(
+    ("make", "how", "bytes_a_pixel"),
+    [
+        # Both bytes of each channel, and the eight bits that come of them.
+        pytest.param(lambda: png_of(SIDE // 2, 16, 6, 8), "scaled", 16, id="16 bits and alpha, scaled"),
+        pytest.param(lambda: png_of(SIDE // 2, 16, 6, 8), "whole", 16, id="16 bits and alpha, whole"),
+        pytest.param(lambda: png_of(SIDE // 2, 8, 6, 4), "whole", 12, id="alpha and on its side, whole"),
+        # What is read in several passes has all of its coefficients in memory, however small it is decoded.
+        pytest.param(lambda: jpeg_of(SIDE // 2, progressive=True), "scaled", 3.3, id="a progressive JPEG"),
+        pytest.param(
+            lambda: jpeg_of(SIDE // 2, progressive=True, subsampling=0),
+            "scaled",
+            6.3,
+            id="a progressive JPEG in full colour",
+        ),
+    ],
+)
+def test_images_of_other_kinds_cost_what_their_headers_say(
+    make: Callable[[], bytes], how: str, bytes_a_pixel: float, tmp_path: Path
+) -> None:
+    """25 megapixels, for time's sake."""
+    data = make()
+    expected = expected_mebibytes(data, how)
+    assert expected == pytest.approx(MEGAPIXELS / 4 * bytes_a_pixel, rel=0.1)
+    assert peak_mebibytes(data, how, tmp_path) < expected + STRIPS_MEBIBYTES
+
+
+def test_a_jpeg_in_several_scans_counts_as_a_progressive_one() -> None:
+    whole, apart = jpeg_of(512), in_one_scan_a_component(jpeg_of(512))
+    assert bytes_to_decode(apart) - bytes_to_decode(whole) == 512 * 512 * 3
+
+
+def expected_mebibytes(data: bytes, how: str) -> float:
+    """What the header says that looking at a file costs."""
+    return bytes_to_decode(data, 1024 if how == "scaled" else None) / 2**20
 
 
 def peak_mebibytes(data: bytes, how: str, directory: Path) -> float:

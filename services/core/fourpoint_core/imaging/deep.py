@@ -50,6 +50,11 @@ def eight_bits(image: Image.Image, data: bytes) -> Image.Image:
     return image if layout is None else _read(layout, data)
 
 
+def is_deep(image: Image.Image) -> bool:
+    """Whether an image that was opened, and not yet read, has more than 8 bits a channel."""
+    return image.mode in _GREY_MODES or _layout(image) is not None
+
+
 def _layout(image: Image.Image) -> _Layout | None:
     tiles = getattr(image, "tile", None)
     return _LAYOUTS.get(tiles[0].args) if image.format == "PNG" and tiles else None

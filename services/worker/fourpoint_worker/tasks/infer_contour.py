@@ -48,7 +48,7 @@ class InferContourWork:
         job.checkpoint("image")
         with autocommit(self._sessions) as session:
             photograph = samples.get_photograph(session, payload.sample_id)
-        picture = self._images.picture(photograph)
+        picture = self._images.picture(photograph, job.checkpoint)
         outline = draw_outline(self._engine, picture, payload.prompt, job.checkpoint)
         stages = {"queue": job.milliseconds_queued, **outline.milliseconds}
         self._observe(self.kind, stages)

@@ -1,11 +1,10 @@
-"""Of several who want the same embedding one makes it, and the others wait: within a process."""
+"""Of several who want the same thing one makes it, and the others wait: within a process."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from fourpoint_worker.segmenter.embeddings.keys import EmbeddingKey
 from fourpoint_worker.segmenter.port import Checkpoint, Urgency
 
 _TICK_SECONDS = 0.2
@@ -24,23 +23,22 @@ class Haste:
 
 @dataclass(eq=False)
 class Flight:
-    """An embedding in the making."""
+    """Something in the making."""
 
     haste: Haste
     landed: threading.Event = field(default_factory=threading.Event)
 
 
 class Flights:
-    """Who makes what right now."""
+    """Who makes what right now. stage: what a job is in while it waits."""
 
-    def __init__(self) -> None:
-        self._in_the_air: dict[EmbeddingKey, Flight] = {}
+    def __init__(self, stage: str = "embedding") -> None:
+        self._stage = stage
+        self._in_the_air: dict[Hashable, Flight] = {}
         self._lock = threading.Lock()
 
     @contextmanager
-    def lead_or_wait(
-        self, key: EmbeddingKey, urgency: Urgency, checkpoint: Checkpoint
-    ) -> Iterator[Haste | None]:
+    def lead_or_wait(self, key: Hashable, urgency: Urgency, checkpoint: Checkpoint) -> Iterator[Haste | None]:
         """Enter as the one who makes it, with the haste that others may add to; or wait, and enter with None.
 
         After waiting, look again whether it is there: whoever made it may have failed, or been cancelled.
@@ -55,7 +53,7 @@ class Flights:
                 flight.haste.hasten(urgency)
         if not mine:
             while not flight.landed.wait(_TICK_SECONDS):
-                checkpoint("embedding")
+                checkpoint(self._stage)
             yield None
             return
         try:
