@@ -142,6 +142,9 @@ class LeaseKeeper:
             with unit_of_work(self._sessions) as session:
                 for job in hanging:
                     leases.note_overrun(session, job.lease, f"The stage {job.stage!r} hung.")
-                leases.give_back(session, [job.lease for job in self._in_hand()])
+                leases.give_back(session, [job.lease for job in hanging])
+                # A prefetch has one try, and a click three: not to be paid for a neighbour.
+                others = [job.lease for job in self._in_hand() if job not in hanging]
+                leases.give_back_untried(session, others)
         except FourpointError as error:
             logger.warning("leases not given back; they will expire", extra={"reason": error.detail})

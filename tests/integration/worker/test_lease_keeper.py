@@ -189,6 +189,9 @@ def test_a_hanging_neighbour_gives_the_others_back_at_once(scene: Scene) -> None
             return scene.job(innocent).state == JobState.QUEUED
 
         assert soon(given_back)
+    # It pays with a try of its own, and the other does not: a prefetch has no more than one.
+    assert [scene.job(job_id).attempts for job_id in (hanging, innocent)] == [1, 0]
+    assert [scene.outcomes(job_id) for job_id in (hanging, innocent)] == [["overrun"], []]
 
 
 def test_recording_may_take_longer_than_a_stage(scene: Scene) -> None:

@@ -1,5 +1,6 @@
 """Outlines drawn in bulk: what is drawn, what is left alone, and what survives whatever happens meanwhile."""
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -14,7 +15,7 @@ from fourpoint_core.errors import DeviceExhaustedError
 from fourpoint_core.ids import LOCAL_USER_ID, new_id
 from fourpoint_core.jobs.contracts import PRE_LABEL, REVIEW_OUTLINES, SaveMode
 from fourpoint_core.jobs.payloads.outlines import PreLabel, ReviewOutlines, Verdict
-from fourpoint_core.store.models import Annotation, ImportedBox, Revision, Sample
+from fourpoint_core.store.models import Annotation, ImportedBox, Label, Revision, Sample
 from fourpoint_core.store.queries import annotations, boxes, jobs, labels, leases, samples
 from fourpoint_core.store.session import unit_of_work
 from fourpoint_worker.lease_keeper import LeaseKeeper
@@ -73,7 +74,7 @@ def review(scene: Scene, verdict: Verdict, selection: Selection = ALL) -> dict[s
     job_id = scene.queue(REVIEW_OUTLINES, ReviewOutlines(scene.dataset_id, selection, verdict))
     result = scene.run(job_id, ReviewOutlinesWork(scene.sessions)).result
     assert result is not None
-    return {name: result[name] for name in ("samples", "annotations")}
+    return {name: result[name] for name in ("samples", "annotations", "left")}
 
 
 def test_a_box_becomes_an_outline_that_waits_for_somebody(scene: Scene) -> None:
@@ -237,24 +238,33 @@ def test_a_job_is_done_in_slices_and_others_have_a_turn(scene: Scene, monkeypatc
     assert run(scene, job_id)["samples"] == 3
 
 
+class Died(BaseException):
+    """A process that is killed does nothing more."""
+
+
+def die(checkpoint: object) -> None:
+    raise Died
+
+
+def run_and_die(scene: Scene, job_id: UUID, engine: SquareEngine) -> None:
+    with pytest.raises(Died):
+        scene.run(job_id, work(scene, engine))
+    with unit_of_work(scene.sessions) as session:
+        leases.give_back(session, [leases.Lease(job_id, jobs.get_job(session, job_id).lease_number)])
+
+
 def test_another_worker_goes_on_where_one_died(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lease runs out in the middle of the second image."""
     for number in range(3):
         add(scene, scene.sample(name=f"{number}.png"), BOX)
     job_id = queue(scene)
 
-    class Died(BaseException):
-        pass
-
-    def die(checkpoint: object) -> None:
+    def die_later(checkpoint: object) -> None:
         if dying.asked == 2:
             raise Died
 
-    dying = SquareEngine(die)
-    with pytest.raises(Died):
-        scene.run(job_id, work(scene, dying))
-    with unit_of_work(scene.sessions) as session:
-        leases.give_back(session, [leases.Lease(job_id, 1)])
+    dying = SquareEngine(die_later)
+    run_and_die(scene, job_id, dying)
     counts = run(scene, job_id)
     assert counts == {"total": 3, "samples": 3, "changed": 3, "annotations": 3, "failed": 0}
     assert scene.engine.asked == 2
@@ -268,6 +278,64 @@ def test_a_device_that_is_short_of_memory_has_the_job_tried_again(scene: Scene) 
 
     job = scene.run(queue(scene), work(scene, SquareEngine(fail)))
     assert (job.state, job.attempts, job.run_after is not None) == (JobState.QUEUED, 1, True)
+
+
+def test_images_that_end_the_process_twice_are_left_out(scene: Scene) -> None:
+    """Two in a row, which together would use up all tries of a job."""
+    for name in ("a poison.png", "another.png", "harmless.png"):
+        add(scene, scene.sample(name=name), BOX)
+    job_id = queue(scene)
+    for _ in range(2):
+        for _ in range(pre_label.MOST_DEATHS):
+            run_and_die(scene, job_id, SquareEngine(die))
+        assert scene.run(job_id, work(scene, SquareEngine(die))).state == JobState.QUEUED
+    assert run(scene, job_id) == {"total": 3, "samples": 3, "changed": 1, "annotations": 1, "failed": 2}
+
+
+def test_an_image_at_which_one_process_ended_is_tried_again(scene: Scene) -> None:
+    add(scene, scene.sample(), BOX)
+    job_id = queue(scene)
+    run_and_die(scene, job_id, SquareEngine(die))
+    assert run(scene, job_id)["changed"] == 1
+
+
+def test_a_service_that_is_away_for_long_costs_no_image(scene: Scene) -> None:
+    add(scene, scene.sample(), BOX)
+
+    def fail(checkpoint: object) -> None:
+        raise DeviceExhaustedError("full")
+
+    job_id = queue(scene)
+    for _ in range(pre_label.MOST_DEATHS + 1):
+        assert scene.run(job_id, work(scene, SquareEngine(fail))).state == JobState.QUEUED
+        with unit_of_work(scene.sessions) as session:
+            jobs.get_job(session, job_id).run_after = None
+    assert run(scene, job_id)["changed"] == 1
+
+
+def test_what_fails_in_a_way_nobody_foresaw_costs_its_object_and_not_the_job(scene: Scene) -> None:
+    for name in ("odd.png", "even.png"):
+        add(scene, scene.sample(name=name), BOX)
+
+    def fail_once(checkpoint: object) -> None:
+        if odd.asked == 1:
+            raise ValueError("a geometry that nobody has seen yet")
+
+    odd = SquareEngine(fail_once)
+    counts = run(scene, queue(scene), work(scene, odd))
+    assert counts == {"total": 2, "samples": 2, "changed": 1, "annotations": 1, "failed": 1}
+
+
+def test_of_two_jobs_at_one_imported_box_the_first_draws_it(scene: Scene) -> None:
+    sample = scene.sample()
+    key = import_box(scene, sample)
+    first, second = queue(scene), queue(scene)
+
+    def meanwhile(checkpoint: object) -> None:
+        run(scene, second, work(scene, OtherEngine()))
+
+    assert run(scene, first, work(scene, SquareEngine(meanwhile)))["annotations"] == 0
+    assert current(scene, sample)[key].model_digest == OtherEngine.model_digest
 
 
 def test_a_cancelled_job_stops_and_keeps_what_is_done(scene: Scene) -> None:
@@ -296,7 +364,7 @@ def test_confirmed_outlines_wait_no_more(scene: Scene) -> None:
     [key] = add(scene, sample, BOX)
     run(scene, queue(scene))
     drawn = current(scene, sample)[key].contour
-    assert review(scene, Verdict.CONFIRM) == {"samples": 1, "annotations": 1}
+    assert review(scene, Verdict.CONFIRM) == {"samples": 1, "annotations": 1, "left": 0}
     row = current(scene, sample)[key]
     assert (row.unconfirmed, row.contour) == (False, drawn)
 
@@ -306,7 +374,7 @@ def test_a_rejected_outline_gives_way_to_the_one_before(scene: Scene) -> None:
     [key] = add(scene, sample, BOX)
     run(scene, queue(scene))
     run(scene, queue(scene), work(scene, OtherEngine()))
-    assert review(scene, Verdict.REJECT) == {"samples": 1, "annotations": 1}
+    assert review(scene, Verdict.REJECT) == {"samples": 1, "annotations": 1, "left": 0}
     row = current(scene, sample)[key]
     assert row.contour["parts"][0]["outer"] == [list(vertex) for vertex in BOX]
     assert (row.unconfirmed, row.prompt, row.contour_id, row.method) == (False, None, None, "polygon")
@@ -334,8 +402,24 @@ def test_many_are_reviewed_in_slices(scene: Scene, monkeypatch: pytest.MonkeyPat
     for number in range(5):
         add(scene, scene.sample(name=f"{number}.png"), BOX, BY_HAND)
     run(scene, queue(scene))
-    assert review(scene, Verdict.CONFIRM) == {"samples": 5, "annotations": 5}
-    assert review(scene, Verdict.CONFIRM) == {"samples": 0, "annotations": 0}
+    assert review(scene, Verdict.CONFIRM) == {"samples": 5, "annotations": 5, "left": 0}
+    assert review(scene, Verdict.CONFIRM) == {"samples": 0, "annotations": 0, "left": 0}
+
+
+def test_a_deleted_label_keeps_no_other_image_from_being_reviewed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(review_outlines, "SLICE", 2)
+    for number in range(5):
+        add(scene, scene.sample(name=f"{number}.png"), BOX)
+    without = scene.sample(name="without.png")
+    import_box(scene, without)
+    run(scene, queue(scene))
+    with unit_of_work(scene.sessions) as session:
+        dog, _ = labels.label_named(session, scene.dataset_id, "dog")
+        session.get_one(Label, dog.id).deleted_at = datetime.now(UTC)
+    assert review(scene, Verdict.CONFIRM) == {"samples": 5, "annotations": 5, "left": 1}
+    assert all(row.unconfirmed for row in current(scene, without).values())
 
 
 def _fields(content: object) -> dict[str, object]:

@@ -2,8 +2,10 @@
 
 A slice ends after some seconds and queues the job again behind others. Each image is committed by itself,
 together with its place in the order of ids, so another try, by whichever worker, goes on with the next image.
+An image at which the process has ended twice is left out: it would end every try.
 """
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ from fourpoint_core.domain.prompts import Prompt, prompt_from_json, prompt_to_js
 from fourpoint_core.domain.re_inference import prompt_of
 from fourpoint_core.errors import (
     DamagedImageError,
+    FourpointError,
     InvalidInputError,
     LabelDeletedError,
     NoOutlineError,
@@ -36,7 +39,9 @@ from fourpoint_worker.running import Unfinished
 from fourpoint_worker.segmenter.outline import draw_outline
 from fourpoint_worker.segmenter.port import Engine, Outline, Urgency
 
+logger = logging.getLogger(__name__)
 SLICE_SECONDS = 5.0
+MOST_DEATHS = 2
 _IMAGES_AT_ONCE = 16
 # About this image or object, now and later: the job counts it and goes on.
 _ITS_OWN_FAULT = (
@@ -48,6 +53,9 @@ _ITS_OWN_FAULT = (
     InvalidInputError,
     LabelDeletedError,
 )
+
+# In the progress, and no count: the last image that is done, and how many tries had died when it was.
+_PLACE = ("after", "deaths")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +105,15 @@ class PreLabelWork:
     def do(self, payload: PreLabel, job: ActiveJob) -> Unfinished | dict[str, Any]:
         """A slice of the images; how far the job is, or Unfinished."""
         give_up_at = time.monotonic() + SLICE_SECONDS
-        self._begin(payload, job)
+        deaths = self._begin(payload, job)
         while ids := self._next_ids(payload, job):
             for sample_id in ids:
                 job.checkpoint("next image")
                 self._let_clicks_pass()
+                if deaths >= MOST_DEATHS:
+                    self._leave_out(payload, job, sample_id)
+                    # The next image is to have all tries for itself.
+                    return Unfinished()
                 self._do_one(payload, job, sample_id)
                 if time.monotonic() > give_up_at or self._stops():
                     return Unfinished()
@@ -115,21 +127,24 @@ class PreLabelWork:
             "dataset_id": str(payload.dataset_id),
             "engine": self._engine.name,
             "model_digest": self._engine.model_digest,
-            **{name: count for name, count in outcome.items() if name != "after"},
+            **{name: count for name, count in outcome.items() if name not in _PLACE},
         }
 
-    def _begin(self, payload: PreLabel, job: ActiveJob) -> None:
-        """Say of how many images there is something to say, once."""
+    def _begin(self, payload: PreLabel, job: ActiveJob) -> int:
+        """How many tries have died at the image that is next; say at first of how many images this is."""
         job.checkpoint("count")
-        if self._progress(job):
-            return
+        if progress := self._progress(job):
+            with reading(self._sessions) as session:
+                died = leases.deaths_of(session, job.lease.job_id)
+            # The version before did not note how many it was.
+            return died - int(progress.get("deaths", died))
         with unit_of_work(self._sessions) as session:
             total = suggestions.count_with_objects(
                 session, trash.selected(payload.dataset_id, payload.selection)
             )
-            leases.report_progress(
-                session, job.lease, {"total": total, "samples": 0, "changed": 0, "annotations": 0, "failed": 0}
-            )
+            counts = {"samples": 0, "changed": 0, "annotations": 0, "failed": 0}
+            leases.report_progress(session, job.lease, {"total": total, **counts, "deaths": 0})
+        return 0
 
     def _progress(self, job: ActiveJob) -> dict[str, Any]:
         with reading(self._sessions) as session:
@@ -143,21 +158,27 @@ class PreLabelWork:
             return list(session.scalars(page))
 
     def _do_one(self, payload: PreLabel, job: ActiveJob, sample_id: UUID) -> None:
-        try:
-            scene = self._look(payload, sample_id)
-        except NotFoundError:
-            # Deleted since the page was read.
-            scene = None
+        scene = self._look(payload, sample_id)
         result = _Result() if scene is None else self._draw(scene, job)
         try:
             self._keep(job, sample_id, scene, result)
-        except _ITS_OWN_FAULT:
+        except Exception as error:  # noqa: BLE001 - what is of another kind is raised again
             # Nothing of it fits: the document is full, or a label is gone.
+            _require_its_own_fault(error)
             self._keep(job, sample_id, None, _Result(failed=result.failed + len(result.outlines)))
 
-    def _look(self, payload: PreLabel, sample_id: UUID) -> _Scene:
+    def _leave_out(self, payload: PreLabel, job: ActiveJob, sample_id: UUID) -> None:
+        scene = self._look(payload, sample_id)
+        logger.error("an image has ended the process twice; it is left out", extra={"sample": sample_id})
+        self._keep(job, sample_id, None, _Result(failed=0 if scene is None else len(scene.prompts)))
+
+    def _look(self, payload: PreLabel, sample_id: UUID) -> _Scene | None:
+        """None where the image was deleted since the page was read."""
         with unit_of_work(self._sessions) as session:
-            photograph = samples.get_photograph(session, sample_id)
+            try:
+                photograph = samples.get_photograph(session, sample_id)
+            except NotFoundError:
+                return None
             rows = annotations.current_rows(session, sample_id)
             boxes = suggestions.boxes_of(session, sample_id)
             inferred = suggestions.inferred_shapes(session, rows.values())
@@ -179,11 +200,12 @@ class PreLabelWork:
         result = _Result()
         if not scene.prompts:
             return result
-        picture = self._images.picture(scene.photograph)
+        picture = self._images.picture(scene.photograph, job.checkpoint, Urgency.BATCH)
         for key, prompt in scene.prompts.items():
             try:
                 outline = draw_outline(self._engine, picture, prompt, job.checkpoint, Urgency.BATCH)
-            except _ITS_OWN_FAULT:
+            except Exception as error:  # noqa: BLE001 - what is of another kind is raised again
+                _require_its_own_fault(error)
                 result.failed += 1
             else:
                 self._observe(self.kind, outline.milliseconds)
@@ -204,7 +226,8 @@ class PreLabelWork:
                 ("failed", result.failed),
             ):
                 progress[name] = progress.get(name, 0) + count
-            leases.report_progress(session, job.lease, {**progress, "after": str(sample_id)})
+            place = {"after": str(sample_id), "deaths": leases.deaths_of(session, job.lease.job_id)}
+            leases.report_progress(session, job.lease, {**progress, **place})
 
     def _propose(self, session: Session, job: ActiveJob, scene: _Scene, result: _Result) -> int:
         if not result.outlines:
@@ -215,8 +238,8 @@ class PreLabelWork:
         boxes = suggestions.boxes_of(session, sample.id)
         for key, outline in result.outlines.items():
             row, box = current.get(key), boxes.get(key)
-            if box is None and (row is None or row.valid_from != scene.rows[key].valid_from):
-                # Somebody has changed or deleted the object since: what he said counts.
+            if box is None and not _is_as_read(row, scene.rows.get(key)):
+                # Somebody has changed, deleted or made the object since: what he said counts.
                 continue
             contour = _contour_row(self._engine, job, scene, key, outline)
             annotations.record_contour(session, contour)
@@ -231,6 +254,19 @@ class PreLabelWork:
         sizes = kept | {key: content.vertex_count for key, content in contents.items()}
         check_document_size(len(sizes), sum(sizes.values()))
         return suggestions.propose(session, sample, contents, job.author)
+
+
+def _require_its_own_fault(error: Exception) -> None:
+    """Raise what is about the job, the device or the service, and would meet the next image just so."""
+    if isinstance(error, FourpointError):
+        if not isinstance(error, _ITS_OWN_FAULT):
+            raise error
+    else:
+        logger.error("an outline failed in a way nobody foresaw", exc_info=error)
+
+
+def _is_as_read(row: Annotation | None, read: Annotation | None) -> bool:
+    return row is not None and read is not None and row.valid_from == read.valid_from
 
 
 def _contour_row(engine: Engine, job: ActiveJob, scene: _Scene, key: UUID, outline: Outline) -> InferredContour:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Integer,
     Select,
     String,
+    Update,
     and_,
     bindparam,
     delete,
@@ -217,14 +218,30 @@ def note_overrun(session: Session, lease: Lease, reason: str) -> None:
 
 def give_back(session: Session, leases: Collection[Lease]) -> None:
     """Let others have these jobs at once, without waiting for the leases to expire."""
-    session.execute(
-        update(Job)
-        .where(
-            tuple_(Job.id, Job.lease_number).in_([(lease.job_id, lease.number) for lease in leases]),
-            Job.state == JobState.RUNNING.value,
-        )
-        .values(lease_expires_at=func.clock_timestamp())
-    )
+    session.execute(_give_back(leases).values(lease_expires_at=func.clock_timestamp()))
+
+
+def give_back_untried(session: Session, leases: Collection[Lease]) -> None:
+    """As `give_back`, of jobs that are not why it ends: the try does not count, and leaves no trace."""
+    returned = session.execute(
+        _give_back(leases)
+        .values(lease_expires_at=func.clock_timestamp(), attempts=JOBS.c.attempts - 1)
+        .returning(JOBS.c.id, JOBS.c.lease_number)
+    ).all()
+    tries = tuple_(ATTEMPTS.c.job_id, ATTEMPTS.c.lease_number).in_([tuple(row) for row in returned])
+    session.execute(delete(ATTEMPTS).where(tries))
+
+
+def _give_back(leases: Collection[Lease]) -> Update:
+    held = tuple_(JOBS.c.id, JOBS.c.lease_number).in_([(lease.job_id, lease.number) for lease in leases])
+    return update(JOBS).where(held, JOBS.c.state == JobState.RUNNING.value)
+
+
+def deaths_of(session: Session, job_id: UUID) -> int:
+    """How many tries of a job ended with their process, as far as that is known; none that was given back."""
+    died = (AttemptOutcome.LEASE_EXPIRED.value, AttemptOutcome.OVERRUN.value)
+    counted = select(func.count()).where(ATTEMPTS.c.job_id == job_id, ATTEMPTS.c.outcome.in_(died))
+    return session.scalar(counted) or 0
 
 
 def _is_held(lease: Lease) -> ColumnElement[bool]:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from fourpoint_core.domain.annotations import Content
 from fourpoint_core.domain.history import Action
+from fourpoint_core.errors import LabelDeletedError
 from fourpoint_core.jobs.payloads.outlines import Verdict
 from fourpoint_core.store.models import Annotation, ImportedBox, InferredContour, Label, Sample
 from fourpoint_core.store.queries import annotations
@@ -19,11 +20,15 @@ _HAS_SOMETHING = or_(Sample.annotation_count > 0, exists().where(ImportedBox.sam
 
 @dataclass(frozen=True, slots=True)
 class Reviewed:
-    """seen: samples that were looked at, 0 at the end. The rest: what was changed."""
+    """last: the sample at which the slice ended; None at the end of all.
 
-    seen: int
+    samples, annotations: what was changed. left: samples that could not be, because a label was deleted.
+    """
+
+    last: UUID | None
     samples: int
     annotations: int
+    left: int
 
 
 def with_objects(ids: Select[UUID], after: UUID | None, limit: int) -> Select[UUID]:
@@ -115,12 +120,15 @@ def review(
     return len(rows)
 
 
-def review_some(session: Session, ids: Select[UUID], verdict: Verdict, limit: int, author: UUID) -> Reviewed:
-    """Confirm or reject all unconfirmed outlines of up to `limit` of the samples."""
+def review_some(
+    session: Session, ids: Select[UUID], verdict: Verdict, author: UUID, after: UUID | None, limit: int
+) -> Reviewed:
+    """Confirm or reject all unconfirmed outlines of the next of the samples, by id, up to `limit` of them."""
     waiting = exists().where(
         Annotation.sample_id == Sample.id, Annotation.unconfirmed, Annotation.valid_to.is_(None)
     )
-    found = session.scalars(ids.where(waiting).order_by(None).order_by(Sample.id).limit(limit)).all()
+    asked = ids.where(waiting) if after is None else ids.where(waiting, Sample.id > after)
+    found = session.scalars(asked.order_by(None).order_by(Sample.id).limit(limit)).all()
     locked: Sequence[Sample] = session.scalars(
         select(Sample)
         .where(Sample.id.in_(found))
@@ -129,8 +137,19 @@ def review_some(session: Session, ids: Select[UUID], verdict: Verdict, limit: in
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     ).all()
-    counts = [review(session, sample, None, verdict, author) for sample in locked]
-    return Reviewed(len(found), sum(count > 0 for count in counts), sum(counts))
+    counts = [_review_alone(session, sample, verdict, author) for sample in locked]
+    done = [count for count in counts if count]
+    return Reviewed(found[-1] if found else None, len(done), sum(done), counts.count(None))
+
+
+def _review_alone(session: Session, sample: Sample, verdict: Verdict, author: UUID) -> int | None:
+    """How many outlines of the sample were reviewed; None where it has to be left as it is."""
+    try:
+        with session.begin_nested():
+            return review(session, sample, None, verdict, author)
+    except LabelDeletedError:
+        # Its deletion is about to take the objects away; it must not take the other samples' review along.
+        return None
 
 
 def _confirmed_before(
