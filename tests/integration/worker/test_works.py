@@ -1,12 +1,13 @@
 """What each kind of job does and records."""
 
+import hashlib
 import threading
 from dataclasses import replace
 from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select
-from tests.integration.worker.scenes import PROMPT, Scene, png
+from tests.integration.worker.scenes import PROMPT, SIDE, Scene, png
 
 from fourpoint_core.domain.annotations import Method
 from fourpoint_core.domain.geometry import Box
@@ -15,6 +16,7 @@ from fourpoint_core.domain.prompts import Prompt
 from fourpoint_core.ids import LOCAL_USER_ID, new_id
 from fourpoint_core.jobs.contracts import (
     INFER_CONTOUR,
+    OUTLINE_PICTURE,
     PREFETCH_SAMPLE,
     PURGE_DATASET,
     InferContour,
@@ -22,13 +24,16 @@ from fourpoint_core.jobs.contracts import (
     PurgeDataset,
     SaveMode,
 )
+from fourpoint_core.jobs.payloads.pictures import Form, OutlinePicture
 from fourpoint_core.storage.derived import thumbnail_key
+from fourpoint_core.storage.pictures import picture_key
 from fourpoint_core.store.digest_book import DigestBook
 from fourpoint_core.store.models import Dataset, InferredContour, Job, Sample, UploadIntent
 from fourpoint_core.store.queries import annotations, datasets, drafts, labels, samples, trash
 from fourpoint_core.store.session import unit_of_work
 from fourpoint_worker.images import ImageCache
 from fourpoint_worker.tasks import purge_dataset
+from fourpoint_worker.tasks.outline_picture import OutlinePictureWork
 from fourpoint_worker.tasks.prefetch_sample import PrefetchSampleWork
 from fourpoint_worker.tasks.purge_dataset import PurgeDatasetWork
 
@@ -175,6 +180,29 @@ def test_a_prefetched_image_needs_no_object_any_more(scene: Scene) -> None:
     assert job.state == JobState.SUCCEEDED
     scene.store.delete(sample.object_key)
     assert images.upright(sample.digest, sample.object_key).shape == (40, 40, 3)
+
+
+def test_an_outline_for_another_tool_says_how_sure_it_is_and_what_each_stage_took(scene: Scene) -> None:
+    digest = hashlib.sha256(png()).hexdigest()
+    scene.store.put(picture_key(digest), png(), content_type="image/png")
+    wanted = OutlinePicture(digest, SIDE, SIDE, Form.RING, PROMPT)
+    job = scene.run(scene.queue(OUTLINE_PICTURE, wanted), OutlinePictureWork(scene.images(), scene.engine))
+    assert job.result is not None and job.result["confident"]
+    assert set(job.result["milliseconds"]) == {"queue", "image", "model", "polygon"}
+
+
+@pytest.mark.parametrize("fault", ["damaged", "no image", "missing"])
+def test_a_prefetch_goes_on_behind_a_neighbour_that_cannot_be_read(scene: Scene, fault: str) -> None:
+    opened, last = scene.sample(), scene.sample(png((1, 2, 3)), "last.png")
+    broken = scene.sample(png()[:60] if fault == "damaged" else b"no image", "broken.png")
+    if fault == "missing":
+        scene.store.delete(broken.object_key)
+    images = scene.images()
+    job_id = scene.queue(PREFETCH_SAMPLE, PrefetchSample(opened.id, (broken.id, last.id)))
+    job = scene.run(job_id, PrefetchSampleWork(scene.sessions, images, scene.engine))
+    assert job.state == JobState.SUCCEEDED
+    scene.store.delete(last.object_key)
+    assert images.upright(last.digest, last.object_key).shape == (40, 40, 3)
 
 
 def delete_dataset(scene: Scene) -> None:

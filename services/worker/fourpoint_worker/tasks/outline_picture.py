@@ -46,14 +46,17 @@ class OutlinePictureWork:
         photograph = Photograph(
             new_id(), payload.digest, picture_key(payload.digest), payload.width, payload.height
         )
-        outline = draw_outline(self._engine, self._images.picture(photograph), _prompt(payload), job.checkpoint)
-        self._observe(self.kind, {"queue": job.milliseconds_queued, **outline.milliseconds})
+        picture = self._images.picture(photograph, job.checkpoint)
+        outline = draw_outline(self._engine, picture, _prompt(payload), job.checkpoint)
+        stages = {"queue": job.milliseconds_queued, **outline.milliseconds}
+        self._observe(self.kind, stages)
         return {
             "outline": _in_form(outline.contour, payload),
             "score": outline.score,
             "confident": outline.confident,
             "engine": self._engine.name,
             "model_digest": self._engine.model_digest,
+            "milliseconds": {stage: round(value, 2) for stage, value in stages.items()},
         }
 
     def record(

@@ -3,13 +3,21 @@
 from typing import Any
 from uuid import UUID
 
-from fourpoint_core.errors import NotFoundError, ObjectMissingError
+from fourpoint_core.errors import (
+    DamagedImageError,
+    NotFoundError,
+    ObjectMissingError,
+    UnsupportedImageError,
+)
 from fourpoint_core.jobs.contracts import PREFETCH_SAMPLE, PrefetchSample
 from fourpoint_core.store.queries import samples
 from fourpoint_core.store.session import Session, Sessions, autocommit
 from fourpoint_worker.images import ImageCache
 from fourpoint_worker.lease_keeper import ActiveJob
-from fourpoint_worker.segmenter.port import Engine
+from fourpoint_worker.segmenter.port import Engine, Urgency
+
+# What is wrong with one image says nothing about the next.
+_ITS_OWN_FAULT = (NotFoundError, ObjectMissingError, DamagedImageError, UnsupportedImageError)
 
 
 class PrefetchSampleWork:
@@ -27,7 +35,7 @@ class PrefetchSampleWork:
         for sample_id in (payload.sample_id, *payload.ahead):
             try:
                 self._prepare(sample_id, job)
-            except (NotFoundError, ObjectMissingError):
+            except _ITS_OWN_FAULT:
                 # Of the image itself that is an answer; of a neighbour nobody has asked for anything.
                 if sample_id == payload.sample_id:
                     raise
@@ -36,7 +44,7 @@ class PrefetchSampleWork:
         job.checkpoint("image")
         with autocommit(self._sessions) as session:
             photograph = samples.get_photograph(session, sample_id)
-        picture = self._images.picture(photograph)
+        picture = self._images.picture(photograph, job.checkpoint, Urgency.PREFETCH)
         self._engine.prepare(picture, job.checkpoint)
 
     def record(
