@@ -181,7 +181,12 @@ def test_an_address_leads_nowhere_it_may_not(client: FlaskClient, photo: str) ->
 
 
 class Peer(BaseHTTPRequestHandler):
-    """A Label Studio: an image for its token, and a redirect."""
+    """A Label Studio: an image for its token, a redirect, and what it trades a token for."""
+
+    def do_POST(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.server.traded_for)  # type: ignore[attr-defined]
 
     def do_GET(self) -> None:
         self.server.heard.append((self.path, self.headers.get("Authorization")))  # type: ignore[attr-defined]
@@ -224,6 +229,28 @@ def test_label_studios_own_images_are_fetched_once_with_its_token_which_goes_now
     heard = peer.heard  # type: ignore[attr-defined]
     assert heard == [("/data/upload/1/cat.png", "Token abc"), ("/data/moved", "Token abc")]
     assert len(list(api_clients.store.list(f"{FOLDER}/"))) == 1
+
+
+@pytest.mark.parametrize(
+    "traded_for",
+    [
+        b"[" * 50_000,
+        b'{"access": 5}',
+        b'{"access": "a\\r\\nb"}',
+        '{"access": "\u00e9"}'.encode(),
+        b"{}",
+    ],
+    ids=lambda found: found[:20].decode("latin-1"),
+)
+def test_a_label_studio_that_trades_a_token_for_nothing_is_told_of(
+    api_clients: Clients, app_over: AppMaker, admin_token: str, peer: ThreadingHTTPServer, traded_for: bytes
+) -> None:
+    peer.traded_for = traded_for  # type: ignore[attr-defined]
+    base = f"http://127.0.0.1:{peer.server_port}"
+    settings = replace(api_clients.settings, label_studio_url=base, label_studio_token="a.b.c")
+    client = CheckedClient(app_over(replace(api_clients, settings=settings)), admin_token)
+    answer = client.post(PREDICT, json=body(FOUR, photo="/data/upload/1/cat.png"))
+    assert (answer.status_code, answer.json["errors"][0]["code"]) == (422, "image_unreachable")
 
 
 def test_an_image_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -366,6 +366,40 @@ def test_keys_that_never_end_are_given_up(service: Callable[..., Any], monkeypat
     assert answer.json["code"] == "identity_provider_unavailable"
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        "[" * 100_000,
+        '{"keys": ' + "9" * 100_000 + "}",
+        '{"keys": [NaN]}',
+        '{"keys": [], "keys": []}',
+        '{"keys": 5}',
+        '{"keys": [5]}',
+        '{"keys": [{"kty": "RSA", "alg": ["RS256"]}]}',
+        '{"keys": [{"kty": "RSA", "n": 5, "e": []}]}',
+        '{"keys": [{"kty": "EC", "crv": {}, "x": 5}]}',
+    ],
+    ids=lambda document: document[:40],
+)
+def test_keys_that_are_none_are_none(service: Callable[..., Any], keys: Path, document: str) -> None:
+    keys.write_text(document)
+    answer = service()(token()).get("/v1/me")
+    assert (answer.status_code, answer.json["code"]) == (503, "identity_provider_unavailable")
+
+
+@pytest.mark.parametrize("odd", [{"use": ["sig"]}, {"kid": ["one"]}])
+def test_a_key_that_says_odd_things_is_none(service: Callable[..., Any], keys: Path, odd: Any) -> None:
+    keys.write_text(json.dumps({"keys": [{**public(KEY, "one"), **odd}]}))
+    answer = service()(token()).get("/v1/me")
+    assert (answer.status_code, answer.json["code"]) == (503, "identity_provider_unavailable")
+
+
+@pytest.mark.parametrize("claims", [{"exp": []}, {"exp": "9999999999"}, {"nbf": {}}, {"iat": []}, {"aud": 5}])
+def test_claims_of_another_kind_open_nothing(me: Callable[[str], Any], claims: dict[str, Any]) -> None:
+    answer = me(token(**claims))
+    assert (answer.status_code, answer.json["code"]) == (401, "token_invalid")
+
+
 def test_an_address_that_does_not_answer_is_told(service: Callable[..., Any]) -> None:
     answer = service(oidc_jwks="http://127.0.0.1:1/jwks")(token()).get("/v1/me")
     assert answer.json["code"] == "identity_provider_unavailable"

@@ -386,6 +386,37 @@ def test_a_folder_around_everything_is_overlooked(scene: Scene) -> None:
     assert objects(scene) == {"a.png": ["cup"]}
 
 
+@pytest.mark.parametrize(
+    "report",
+    [
+        "[" * 100_000,
+        '{"labels": [{"name": "cup", "colour": "#112233", "mask_index": 1e999}]}',
+        '{"labels": [{"name": "cup", "colour": "#112233", "mask_index": -1}]}',
+        '{"labels": [{"name": "cup", "colour": ["red"], "mask_index": 7}]}',
+    ],
+    ids=lambda report: report[-60:],
+)
+def test_a_report_that_somebody_made_up_costs_nothing(scene: Scene, report: str) -> None:
+    files = {"annotations/instances_default.json": coco({}), "images/default/a.png": png()}
+    job = bring(scene, upload_id=upload(scene, zipped({**files, "fourpoint.json": report.encode()})))
+    assert (job.state, objects(scene)) == ("succeeded", {"a.png": ["cup"]})
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["[" * 100_000, '{"images": [{"id": ' + "9" * 100_000 + "}]}"],
+    ids=lambda hostile: hostile[:30],
+)
+def test_a_file_that_is_no_json_costs_itself_and_is_named(scene: Scene, hostile: str) -> None:
+    files = {"annotations/instances_default.json": coco({}), "images/default/a.png": png()}
+    job = bring(
+        scene, upload_id=upload(scene, zipped({**files, "annotations/instances_x.json": hostile.encode()}))
+    )
+    assert (counts(job)["images_refused"], objects(scene)) == (1, {"a.png": ["cup"]})
+    refused = [line.place for line in lines(scene, job) if line.outcome == "refused"]
+    assert refused == ["annotations/instances_x.json"]
+
+
 def crafted(name: str, *, size: int = 10, packed: bytes = b"x" * 10, flags: int = 0) -> bytes:
     """A ZIP archive of one stored file, with whatever it claims."""
     encoded = name.encode()

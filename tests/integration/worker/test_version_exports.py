@@ -128,6 +128,17 @@ def test_a_version_that_is_published_with_its_files_lies_in_the_folder_of_its_na
     assert lines[1]["source"] == f"file:///bucket/{scene.input_path}shelf/a.png"
 
 
+@pytest.mark.parametrize("report", [b"[" * 100_000, b"5"])
+def test_where_somebody_has_files_of_their_own_a_version_gets_another_folder(
+    scene: Scene, folder: str, report: bytes
+) -> None:
+    kitchen(scene)
+    scene.store.put(f"{folder}V001/fourpoint.json", report, content_type="application/json")
+    made = written(scene, publish_with_files(scene))
+    assert made.prefix.startswith(f"{folder}V001-")
+    assert scene.store.read(f"{folder}V001/fourpoint.json") == report
+
+
 class Failing:
     """A store that fails after so many writes."""
 

@@ -4,7 +4,6 @@ Follows RFC 8725 (JWT best current practices): algorithms are pinned and asymmet
 them, and issuer, audience, subject and expiry have to be there.
 """
 
-import json
 import logging
 import threading
 import time
@@ -16,6 +15,7 @@ from typing import Any
 import jwt
 
 from fourpoint_api.settings import ApiSettings
+from fourpoint_core import foreign_json
 from fourpoint_core.domain.access import user_name_from
 from fourpoint_core.errors import ForbiddenAddressError, IdentityProviderUnavailableError, TokenInvalidError
 from fourpoint_core.outbound_calls import ANYWHERE, CallFailedError, Deadline, call
@@ -31,8 +31,9 @@ FETCH_SECONDS = 5.0
 MAX_BYTES = 1024 * 1024
 MAX_SUBJECT_LENGTH = 255
 _NAMES = ("preferred_username", "name", "email", "sub")
-# PyJWT names its own; the rest is what a hostile header does to a JSON parser.
-_REFUSED = (jwt.PyJWTError, ValueError, OverflowError, RecursionError)
+# PyJWT names its own; the rest is what a hostile header does to a JSON parser, and a value of another kind than
+# the standard says to who reads it.
+_REFUSED = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 _UNREAD = (OSError, CallFailedError, ForbiddenAddressError)
 _OK = 200
 logger = logging.getLogger(__name__)
@@ -142,7 +143,7 @@ def _read(source: str) -> bytes:
 
 def _usable(document: bytes) -> dict[str | None, jwt.PyJWK]:
     """The keys that can sign what we accept. Raises ValueError when there is none."""
-    found = json.loads(document)
+    found = foreign_json.loads(document)
     if not isinstance(found, dict):
         raise ValueError("the set is no JSON object")
     loaded = jwt.PyJWKSet.from_dict(found).keys

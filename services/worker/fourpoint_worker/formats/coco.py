@@ -143,8 +143,13 @@ def _category(entry: Entry) -> tuple[ImportedLabel, Any]:
     if not isinstance(value, dict) or not isinstance(value.get("id"), int | str):
         raise FormatError("label_invalid", "A category has an id and a name.", entry.line)
     name = traits_json.label_name(value.get("name"), entry.line)
-    index = value["id"] if isinstance(value["id"], int) and 0 < value["id"] < 65536 else None
-    return ImportedLabel(name, colour_or_none(value.get("color")), index), value["id"]
+    label = ImportedLabel(name, colour_or_none(value.get("color")), mask_index_or_none(value["id"]))
+    return label, value["id"]
+
+
+def mask_index_or_none(value: Any) -> int | None:
+    """A value that masks can have, or None for anything else."""
+    return value if type(value) is int and 0 < value < 65536 else None
 
 
 def colour_or_none(value: Any) -> str | None:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from fourpoint_core import foreign_json
 from fourpoint_core.domain.annotations import check_attributes
 from fourpoint_core.errors import InvalidInputError
 from fourpoint_worker.formats.values import FormatError
@@ -89,6 +90,6 @@ def _list(value: str, line: int | None) -> list[Any]:
 
 def _parsed(value: str, line: int | None) -> Any:
     try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
+        return foreign_json.loads(value)
+    except foreign_json.NotJsonError:
         raise FormatError("attributes_invalid", "An attribute holds no valid JSON.", line) from None

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
+from fourpoint_core import foreign_json
 from fourpoint_core.domain.transfers import ExportOrder
 from fourpoint_core.errors import ObjectMissingError
 from fourpoint_core.jobs.contracts import EXPORT_DATASET
@@ -41,6 +42,8 @@ from fourpoint_worker.lease_keeper import ActiveJob
 REPORT_FILE = "fourpoint.json"
 _PROGRESS_SECONDS = 1.0
 _NOTES_SHOWN = 100
+# Of a file that may be anybody's.
+_MAX_REPORT_BYTES = 16 * 1024 * 1024
 _PHASES = {"snapshot": "reading", "files": "writing"}
 _Document = tuple[Exported, list[Drawn]]
 
@@ -151,10 +154,11 @@ class ExportDatasetWork:
     def _said_at(self, prefix: str) -> dict[str, Any] | None:
         """What the report below a prefix says; nothing where it is somebody's, None where there is none."""
         try:
-            said = json.loads(self._store.read(prefix + REPORT_FILE))
+            with self._store.open_range(prefix + REPORT_FILE, 0, _MAX_REPORT_BYTES) as chunks:
+                said = foreign_json.loads(b"".join(chunks))
         except ObjectMissingError:
             return None
-        except (ValueError, RecursionError):
+        except foreign_json.NotJsonError:
             return {}
         return said if isinstance(said, dict) else {}
 

@@ -6,7 +6,6 @@ that the next try finds its own and ends as an undisturbed one. An image's objec
 all.
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -15,6 +14,7 @@ from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any, BinaryIO, cast
 from uuid import UUID
 
+from fourpoint_core import foreign_json
 from fourpoint_core.domain.labels import clean_label_name
 from fourpoint_core.domain.transfers import ImportOrder
 from fourpoint_core.errors import FourpointError, InvalidInputError, StorageUnavailableError
@@ -29,6 +29,7 @@ from fourpoint_core.store.queries import datasets, imports, jobs, leases, upload
 from fourpoint_core.store.queries.imports import WantedLabel
 from fourpoint_core.store.session import Session, Sessions, reading, unit_of_work
 from fourpoint_worker.formats.catalogue import FORMATS
+from fourpoint_worker.formats.coco import colour_or_none, mask_index_or_none
 from fourpoint_worker.formats.values import (
     FormatError,
     Found,
@@ -211,10 +212,11 @@ class _Run:
         if not self._tree.has(REPORT_FILE):
             return
         try:
-            said = json.loads(read_bounded(self._tree, REPORT_FILE, _MAX_REPORT_BYTES))
+            said = foreign_json.loads(read_bounded(self._tree, REPORT_FILE, _MAX_REPORT_BYTES))
             for label in said["labels"]:
-                yield ImportedLabel(clean_label_name(label["name"]), label["colour"], int(label["mask_index"]))
-        except (ValueError, KeyError, TypeError, RecursionError, FormatError, FourpointError):
+                name, index = clean_label_name(label["name"]), mask_index_or_none(label["mask_index"])
+                yield ImportedLabel(name, colour_or_none(label["colour"]), index)
+        except (foreign_json.NotJsonError, KeyError, TypeError, FormatError, FourpointError):
             # Somebody else's file of that name.
             return
 

@@ -11,7 +11,7 @@ import binascii
 import json
 from urllib.parse import unquote, urljoin, urlsplit
 
-from fourpoint_core import tracing
+from fourpoint_core import foreign_json, tracing
 from fourpoint_core.errors import ForbiddenAddressError, InvalidInputError
 from fourpoint_core.outbound import Network
 from fourpoint_core.outbound_calls import ANYWHERE, CallFailedError, Deadline, call
@@ -112,7 +112,11 @@ class Fetcher:
         with call("POST", url, deadline, ANYWHERE, headers, asked) as answer:
             if answer.status != _OK:
                 raise ValueError(f"Label Studio refuses FOURPOINT_LABEL_STUDIO_TOKEN with {answer.status}")
-            return f"Bearer {json.loads(answer.body(_MAX_TOKEN_BYTES))['access']}"
+            said = foreign_json.loads(answer.body(_MAX_TOKEN_BYTES))
+        token = said.get("access") if isinstance(said, dict) else None
+        if not isinstance(token, str) or not token.isascii():
+            raise ValueError("Label Studio answers FOURPOINT_LABEL_STUDIO_TOKEN without a token of access")
+        return f"Bearer {token}"
 
     def _inline(self, address: str, pointer: str) -> bytes:
         head, _, text = address.partition(",")
