@@ -186,7 +186,14 @@ def test_images_of_tasks_and_receivers_of_webhooks_are_within_reach_and_neighbou
     name: str, port: int
 ) -> None:
     assert may_reach("overlays/production", name, "93.184.215.14", port)
-    for neighbour in ("10.99.0.1", "169.254.169.254", "192.168.1.1"):
+    for neighbour in (
+        "10.99.0.1",
+        "169.254.169.254",
+        "192.168.1.1",
+        "192.0.0.192",
+        "fec0::1",
+        "64:ff9b::a00:1",
+    ):
         assert not may_reach("overlays/production", name, neighbour, port)
 
 

@@ -15,13 +15,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fourpoint_core.errors import ForbiddenAddressError, SettingsError
+from fourpoint_core.public_internet import Address, Network, meant_by, special_use_of
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _PORTS = {"http": 80, "https": 443}
-# Carry an IPv4 address inside: what counts is that one.
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_LOW_32_BITS = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +48,10 @@ def resolve(url: str, allowed: Sequence[Network], seconds: float) -> Endpoint:
     port = parts.port or _PORTS[parts.scheme]
     addresses = [ipaddress.ip_address(found) for found in _numbers(host, port, seconds)]
     for address in addresses:
-        if not _may_reach(address, allowed):
+        special_use = special_use_of(address)
+        if special_use is not None and not _is_allowed(address, allowed):
             raise ForbiddenAddressError(
-                f"{host} leads to {address}, which is not on the public internet; "
+                f"{host} leads to {address}, which is not on the public internet ({special_use}); "
                 "an operator can allow its network."
             )
     return Endpoint(host, str(addresses[0]), port)
@@ -85,18 +82,6 @@ def _look_up(host: str, port: int) -> "Future[list[Any]]":
     return answer
 
 
-def _may_reach(address: Address, allowed: Sequence[Network]) -> bool:
-    meant = _embedded(address)
-    if any(meant.version == network.version and meant in network for network in allowed):
-        return True
-    return meant.is_global and not meant.is_multicast and not meant.is_reserved
-
-
-def _embedded(address: Address) -> Address:
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if inner is not None:
-            return inner
-        if address in _NAT64:
-            return ipaddress.IPv4Address(int(address) & _LOW_32_BITS)
-    return address
+def _is_allowed(address: Address, allowed: Sequence[Network]) -> bool:
+    meant = meant_by(address)
+    return any(meant in network for network in allowed)

@@ -16,7 +16,8 @@ from typing import Any
 import httpcore
 import httpx
 
-from fourpoint_core.outbound import Network, parse_networks, resolve
+from fourpoint_core.outbound import parse_networks, resolve
+from fourpoint_core.public_internet import Network
 
 # For addresses that an operator gave: they may well lead next door.
 ANYWHERE = parse_networks("0.0.0.0/0, ::/0")

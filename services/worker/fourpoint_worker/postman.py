@@ -16,8 +16,8 @@ from uuid import UUID
 from fourpoint_core import tracing
 from fourpoint_core.domain.webhooks import pause_after, signature
 from fourpoint_core.errors import ForbiddenAddressError
-from fourpoint_core.outbound import Network
 from fourpoint_core.outbound_calls import CallFailedError, Deadline, call
+from fourpoint_core.public_internet import Network
 from fourpoint_core.store.queries import webhooks
 from fourpoint_core.store.queries.webhooks import Outcome, Outgoing
 from fourpoint_core.store.session import Sessions, unit_of_work

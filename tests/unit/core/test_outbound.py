@@ -33,7 +33,27 @@ from fourpoint_core.outbound import parse_networks, resolve
         "[::ffff:127.0.0.1]",
         "[::ffff:169.254.169.254]",
         "[64:ff9b::a9fe:a9fe]",
+        "[64:ff9b::c000:c0]",
+        "[64:ff9b:1::a00:1]",
         "[2002:7f00:1::]",
+        "[2002:5db8:d70e::]",
+        "[2001:0:a9fe:a9fe::f5f5:f5f5]",
+        "[::10.0.0.1]",
+        "[::ffff:192.0.0.192]",
+        "[fec0::1]",
+        "[100::1]",
+        "[2001:db8::1]",
+        "[3fff::1]",
+        "[5f00::1]",
+        "192.0.0.192",
+        "192.0.0.9",
+        "192.88.99.1",
+        "168.63.129.16",
+        "100.100.100.200",
+        "192.0.2.1",
+        "198.18.0.1",
+        "203.0.113.9",
+        "255.255.255.255",
     ],
 )
 def test_what_is_not_on_the_public_internet_is_out_of_reach(host: str) -> None:
@@ -41,10 +61,25 @@ def test_what_is_not_on_the_public_internet_is_out_of_reach(host: str) -> None:
         resolve(f"http://{host}/", (), 30)
 
 
-@pytest.mark.parametrize(("host", "port"), [("93.184.215.14", 80), ("[2606:4700:4700::1111]:8443", 8443)])
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [
+        ("93.184.215.14", 80),
+        ("192.0.1.1", 80),
+        ("168.63.129.17", 80),
+        ("[2606:4700:4700::1111]:8443", 8443),
+        ("[2001:4860:4860::8888]", 80),
+        ("[64:ff9b::5db8:d70e]", 80),
+    ],
+)
 def test_what_is_public_can_be_reached(host: str, port: int) -> None:
     found = resolve(f"http://{host}/", (), 30)
     assert (found.address, found.port) == (host.partition("]")[0].strip("["), port)
+
+
+def test_a_refusal_says_what_the_address_is_for() -> None:
+    with pytest.raises(ForbiddenAddressError, match=r"192\.0\.0\.192, which .* metadata of a cloud"):
+        resolve("http://192.0.0.192/opc/v1/", (), 30)
 
 
 def test_an_operator_allows_networks_and_no_more() -> None:

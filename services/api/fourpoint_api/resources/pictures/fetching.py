@@ -13,8 +13,8 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from fourpoint_core import foreign_json, tracing
 from fourpoint_core.errors import ForbiddenAddressError, InvalidInputError
-from fourpoint_core.outbound import Network
 from fourpoint_core.outbound_calls import ANYWHERE, CallFailedError, Deadline, call
+from fourpoint_core.public_internet import Network
 
 SECONDS = 20.0
 _HOPS = 4
