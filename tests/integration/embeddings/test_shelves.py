@@ -84,6 +84,20 @@ def test_redis_forgets_what_it_counted_of_entries_that_ran_out(redis: Redis) -> 
     assert int(redis.get("fourpoint:embeddings:bytes") or 0) == 90
 
 
+@pytest.mark.parametrize("index", ["recency", "sizes", "bytes"])
+def test_redis_keeps_as_much_as_before_when_it_has_evicted_an_index(redis: Redis, index: str) -> None:
+    shelf = RedisShelf(redis, 1000, 60)
+    for number in range(12):
+        shelf.keep(EmbeddingKey(f"before {number}", "m", "whole"), bytes(100))
+    redis.delete(f"fourpoint:embeddings:{index}")
+    keys = [EmbeddingKey(f"after {number}", "m", "whole") for number in range(20)]
+    for key in keys:
+        shelf.keep(key, bytes(100))
+    assert sum(shelf.find(key) is not None for key in keys) == 10
+    assert len(redis.keys("fourpoint:embeddings:entry:*")) == 10
+    assert int(redis.get("fourpoint:embeddings:bytes") or 0) == 1000
+
+
 def test_one_worker_at_a_time_reserves_a_key_and_for_a_while(redis: Redis) -> None:
     one, other = RedisShelf(redis, 100, 60), RedisShelf(redis, 100, 60)
     assert one.reserve(KEY, "one", Urgency.CLICK, 1) is Turn.MINE

@@ -20,6 +20,13 @@ _RECENCY, _SIZES, _TOTAL = f"{_PREFIX}:recency", f"{_PREFIX}:sizes", f"{_PREFIX}
 _KEEP = """
 local name, entry, ttl, cap = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local now = tonumber(redis.call('TIME')[1])
+-- A server that evicts takes an index as well as an entry. Where they disagree, all that they name goes.
+local known, counted = redis.call('ZCARD', KEYS[2]), tonumber(redis.call('GET', KEYS[4]) or '0')
+if known ~= redis.call('HLEN', KEYS[3]) or (known > 0) ~= (counted > 0) then
+    for _, lost in ipairs(redis.call('HKEYS', KEYS[3])) do redis.call('DEL', ARGV[5] .. lost) end
+    for _, lost in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do redis.call('DEL', ARGV[5] .. lost) end
+    redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
+end
 local function drop(gone)
     local size = tonumber(redis.call('HGET', KEYS[3], gone) or '0')
     redis.call('DEL', ARGV[5] .. gone)
