@@ -3,7 +3,9 @@
 import hashlib
 import re
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -17,10 +19,14 @@ DIGEST = hashlib.sha256(DATA).hexdigest()
 
 
 class Server:
-    """Serves DATA with ranges. dies_after: bytes after which a connection breaks; ranges: those asked for."""
+    """Serves DATA with ranges. dies_after: bytes after which a connection breaks; ranges: those asked for.
+
+    pause_seconds: after each MiB.
+    """
 
     def __init__(self) -> None:
         self.dies_after: int | None = None
+        self.pause_seconds = 0.0
         self.knows_ranges = True
         self.data = DATA
         self.ranges: list[str | None] = []
@@ -52,7 +58,9 @@ class Server:
         request.send_header("Content-Length", str(len(self.data) - start))
         request.end_headers()
         end = len(self.data) if self.dies_after is None else start + self.dies_after
-        request.wfile.write(self.data[start:end])
+        for first in range(start, min(end, len(self.data)), 2**20):
+            request.wfile.write(self.data[first : min(end, first + 2**20)])
+            time.sleep(self.pause_seconds)
         request.close_connection = True
 
     def stop(self) -> None:
@@ -100,6 +108,16 @@ def test_a_download_that_died_after_its_last_byte_is_taken(server: Server, tmp_p
     assert (tmp_path / "tiny.pth").read_bytes() == DATA
 
 
+def test_of_two_who_fetch_the_same_at_once_one_does_and_both_have_it(server: Server, tmp_path: Path) -> None:
+    """Two workers start with one volume for their models."""
+    server.pause_seconds = 0.05
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda _: locate(server.url, DIGEST, "", tmp_path), range(2)))
+    assert found == [(tmp_path / "tiny.pth", DIGEST)] * 2
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.pth"]
+    assert len(server.ranges) == 1
+
+
 def test_other_bytes_than_the_digest_says_are_removed(server: Server, tmp_path: Path) -> None:
     server.data = DATA[:-1] + b"?"
     with pytest.raises(SettingsError, match="SHA-256"):
@@ -110,6 +128,7 @@ def test_other_bytes_than_the_digest_says_are_removed(server: Server, tmp_path: 
 def test_an_address_without_a_file_is_named(server: Server, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="answers 404"):
         fetch(server.url.replace("tiny", "none"), tmp_path / "tiny.pth", DIGEST)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """Checkpoint files: the official ones, how they are fetched, whether one is what it should be. No torch."""
 
 import contextlib
+import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 import urllib3
@@ -120,28 +122,58 @@ def digest_of(path: Path) -> str:
 def fetch(url: str, path: Path, sha256: str, progress: Progress = lambda there, of: None) -> None:
     """Download a checkpoint to `path`; it is there only when it is whole and has this SHA-256.
 
-    What an earlier call has left in `path`.part is gone on with. Raises SettingsError.
+    What an earlier call has left in `path`.part is gone on with; another process that is at it is waited for.
+    Raises SettingsError.
     """
     part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _download(url, part, progress)
-        found = digest_of(part)
-        if found != sha256.lower():
-            part.unlink()
-            raise SettingsError(
-                f"What {url} sent has the SHA-256 {found}, not {sha256}; it was removed. Try again, or correct "
-                "the digest."
-            )
-        part.replace(path)
+        with _owned(part) as file:
+            if path.exists() and digest_of(path) == sha256.lower():
+                return
+            _download(url, file, progress)
+            found = digest_of(part)
+            if found != sha256.lower():
+                part.unlink()
+                raise SettingsError(
+                    f"What {url} sent has the SHA-256 {found}, not {sha256}; it was removed. Try again, or "
+                    "correct the digest."
+                )
+            part.replace(path)
     except (HTTPError, OSError) as error:
         raise SettingsError(
             f"{url} could not be fetched: {error}. Try again: what has arrived stays in {part}."
         ) from error
 
 
-def _download(url: str, part: Path, progress: Progress) -> None:
-    there = part.stat().st_size if part.exists() else 0
+@contextlib.contextmanager
+def _owned(part: Path) -> Iterator[BinaryIO]:
+    """The part file, open for one process at a time to append to; gone afterwards where it is empty."""
+    while True:
+        with part.open("ab") as file:
+            # On a volume that knows no locks, those who fetch at once are in each other's way.
+            with contextlib.suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if not _lies_at(part, file):
+                # Whoever had it has finished, or removed it.
+                continue
+            try:
+                yield file
+            finally:
+                if os.fstat(file.fileno()).st_size == 0:
+                    part.unlink(missing_ok=True)
+            return
+
+
+def _lies_at(path: Path, file: BinaryIO) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _download(url: str, part: BinaryIO, progress: Progress) -> None:
+    there = os.fstat(part.fileno()).st_size
     with _opened(url, there) as answer:
         if answer.status == _RANGE_NOT_SATISFIABLE:
             # There is nothing behind what we have: it is whole, or too long, which the digest will tell.
@@ -152,12 +184,13 @@ def _download(url: str, part: Path, progress: Progress) -> None:
             there = 0
         length = answer.headers.get("Content-Length")
         total = None if length is None else there + int(length)
-        with part.open("ab" if there else "wb") as file:
+        part.truncate(there)
+        progress(there, total)
+        for chunk in answer.stream(_CHUNK_BYTES):
+            part.write(chunk)
+            there += len(chunk)
             progress(there, total)
-            for chunk in answer.stream(_CHUNK_BYTES):
-                file.write(chunk)
-                there += len(chunk)
-                progress(there, total)
+        part.flush()
 
 
 @contextlib.contextmanager
