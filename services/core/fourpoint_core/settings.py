@@ -176,6 +176,9 @@ class CoreSettings(FromVariables):
         "how long images that Label Studio and CVAT sent for an outline lie in the bucket",
         24.0,
     )
+    embeddings_seconds: int = variable(
+        "FOURPOINT_EMBEDDINGS_SECONDS", "how long an embedding is kept that nobody asks for", 24 * 3600
+    )
     max_import_bytes: int = variable(
         "FOURPOINT_MAX_IMPORT_BYTES", "archives and manifests that are imported may be so large", 5 * GIBIBYTE
     )

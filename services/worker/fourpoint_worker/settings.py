@@ -48,9 +48,6 @@ class WorkerSettings(CoreSettings):
     embeddings_bytes: int = variable(
         "FOURPOINT_EMBEDDINGS_BYTES", "room for shared embeddings, of all workers together", 256 * MEBIBYTE
     )
-    embeddings_seconds: int = variable(
-        "FOURPOINT_EMBEDDINGS_SECONDS", "how long an embedding is kept that nobody asks for", 24 * 3600
-    )
     metrics_bind: str = variable(
         "FOURPOINT_METRICS_BIND", "host:port where a worker serves Prometheus; empty: nowhere", ""
     )

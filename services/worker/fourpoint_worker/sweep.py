@@ -19,6 +19,7 @@ from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.jobs.events import JobEvent, announce
 from fourpoint_core.settings import CoreSettings
 from fourpoint_core.storage import ObjectStore, pictures
+from fourpoint_core.storage.derived import embeddings_prefix
 from fourpoint_core.storage.removal import remove_objects
 from fourpoint_core.storage.staging import staged_keys
 from fourpoint_core.store.queries import (
@@ -62,7 +63,7 @@ _PINS_AT_ONCE = 10_000
 # Whoever began to write in time may go on for a while.
 _UPLOAD_GRACE = timedelta(minutes=10)
 # Finding them takes a listing, and none of them is in anybody's way.
-_PICTURES_SECONDS = 600.0
+_LISTING_SECONDS = 600.0
 
 
 class Sweep:
@@ -81,7 +82,7 @@ class Sweep:
         self._redis = redis
         self._store = store
         self._dispatcher = dispatcher
-        self._look_at_pictures_at = 0.0
+        self._list_at = 0.0
 
     def run(self) -> None:
         """Do a round, unless somebody else is at it. Raises DatabaseUnavailableError."""
@@ -97,7 +98,7 @@ class Sweep:
             self.remove_dead_uploads,
             self.remove_unfinished_exports,
             self.remove_old_exports,
-            self.remove_old_pictures,
+            self.remove_old_objects,
             self.empty_trash,
             self.forget_versions,
             self.forget_answers,
@@ -189,13 +190,20 @@ class Sweep:
         with unit_of_work(self._sessions) as session:
             exports.forget(session, [export.id for export in old])
 
-    def remove_old_pictures(self) -> None:
-        """Now and then, remove images of other tools that have not been asked about for long."""
-        if time.monotonic() < self._look_at_pictures_at:
+    def remove_old_objects(self) -> None:
+        """Now and then, remove images that other tools have not asked about for long, and old embeddings.
+
+        Of embeddings a worker that keeps new ones takes care, too; none does once they are kept elsewhere.
+        """
+        if time.monotonic() < self._list_at:
             return
-        self._look_at_pictures_at = time.monotonic() + _PICTURES_SECONDS
-        long_ago = datetime.now(UTC) - timedelta(hours=self._settings.picture_hours)
-        for found in self._store.list(f"{pictures.FOLDER}/"):
+        self._list_at = time.monotonic() + _LISTING_SECONDS
+        self._remove_older(f"{pictures.FOLDER}/", timedelta(hours=self._settings.picture_hours))
+        self._remove_older(embeddings_prefix(), timedelta(seconds=self._settings.embeddings_seconds))
+
+    def _remove_older(self, prefix: str, age: timedelta) -> None:
+        long_ago = datetime.now(UTC) - age
+        for found in self._store.list(prefix):
             if found.last_modified < long_ago:
                 self._store.delete(found.key)
 

@@ -20,6 +20,7 @@ from fourpoint_core.jobs.broker import celery_app
 from fourpoint_core.jobs.contracts import Queue
 from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.settings import CoreSettings
+from fourpoint_core.storage.derived import embedding_key
 from fourpoint_core.storage.pictures import picture_key
 from fourpoint_core.store.models import Job, SampleLease, TallyDelta, UploadIntent, WorkerProcess
 from fourpoint_core.store.queries import leases, sample_leases, samples, tallies, workers
@@ -263,7 +264,10 @@ def test_the_lease_of_a_labeler_who_went_away_is_forgotten(scene: Scene, sweep: 
 
 
 def put_picture(scene: Scene, folder: Path, digest: str, hours_old: float) -> str:
-    key = picture_key(digest)
+    return put_object(scene, folder, picture_key(digest), hours_old)
+
+
+def put_object(scene: Scene, folder: Path, key: str, hours_old: float) -> str:
     scene.store.put(key, b"bytes", content_type="image/png")
     moment = time.time() - hours_old * 3600
     os.utime(folder / "objects" / key, (moment, moment))
@@ -283,6 +287,17 @@ def test_an_image_of_another_tool_is_removed_when_its_hours_are_over_and_nothing
         fresh,
         sample.object_key,
     ]
+
+
+def test_embeddings_past_their_time_are_removed_whether_or_not_a_worker_keeps_new_ones(
+    scene: Scene, sweep: Sweep, tmp_path: Path
+) -> None:
+    old, fresh = (
+        put_object(scene, tmp_path, embedding_key("ab" * 32, "cd" * 32, frame), hours_old)
+        for frame, hours_old in (("whole", 24.1), ("0-0-64-64", 23.9))
+    )
+    sweep.run()
+    assert [scene.store.exists(key) for key in (old, fresh)] == [False, True]
 
 
 def test_images_of_other_tools_are_listed_now_and_then_only(

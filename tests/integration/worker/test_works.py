@@ -25,7 +25,7 @@ from fourpoint_core.jobs.contracts import (
     SaveMode,
 )
 from fourpoint_core.jobs.payloads.pictures import Form, OutlinePicture
-from fourpoint_core.storage.derived import thumbnail_key
+from fourpoint_core.storage.derived import embedding_key, thumbnail_key
 from fourpoint_core.storage.pictures import picture_key
 from fourpoint_core.store.digest_book import DigestBook
 from fourpoint_core.store.models import Dataset, InferredContour, Job, Sample, UploadIntent
@@ -270,11 +270,15 @@ def purge_all(scene: Scene) -> list[str]:
 
 def test_purging_removes_what_was_made_from_the_images(scene: Scene) -> None:
     sample = scene.sample()
-    scene.store.put(thumbnail_key(sample.digest, 64), b"small", content_type="image/jpeg")
+    made = [thumbnail_key(sample.digest, 64)]
+    made += [embedding_key(sample.digest, model * 64, "whole") for model in "ab"]
+    others = embedding_key("ab" * 32, "a" * 64, "whole")
+    for key in (*made, others):
+        scene.store.put(key, b"small", content_type="image/jpeg")
     delete_dataset(scene)
     job_id = scene.queue(PURGE_DATASET, PurgeDataset(scene.dataset_id, delete_objects=False))
     scene.run(job_id, PurgeDatasetWork(scene.sessions, scene.store))
-    assert not scene.store.exists(thumbnail_key(sample.digest, 64))
+    assert [key for key in (*made, others) if scene.store.exists(key)] == [others]
 
 
 def test_purging_keeps_what_is_made_from_an_image_that_another_dataset_shows(scene: Scene) -> None:

@@ -19,6 +19,11 @@ def embeddings_prefix() -> str:
     return f"{FOLDER}/{_EMBEDDINGS}/"
 
 
+def embeddings_of(digest: str) -> str:
+    """Below this key lies what models have made of one image; apart from the rest, to be listed by age."""
+    return f"{embeddings_prefix()}{digest[:2]}/{digest}/"
+
+
 def embedding_key(digest: str, model_digest: str, frame: str) -> str:
-    """Key of what a model has made of a part of an image; apart from the rest, to be listed by age."""
-    return f"{embeddings_prefix()}{model_digest}/{digest[:2]}/{digest}-{frame}"
+    """Key of what a model has made of a part of an image."""
+    return f"{embeddings_of(digest)}{model_digest}-{frame}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from fourpoint_core.storage.derived import derived_prefix
+from fourpoint_core.storage.derived import derived_prefix, embeddings_of
 from fourpoint_core.storage.port import ObjectStore
 
 
@@ -14,5 +14,6 @@ def remove_objects(store: ObjectStore, keys: Iterable[str], forgotten_digests: I
     for key in keys:
         store.delete(key)
     for digest in forgotten_digests:
-        for made in store.list(derived_prefix(digest)):
-            store.delete(made.key)
+        for prefix in (derived_prefix(digest), embeddings_of(digest)):
+            for made in store.list(prefix):
+                store.delete(made.key)
