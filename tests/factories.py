@@ -178,10 +178,13 @@ def make_webhook(
         )
 
 
-def make_contour(sessions: Sessions, sample: Sample, prompt: Prompt | None = None) -> InferredContour:
+def make_contour(
+    sessions: Sessions, sample: Sample, prompt: Prompt | None = None, *, confident: bool = True
+) -> InferredContour:
     """What inference recorded for a sample."""
     with unit_of_work(sessions) as session:
         contour = contour_row(sample.id, new_id(), new_id(), prompt or square_prompt())
+        contour.confident = confident
         annotations.record_contour(session, contour)
     return contour
 

@@ -520,6 +520,7 @@ class Annotation(TypedDict):
     engine: str | None
     model_digest: str | None
     score: float | None
+    confident: bool | None
     created_by: str
     created_at: str
     edited_by: str | None

@@ -2819,6 +2819,8 @@ export interface components {
             engine: string | null;
             model_digest: string | null;
             score: number | null;
+            /** @description While `unconfirmed`: false where the engine is not sure of the outline, and a person should look twice; null of an object that does not wait for anybody */
+            confident: boolean | null;
             /** Format: uuid */
             created_by: string;
             /** Format: date-time */

@@ -116,6 +116,33 @@ def test_an_outline_of_a_batch_says_that_it_waits(
     assert [objects(client, sample)[key]["unconfirmed"] for key in proposed] == [True, True]
 
 
+def test_an_outline_that_waits_says_whether_the_engine_is_sure_of_it(
+    client: FlaskClient, sessions: Sessions, sample: Sample, proposed: list[str]
+) -> None:
+    first, second = proposed
+    unsure = make_contour(sessions, sample, confident=False)
+    with unit_of_work(sessions) as session:
+        locked = samples.get_sample(session, sample.id, lock=True)
+        row = annotations.current_rows(session, sample.id)[UUID(first)]
+        content = annotations.content_of(row).with_provenance(annotations.provenance_of(unsure))
+        suggestions.propose(session, locked, {UUID(first): content}, LOCAL_USER_ID)
+    address = f"/v1/samples/{sample.id}/annotations"
+
+    def said(document: Any) -> dict[str, bool | None]:
+        return {item["id"]: item["confident"] for item in document.json["annotations"]}
+
+    read = client.get(address)
+    assert said(read) == {first: False, second: True}
+    assert client.get(f"{address}/{first}").json["confident"] is False
+    relabeled = client.patch(f"{address}/{first}", json={"label": "dog"})
+    assert relabeled.json["confident"] is False
+    for body in ([{"id": first}, {"id": second, "difficult": True}], [{"id": first}, {"id": second}]):
+        etag = client.get(address).headers["ETag"]
+        saved = client.put(address, json={"annotations": body}, headers={"If-Match": etag})
+        assert said(saved) == {first: False, second: True}
+    assert said(client.post(f"{address}/confirm", json={})) == {first: None, second: None}
+
+
 def test_images_with_outlines_that_wait_can_be_listed(
     client: FlaskClient, sessions: Sessions, dataset: Dataset, sample: Sample, proposed: list[str]
 ) -> None:

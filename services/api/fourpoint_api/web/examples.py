@@ -124,6 +124,7 @@ ANNOTATION = {
     "engine": "compact",
     "model_digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "score": 0.93,
+    "confident": None,
     "created_by": USER_ID,
     "created_at": TIME,
     "edited_by": None,

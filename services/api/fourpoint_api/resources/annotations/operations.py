@@ -184,12 +184,14 @@ def replace_all(
         if saved is None or saved.has_draft:
             drafts.discard_draft(session, sample.id, author)
         if saved is None:
-            return Document(sample, shown, history.state_of(session, sample.id, sample.revision))
+            state = history.state_of(session, sample.id, sample.revision)
+            return Document(sample, annotations.with_confidence(session, shown), state)
         listed = {content.id for content in contents}
         after = {item.row.annotation_id: item for item in shown if item.row.annotation_id in listed}
         after |= {item.row.annotation_id: item for item in saved.annotations}
         state = State(sample.revision, Action.REPLACE)
-        return Document(sample, annotations.painting_order(after.values()), state)
+        left = annotations.with_confidence(session, annotations.painting_order(after.values()))
+        return Document(sample, left, state)
 
 
 def change(
@@ -220,7 +222,7 @@ def change(
         saved = annotations.change_annotation(session, sample, found.row, content, author)
         if saved is None or saved.has_draft:
             drafts.take_from_draft(session, sample.id, author, annotation_id)
-        return sample, found if saved is None else saved.annotations[0]
+        return sample, found if saved is None else annotations.with_confidence(session, saved.annotations)[0]
 
 
 def remove(

@@ -29,6 +29,7 @@ def render(found: LabeledAnnotation) -> dict[str, Any]:
         "engine": row.engine,
         "model_digest": row.model_digest,
         "score": row.score,
+        "confident": found.confident,
         "created_by": row.created_by,
         "created_at": row.created_at,
         "edited_by": row.edited_by,

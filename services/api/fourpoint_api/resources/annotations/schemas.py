@@ -171,6 +171,14 @@ class AnnotationSchema(Schema):
     engine = ma.fields.String(required=True, allow_none=True)
     model_digest = ma.fields.String(required=True, allow_none=True)
     score = ma.fields.Float(required=True, allow_none=True)
+    confident = ma.fields.Boolean(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "While `unconfirmed`: false where the engine is not sure of the outline, and a "
+            "person should look twice; null of an object that does not wait for anybody"
+        },
+    )
     created_by = ma.fields.UUID(required=True)
     created_at = ma.fields.AwareDateTime(required=True, format="iso")
     edited_by = ma.fields.UUID(required=True, allow_none=True)

@@ -1,12 +1,15 @@
 """Rows of annotations as values: what is read and written by every save, without what the mapper adds."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from fourpoint_core.store.models import Annotation, Label
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from fourpoint_core.store.models import Annotation, InferredContour, Label
 
 
 @dataclass(slots=True)
@@ -47,12 +50,29 @@ COLUMNS = [Annotation.__table__.c[item.name] for item in fields(AnnotationRow)]
 
 @dataclass(frozen=True, slots=True)
 class LabeledAnnotation:
-    """An annotation with its label as that is now: a rename shows at once."""
+    """An annotation with its label as that is now: a rename shows at once.
+
+    confident: what the engine said of an outline that waits for somebody's word; None of any other.
+    """
 
     row: Row
     label: Label
+    confident: bool | None = None
 
 
 def painting_order(shown: Iterable[LabeledAnnotation]) -> list[LabeledAnnotation]:
     """By z-order, then oldest first."""
     return sorted(shown, key=lambda item: (item.row.z_order, item.row.created_at, item.row.annotation_id))
+
+
+def with_confidence(session: Session, shown: Sequence[LabeledAnnotation]) -> list[LabeledAnnotation]:
+    """The same, and of those that are unconfirmed whether the engine was sure; asked only where some are."""
+    ids = {item.row.contour_id for item in shown if item.row.unconfirmed}
+    if not ids:
+        return list(shown)
+    found = select(InferredContour.id, InferredContour.confident).where(InferredContour.id.in_(ids))
+    confident = {row.id: row.confident for row in session.execute(found)}
+    return [
+        replace(item, confident=confident.get(item.row.contour_id)) if item.row.unconfirmed else item
+        for item in shown
+    ]

@@ -24,12 +24,17 @@ from fourpoint_core.domain.history import FIELD_OF_COLUMN, Action, compare
 from fourpoint_core.errors import FrameChangedError, IdTakenError, LabelDeletedError, NotFoundError
 from fourpoint_core.store.models import Annotation, InferredContour, Label, Revision, Sample
 from fourpoint_core.store.queries import revision_rows
-from fourpoint_core.store.queries.annotation_rows import LabeledAnnotation, Row, painting_order
+from fourpoint_core.store.queries.annotation_rows import (
+    LabeledAnnotation,
+    Row,
+    painting_order,
+    with_confidence,
+)
 from fourpoint_core.store.queries.held_documents import Room
 from fourpoint_core.store.queries.revision_rows import SHAPE, Opening, Save
 
 # Beside what stands here: what `settle` takes, and what documents are made of.
-__all__ = ["LabeledAnnotation", "Opening", "Save", "painting_order"]
+__all__ = ["LabeledAnnotation", "Opening", "Save", "painting_order", "with_confidence"]
 
 _CONTOURS = cast(Table, InferredContour.__table__)
 _NONE_HELD: Mapping[UUID, Label] = {}
@@ -46,7 +51,7 @@ class Saved:
 def current_annotations(session: Session, sample_id: UUID) -> Sequence[LabeledAnnotation]:
     """The objects of the current document, in painting order."""
     rows = session.execute(_CURRENT, {"sample_id": sample_id})
-    return [LabeledAnnotation(row, label) for row, label in rows]
+    return with_confidence(session, [LabeledAnnotation(row, label) for row, label in rows])
 
 
 def annotations_at(session: Session, sample_id: UUID, revision: int) -> Sequence[LabeledAnnotation]:
@@ -316,7 +321,8 @@ def _shape_before(session: Session, row: Row) -> Annotation | None:
 
 
 def _labeled(session: Session, *conditions: Any) -> Sequence[LabeledAnnotation]:
-    return [LabeledAnnotation(row, label) for row, label in session.execute(_WITH_LABELS.where(*conditions))]
+    rows = session.execute(_WITH_LABELS.where(*conditions))
+    return with_confidence(session, [LabeledAnnotation(row, label) for row, label in rows])
 
 
 def _rows(session: Session, *conditions: Any) -> dict[UUID, Annotation]:

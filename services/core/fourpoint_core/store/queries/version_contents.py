@@ -1,7 +1,7 @@
 """What a version says of one image, and which of its files are no longer those that it pinned."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -65,7 +65,7 @@ def objects_of(session: Session, version: Version, pin: VersionSample) -> list[L
     """The objects of an image in painting order, with their labels as they were called."""
     labels = {label.id: label for label in pins.labels_of(session, version.id)}
     found = annotations.annotations_at(session, pin.sample_id, pin.revision)
-    return [LabeledAnnotation(one.row, labels.get(one.row.label_id, one.label)) for one in found]
+    return [replace(one, label=labels.get(one.row.label_id, one.label)) for one in found]
 
 
 def _pinned(version: Version) -> Any:
