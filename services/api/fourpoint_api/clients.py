@@ -15,7 +15,7 @@ from fourpoint_core.imaging.decoder import Decoder
 from fourpoint_core.jobs.broker import celery_app
 from fourpoint_core.jobs.dispatch import Dispatcher
 from fourpoint_core.storage import ObjectStore, open_store
-from fourpoint_core.store.session import MAX_QUEUED, Sessions, connect
+from fourpoint_core.store.session import MAX_QUEUED, SILENCE_SECONDS, Sessions, connect
 
 _KEY = "fourpoint"
 
@@ -50,7 +50,7 @@ class Clients:
 
 def build_clients(settings: ApiSettings) -> Clients:
     """Nothing connects yet: each client does on first use."""
-    sessions = connect(settings)
+    sessions = connect(settings, silence_seconds=SILENCE_SECONDS)
     sessions.configure(info={MAX_QUEUED: settings.max_queued_jobs})
     redis = Redis.from_url(settings.redis_url, socket_connect_timeout=1, socket_timeout=5)
     return Clients(

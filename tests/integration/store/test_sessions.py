@@ -1,5 +1,10 @@
 """The unit of work: all or nothing, and an honest error when the database is away."""
 
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 from unittest import mock
@@ -13,7 +18,7 @@ from fourpoint_core.domain.access import Caller, Scope
 from fourpoint_core.errors import DatabaseUnavailableError
 from fourpoint_core.ids import LOCAL_USER_ID
 from fourpoint_core.settings import CoreSettings
-from fourpoint_core.store import liveness
+from fourpoint_core.store import liveness, silence
 from fourpoint_core.store.queries import datasets
 from fourpoint_core.store.session import (
     Sessions,
@@ -99,6 +104,50 @@ def test_a_connection_that_has_rested_is_asked_whether_it_lives(
                 session.scalar(_PID)
     # Not the first time: it was opened just then.
     assert ping.call_count == 1
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """A backend that stands still, and whose kernel acknowledges what is sent to it all the same."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("begin", [unit_of_work, reading])
+def test_a_server_that_falls_silent_is_an_error_that_may_be_retried(
+    core_settings: CoreSettings, begin: Any
+) -> None:
+    sessions = connect(core_settings, silence_seconds=1.0)
+    with pytest.raises(DatabaseUnavailableError), begin(sessions) as session:
+        pid = session.scalar(_PID)
+        with stopped(pid):
+            session.execute(text("SELECT 1"))
+    with begin(sessions) as session:
+        assert session.scalar(_PID) != pid
+    sessions.kw["bind"].dispose()
+
+
+def test_a_commit_of_which_nothing_is_heard_is_an_error_that_may_be_retried(
+    core_settings: CoreSettings,
+) -> None:
+    sessions = connect(core_settings, silence_seconds=1.0)
+    with ExitStack() as meanwhile, pytest.raises(DatabaseUnavailableError), unit_of_work(sessions) as session:
+        datasets.add_dataset(session, "Cats", "", None, LOCAL_USER_ID)
+        meanwhile.enter_context(stopped(session.scalar(_PID)))
+    sessions.kw["bind"].dispose()
+
+
+def test_a_server_that_rests_between_questions_is_not_silent(core_settings: CoreSettings) -> None:
+    sessions = connect(core_settings, silence_seconds=0.2)
+    with unit_of_work(sessions) as session:
+        pid = session.scalar(_PID)
+        # Longer than the watch sleeps.
+        time.sleep(2 * silence.LOOK_AGAIN_SECONDS)
+        assert session.scalar(_PID) == pid
+    sessions.kw["bind"].dispose()
 
 
 def test_reading_opens_no_transaction(sessions: Sessions) -> None:

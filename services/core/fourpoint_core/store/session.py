@@ -15,10 +15,11 @@ from sqlalchemy.orm import ORMExecuteState, Session, sessionmaker
 from fourpoint_core import tracing
 from fourpoint_core.errors import DatabaseUnavailableError
 from fourpoint_core.settings import CoreSettings
-from fourpoint_core.store import authorship, liveness, pool_use, statement_spans
+from fourpoint_core.store import authorship, liveness, pool_use, silence, statement_spans
 
 __all__ = [
     "MAX_QUEUED",
+    "SILENCE_SECONDS",
     "Session",  # so that whoever works inside a unit of work need not know SQLAlchemy
     "Sessions",
     "as_json",
@@ -39,6 +40,9 @@ __all__ = [
 ]
 
 Sessions = sessionmaker[Session]
+_STATEMENT_SECONDS = 30
+# Whoever waits for longer than a server lets a statement run, and for what is on its way, waits for nobody.
+SILENCE_SECONDS = _STATEMENT_SECONDS + 5.0
 _AWAY = (OperationalError, InterfaceError, PoolTimeoutError, PendingRollbackError)
 # What is to be committed together with a change, by whoever asked for the change: see `unit_of_work`.
 effect_var: ContextVar[Callable[[Session], None] | None] = ContextVar("effect", default=None)
@@ -56,8 +60,11 @@ def with_driver(database_url: str) -> URL:
     return make_url(database_url).set(drivername="postgresql+psycopg2")
 
 
-def connect(settings: CoreSettings) -> Sessions:
-    """A pool of connections to the database; nothing is opened yet."""
+def connect(settings: CoreSettings, *, silence_seconds: float | None = None) -> Sessions:
+    """A pool of connections to the database; nothing is opened yet.
+
+    silence_seconds: how long an answer is waited for at most; by default for as long as the connection stands.
+    """
     engine = create_engine(
         with_driver(settings.database_url),
         pool_size=settings.database_pool_size,
@@ -74,9 +81,10 @@ def connect(settings: CoreSettings) -> Sessions:
             "keepalives_count": 4,
             "tcp_user_timeout": 30_000,
             "application_name": "fourpoint",
+            **({} if silence_seconds is None else silence.connect_args(silence_seconds)),
             # No request may hold a lock, or wait for one, longer than a person would.
-            "options": "-c statement_timeout=30000 -c lock_timeout=10000 "
-            "-c idle_in_transaction_session_timeout=30000",
+            "options": f"-c statement_timeout={_STATEMENT_SECONDS}s -c lock_timeout=10s "
+            "-c idle_in_transaction_session_timeout=30s",
         },
     )
     # A restarted PostgreSQL must cost the next request a reconnect, not an error.
