@@ -15,7 +15,7 @@ from tests.unit.segmenter.scenes import carry_on
 
 from fourpoint_core.domain.geometry import Box, Contour, Part
 from fourpoint_core.domain.prompts import Prompt
-from fourpoint_core.errors import NoOutlineError
+from fourpoint_core.errors import NoOutlineError, SettingsError
 from fourpoint_worker.segmenter.metrics import EngineMetrics
 from fourpoint_worker.segmenter.port import Decoded, RgbImage, Urgency
 from fourpoint_worker.segmenter.sam.engine import SamEngine
@@ -84,6 +84,11 @@ def test_an_earlier_outline_is_a_prompt(make_engine: MakeEngine, random_checkpoi
     guided = engine.soft_mask(Decoded(image, "a"), Prompt(box_prompt=OBJECT, contour=square), carry_on)
     assert plain.probability.shape == guided.probability.shape
     assert not np.allclose(plain.probability, guided.probability)
+
+
+def test_an_engine_whose_calls_would_look_as_if_they_hung_does_not_start(make_engine: MakeEngine) -> None:
+    with pytest.raises(SettingsError, match="FOURPOINT_STAGE_SECONDS"):
+        make_engine(stage_seconds=1e-6)
 
 
 def test_the_second_click_on_an_image_does_not_look_at_it(make_engine: MakeEngine) -> None:

@@ -67,7 +67,9 @@ class InferenceProcess:
         clients = build_clients(self._settings)
         shared = open_shared_tier(self._settings, clients.redis, clients.store)
         try:
-            surroundings = Surroundings(self._sam, self._compact, shared, engine_metrics())
+            surroundings = Surroundings(
+                self._sam, self._compact, shared, engine_metrics(), self._settings.stage_seconds
+            )
             engine = build_engine(self._settings.engine, surroundings)
             engine.warm_up()
             serve(self._settings.metrics_address)

@@ -1,6 +1,7 @@
 """The engines that this installation knows, by the name that configuration uses."""
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -17,12 +18,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What an engine may need to know, and where it leaves what others can use."""
+    """What an engine may need to know, and where it leaves what others can use.
+
+    stage_seconds: what one of its steps may take before the process is ended.
+    """
 
     sam: SamSettings = field(default_factory=lambda: SamSettings.from_mapping({}))
     compact: CompactSettings = field(default_factory=lambda: CompactSettings.from_mapping({}))
     shared: SharedTier | None = None
     metrics: EngineMetrics = field(default_factory=EngineMetrics)
+    stage_seconds: float = math.inf
 
 
 def _sam(surroundings: Surroundings) -> Engine:
@@ -33,7 +38,7 @@ def _sam(surroundings: Surroundings) -> Engine:
         raise SettingsError(
             f"The engine 'sam' needs {error.name}, which is not installed: `pip install 'fourpoint[sam]'`."
         ) from error
-    return build_sam(surroundings.sam, surroundings.shared, surroundings.metrics)
+    return build_sam(surroundings.sam, surroundings.shared, surroundings.metrics, surroundings.stage_seconds)
 
 
 def _compact(surroundings: Surroundings) -> Engine:

@@ -8,7 +8,9 @@ from fourpoint_worker.segmenter.sam.engine import Options, SamEngine
 from fourpoint_worker.segmenter.sam.settings import SamSettings
 
 
-def build_sam(settings: SamSettings, shared: SharedTier | None, metrics: EngineMetrics) -> SamEngine:
+def build_sam(
+    settings: SamSettings, shared: SharedTier | None, metrics: EngineMetrics, stage_seconds: float
+) -> SamEngine:
     """Raises SettingsError: no such device, or a checkpoint that is not what it should be."""
     # The device first: nobody should wait for a download to hear that there is no GPU.
     device = Device.named(settings.device, settings.precision)
@@ -23,6 +25,7 @@ def build_sam(settings: SamSettings, shared: SharedTier | None, metrics: EngineM
         compiled=settings.compiled and device.is_gpu,
         zoom=settings.zoom,
         memory_bytes=settings.memory_bytes,
+        stage_seconds=stage_seconds,
     )
     return SamEngine(path, digest, options, model=settings.model, shared=shared, metrics=metrics)
 

@@ -1,5 +1,6 @@
 """Images to embeddings, several at a time. Called by the device's thread alone."""
 
+import time
 from collections.abc import Callable, Sequence
 
 import torch
@@ -34,6 +35,7 @@ class Encoder:
         self._network = network.to(device.name, device.precision.of_encoder)
         self._mean = torch.tensor(PIXEL_MEAN, device=device.name).view(1, 3, 1, 1)
         self._deviation = torch.tensor(PIXEL_DEVIATION, device=device.name).view(1, 3, 1, 1)
+        self.seconds_a_call = 0.0
         self._run = self._forward if compiler is None else compiler(self._forward)
 
     @torch.inference_mode()
@@ -59,11 +61,16 @@ class Encoder:
         return [row.clone(memory_format=torch.contiguous_format) for row in kept]
 
     def warm_up(self) -> Tensor:
-        """Compile or record every batch size; an embedding, for whoever warms up next."""
+        """Compile or record every batch size; an embedding, for whoever warms up next.
+
+        Afterwards `seconds_a_call` is what the largest takes.
+        """
         blank = torch.zeros((self.side, self.side, 3), dtype=torch.uint8).numpy()
         for size in self.batches:
             for _ in range(3 if self._device.is_gpu else 1):
+                began = time.perf_counter()
                 found = self([blank] * size)
+                self.seconds_a_call = time.perf_counter() - began
         return found[0]
 
     def _to_device(self, tensor: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Segment Anything behind the port: look the embedding up, ask the decoder twice, choose by the clicks."""
 
 import hashlib
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
@@ -26,6 +27,7 @@ from fourpoint_worker.segmenter.sam.decoder import Decoder, Masks
 from fourpoint_worker.segmenter.sam.device import Device, out_of_memory_translated
 from fourpoint_worker.segmenter.sam.encoder import Encoder
 from fourpoint_worker.segmenter.sam.frames import Frame, frame_of
+from fourpoint_worker.segmenter.sam.pace import require_pace
 from fourpoint_worker.segmenter.sam.prompts import CanvasPrompt, canvas_prompt, wanted_of
 from fourpoint_worker.segmenter.sam.weights import load_network
 
@@ -40,6 +42,7 @@ class Options:
     batches: images per encoder call that are prepared for, ascending. patience_seconds: how long a call waits
     for images that are just being decoded. compiled: whether calls are compiled and recorded while warming up.
     zoom: whether a small object gets a square of its own. memory_bytes: of embeddings on the device.
+    stage_seconds: what a call may take before it is taken for one that hangs.
     """
 
     device: Device
@@ -48,6 +51,7 @@ class Options:
     compiled: bool = False
     zoom: bool = True
     memory_bytes: int = 2**30
+    stage_seconds: float = math.inf
 
 
 class SamEngine:
@@ -167,6 +171,7 @@ class SamEngine:
         if self._options.device.is_gpu:
             self._options.device.set_precision_of_matrices()
         self._decoder.warm_up(self._encoder.warm_up())
+        require_pace(self._encoder.seconds_a_call, self._options.stage_seconds)
 
     def _unpack(self, packed: Packed) -> Tensor:
         wanted = (self.architecture.outputs, self.architecture.tokens, self.architecture.tokens)
