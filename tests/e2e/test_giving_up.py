@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -130,4 +131,27 @@ def test_a_request_in_flight_is_answered_by_an_api_that_is_told_to_stop(
     stack.kill(API, signal.SIGTERM)
     waiting.join(120)
     assert [answer.status_code for answer in answers] == [202]
+    assert eventually(lambda: is_well(stack, "healthz"))
+
+
+@pytest.mark.usefixtures("nobody_infers")
+def test_whoever_waits_and_whoever_follows_is_answered_by_a_stack_that_stops(
+    stack: Stack, client: Client, sample: JSON
+) -> None:
+    headers = {"Authorization": f"Bearer {stack.admin_token}"}
+    with (
+        ThreadPoolExecutor() as pool,
+        httpx.Client(base_url=stack.base_url, headers=headers, timeout=120) as another,
+    ):
+        click = pool.submit(client.click, sample["id"], wait=30)
+        assert eventually(lambda: newest_job(client, sample) is not None)
+        job = newest_job(client, sample)
+        assert job is not None
+        with another.stream("GET", f"/v1/jobs/{job['id']}/events") as followed:
+            lines = followed.iter_lines()
+            assert next(lines) == "event: job"
+            with stack.without(API):
+                answer = click.result()
+                rest = list(lines)
+    assert (answer.status_code, rest[0].partition(" ")[0]) == (202, "data:")
     assert eventually(lambda: is_well(stack, "healthz"))

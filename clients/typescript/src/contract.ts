@@ -843,7 +843,10 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** Follow a job as server-sent events, until it ends or ten minutes have passed. */
+        /**
+         * Follow a job as server-sent events, until it ends or ten minutes have passed.
+         * @description A process that leaves ends its streams earlier: connect again where the last event is not the job's end.
+         */
         get: operations["streamJobEvents"];
         put?: never;
         post?: never;

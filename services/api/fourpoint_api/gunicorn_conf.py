@@ -19,7 +19,7 @@ worker_class = "fourpoint_api.gunicorn_worker.Worker"
 limit_request_line = 8190
 # Longer than the longest `Prefer: wait`.
 timeout = 120
-graceful_timeout = 35 + settings.drain_seconds
+graceful_timeout = settings.graceful_seconds
 Worker.drain_seconds = settings.drain_seconds
 Worker.head_seconds = settings.head_seconds
 Worker.body_seconds = settings.body_seconds

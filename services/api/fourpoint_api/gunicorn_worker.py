@@ -168,13 +168,16 @@ class Worker(ThreadWorker):
     def handle_exit(self, sig: int, frame: Any) -> None:
         """See gunicorn. Who says it twice means now."""
         if leaving.has_begun() or not self.drain_seconds:
-            leaving.begin()
-            super().handle_exit(sig, frame)
+            self._close_doors(sig, frame)
             return
         leaving.begin()
-        timer = threading.Timer(self.drain_seconds, super().handle_exit, (sig, None))
+        timer = threading.Timer(self.drain_seconds, self._close_doors, (sig, None))
         timer.daemon = True
         timer.start()
+
+    def _close_doors(self, sig: int, frame: Any) -> None:
+        leaving.close()
+        super().handle_exit(sig, frame)
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         """See gunicorn."""

@@ -200,3 +200,8 @@ class ServerSettings(FromVariables):
         "",
     )
     metrics_directory: str = metrics_directory()
+
+    @property
+    def graceful_seconds(self) -> int:
+        """How long requests may take that are in flight when it is told to end: longer than they may wait."""
+        return 35 + self.drain_seconds

@@ -14,6 +14,8 @@ from typing import Self
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
+from fourpoint_api.settings import ServerSettings
+from fourpoint_core.errors import SettingsError
 from fourpoint_core.jobs.contracts import INFERENCE_QUEUES
 from fourpoint_core.store.queries import workers
 from fourpoint_core.store.session import sessions_for, unit_of_work
@@ -21,7 +23,7 @@ from fourpoint_standalone import people, postgres, private, processes, readiness
 from fourpoint_standalone.postgres import PostgresServer
 from fourpoint_standalone.processes import StandaloneError
 from fourpoint_standalone.redis_server import RedisServer
-from fourpoint_standalone.supervisor import Program, Report, Supervisor
+from fourpoint_standalone.supervisor import GRACE_SECONDS, Program, Report, Supervisor
 
 POSTGRES, REDIS, API, INFERENCE, IO = "postgres", "redis", "api", "inference", "io"
 _DATABASE = "fourpoint"
@@ -238,6 +240,7 @@ class Stack:
                     environment=environment | _served_apart(name, environment),
                     # `python -m` imports from the current directory first; here is nothing to import.
                     directory=self.log_directory,
+                    grace_seconds=grace_seconds(name, environment),
                 )
                 for name, arguments in _PROGRAMS.items()
             }
@@ -322,6 +325,19 @@ def _forget_workers(database_url: str) -> None:
     sessions = sessions_for(create_engine(database_url, poolclass=NullPool))
     with unit_of_work(sessions) as session:
         workers.forget_silent_workers(session, timedelta(0))
+
+
+def grace_seconds(name: str, environment: Mapping[str, str]) -> float:
+    """How long a program may take to end: the API, whose clients wait, longer than it gives them.
+
+    Raises StandaloneError where a variable is malformed.
+    """
+    if name != API:
+        return GRACE_SECONDS
+    try:
+        return ServerSettings.from_mapping(environment).graceful_seconds + 5.0
+    except SettingsError as error:
+        raise StandaloneError(str(error)) from error
 
 
 def _served_apart(name: str, environment: Mapping[str, str]) -> dict[str, str]:

@@ -20,6 +20,7 @@ LONGEST_PAUSE_SECONDS = 30.0
 # Who has served for so long did not fail at starting, and people wait for it.
 STEADY_SECONDS = 10.0
 POLL_SECONDS = 0.1
+GRACE_SECONDS = 10.0
 LOG_BYTES = 10 * 2**20
 
 Report = Callable[[str], None]
@@ -57,7 +58,7 @@ class Program:
         log_file: Path,
         environment: Mapping[str, str] | None = None,
         directory: Path | None = None,
-        grace_seconds: float = 10.0,
+        grace_seconds: float = GRACE_SECONDS,
     ):
         self._command = command
         self._log_file = log_file

@@ -8,13 +8,17 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
+from tests.factories import make_job
 
+from fourpoint_api.resources.jobs.operations import read
 from fourpoint_api.web import waiting
 from fourpoint_api.web.problems import TooBusyError
-from fourpoint_api.web.waiting import JobNews
+from fourpoint_api.web.waiting import JobNews, wait_until_final
 from fourpoint_core.domain.jobs import JobState
 from fourpoint_core.ids import new_id
 from fourpoint_core.jobs.events import CHANNEL, JobEvent, announce
+from fourpoint_core.store.models import Sample
+from fourpoint_core.store.session import Sessions
 from fourpoint_standalone.redis_server import RedisServer
 
 PATIENCE = 60.0
@@ -94,6 +98,16 @@ def test_who_finds_no_seat_is_told_to_come_again_when_those_who_wait_have_waited
                 seats.enter_context(news.listen(new_id()))
             pauses.append(refusal.value.retry_in)
     assert pauses == [2, 5, 10]
+
+
+def test_a_process_that_leaves_answers_as_things_stand(
+    news: JobNews, sessions: Sessions, sample: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fourpoint_api.web.leaving.time_is_up", lambda: True)
+    job = make_job(sessions, sample)
+    with news.listen(job.id) as bell:
+        found = wait_until_final(bell, 10 * PATIENCE, lambda: read(sessions, job.id))
+    assert found.state == "queued"
 
 
 def test_news_come_again_after_a_restart_of_redis(tmp_path: Path) -> None:

@@ -212,6 +212,13 @@ def test_a_job_that_has_ended_is_one_event(client: FlaskClient, job: Job, worker
     assert [event["state"] for event in followed] == ["succeeded"]
 
 
+def test_a_process_that_leaves_ends_its_streams(
+    client: FlaskClient, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fourpoint_api.web.leaving.time_is_up", lambda: True)
+    assert [event["state"] for event in events(client.get(f"/v1/jobs/{job.id}/events").text)] == ["queued"]
+
+
 def test_the_last_event_is_what_reading_the_job_says(client: FlaskClient, job: Job, worker: FakeWorker) -> None:
     worker.draw_square(job.id)
     (event,) = events(client.get(f"/v1/jobs/{job.id}/events").text)

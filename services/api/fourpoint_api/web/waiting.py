@@ -16,6 +16,7 @@ from uuid import UUID
 from redis import Redis
 from redis.exceptions import RedisError
 
+from fourpoint_api.web import leaving
 from fourpoint_api.web.measuring import request_metrics
 from fourpoint_api.web.problems import RETRY_AFTER_SECONDS, TooBusyError
 from fourpoint_core import tracing
@@ -147,7 +148,9 @@ def wait_until_final(
     read: Callable[[], Job],
     has_hung_up: Callable[[], bool] = lambda: False,
 ) -> Job:
-    """Wait for the job's end, at most `seconds`; `read` opens and closes its own transaction.
+    """Wait for the job's end, at most `seconds` or until this process leaves.
+
+    read: opens and closes its own transaction.
 
     has_hung_up: whether nobody waits any more, asked once a second. Returns the job as it stood last.
     """
@@ -158,5 +161,5 @@ def wait_until_final(
             bell.wait(max(0.0, min(left, LOOK_AGAIN_SECONDS)))
             bell.clear()
             job = read()
-            if JobState(job.state).is_final or left <= 0 or has_hung_up():
+            if JobState(job.state).is_final or left <= 0 or has_hung_up() or leaving.time_is_up():
                 return job

@@ -15,7 +15,7 @@ from fourpoint_api.clients import Clients, clients
 from fourpoint_api.resources.jobs import operations, schemas
 from fourpoint_api.resources.jobs.holding import hold, started
 from fourpoint_api.resources.jobs.rendering import as_json, render
-from fourpoint_api.web import examples, paging
+from fourpoint_api.web import examples, leaving, paging
 from fourpoint_api.web.arguments import Blueprint
 from fourpoint_api.web.auth import current_caller, needs, signed_in
 from fourpoint_api.web.documented import problems, waits
@@ -98,7 +98,10 @@ class JobEvents(MethodView):
     )
     @problems(blueprint, NotFoundError, TooBusyError)
     def get(self, job_id: UUID) -> Response:
-        """Follow a job as server-sent events, until it ends or ten minutes have passed."""
+        """Follow a job as server-sent events, until it ends or ten minutes have passed.
+
+        A process that leaves ends its streams earlier: connect again where the last event is not the job's end.
+        """
         operations.read(clients().sessions, job_id)
         seat = ExitStack()
         bell = seat.enter_context(clients().news.listen(job_id))
@@ -145,7 +148,7 @@ def _events(held: Clients, job_id: UUID, bell: threading.Event) -> Iterator[str]
         if document != last:
             yield f"event: job\ndata: {document}\n\n"
             last, quiet_since = document, time.monotonic()
-        if JobState(job.state).is_final:
+        if JobState(job.state).is_final or leaving.time_is_up():
             return
         bell.wait(LOOK_AGAIN_SECONDS)
         bell.clear()
