@@ -93,6 +93,7 @@ EVERY_CONDITION = SampleFilter(
     not_labeled_by=(new_id(),),
     difficult=True,
     unconfirmed=True,
+    unsure=False,
     attributes=(("colour", "red"),),
     changed=True,
     at=NOON,

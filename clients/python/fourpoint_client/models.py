@@ -309,6 +309,7 @@ class UnlabeledFilter(TypedDict):
     not_labeled_by: NotRequired[list[str]]
     difficult: NotRequired[bool | None]
     unconfirmed: NotRequired[bool | None]
+    unsure: NotRequired[bool | None]
     attribute: NotRequired[list[AttributeItem]]
     changed: NotRequired[bool | None]
 
@@ -365,6 +366,7 @@ class SampleFilter(TypedDict):
     not_labeled_by: NotRequired[list[str]]
     difficult: NotRequired[bool | None]
     unconfirmed: NotRequired[bool | None]
+    unsure: NotRequired[bool | None]
     attribute: NotRequired[list[AttributeItem]]
     changed: NotRequired[bool | None]
     at: NotRequired[str | None]

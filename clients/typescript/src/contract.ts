@@ -2477,6 +2477,11 @@ export interface components {
              * @default null
              */
             unconfirmed?: boolean | null;
+            /**
+             * @description Has one of those that the engine is not sure of, or has none
+             * @default null
+             */
+            unsure?: boolean | null;
             /** @description Some object has this attribute, as `key:value`; repeatable: all of them */
             attribute?: string[];
             /**
@@ -2595,6 +2600,11 @@ export interface components {
              * @default null
              */
             unconfirmed?: boolean | null;
+            /**
+             * @description Has one of those that the engine is not sure of, or has none
+             * @default null
+             */
+            unsure?: boolean | null;
             /** @description Some object has this attribute, as `key:value`; repeatable: all of them */
             attribute?: string[];
             /**
@@ -5357,6 +5367,8 @@ export interface operations {
                 difficult?: boolean | null;
                 /** @description Has an outline that a batch has drawn and nobody has confirmed, or has none */
                 unconfirmed?: boolean | null;
+                /** @description Has one of those that the engine is not sure of, or has none */
+                unsure?: boolean | null;
                 /** @description Some object has this attribute, as `key:value`; repeatable: all of them */
                 attribute?: string[];
                 /** @description The bucket holds another file than the one that was labeled, and nobody has confirmed it */
@@ -5781,6 +5793,8 @@ export interface operations {
                 difficult?: boolean | null;
                 /** @description Has an outline that a batch has drawn and nobody has confirmed, or has none */
                 unconfirmed?: boolean | null;
+                /** @description Has one of those that the engine is not sure of, or has none */
+                unsure?: boolean | null;
                 /** @description Some object has this attribute, as `key:value`; repeatable: all of them */
                 attribute?: string[];
                 /** @description The bucket holds another file than the one that was labeled, and nobody has confirmed it */
@@ -7021,6 +7035,8 @@ export interface operations {
                 difficult?: boolean | null;
                 /** @description Has an outline that a batch has drawn and nobody has confirmed, or has none */
                 unconfirmed?: boolean | null;
+                /** @description Has one of those that the engine is not sure of, or has none */
+                unsure?: boolean | null;
                 /** @description Some object has this attribute, as `key:value`; repeatable: all of them */
                 attribute?: string[];
                 /** @description The bucket holds another file than the one that was labeled, and nobody has confirmed it */

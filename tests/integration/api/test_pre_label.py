@@ -116,16 +116,35 @@ def test_an_outline_of_a_batch_says_that_it_waits(
     assert [objects(client, sample)[key]["unconfirmed"] for key in proposed] == [True, True]
 
 
+def propose_what_nobody_is_sure_of(sessions: Sessions, sample: Sample, key: UUID) -> None:
+    unsure = make_contour(sessions, sample, confident=False)
+    with unit_of_work(sessions) as session:
+        locked = samples.get_sample(session, sample.id, lock=True)
+        row = annotations.current_rows(session, sample.id)[key]
+        content = annotations.content_of(row).with_provenance(annotations.provenance_of(unsure))
+        suggestions.propose(session, locked, {key: content}, LOCAL_USER_ID)
+
+
+def test_images_with_outlines_that_the_engine_is_not_sure_of_can_be_listed(
+    client: FlaskClient, sessions: Sessions, dataset: Dataset, sample: Sample, proposed: list[str]
+) -> None:
+    other = make_sample(sessions, dataset)
+    assert listed(client, dataset, unsure="true") == []
+    propose_what_nobody_is_sure_of(sessions, sample, UUID(proposed[0]))
+    assert listed(client, dataset, unsure="true") == [str(sample.id)]
+    assert listed(client, dataset, unsure="false") == [str(other.id)]
+    revisions = client.get(f"/v1/samples/{sample.id}/revisions").json["items"]
+    then = max(item["created_at"] for item in revisions if item["action"] == "pre_label")
+    client.post(f"/v1/samples/{sample.id}/annotations/confirm", json={})
+    assert listed(client, dataset, unsure="true") == []
+    assert listed(client, dataset, unsure="true", at=then) == [str(sample.id)]
+
+
 def test_an_outline_that_waits_says_whether_the_engine_is_sure_of_it(
     client: FlaskClient, sessions: Sessions, sample: Sample, proposed: list[str]
 ) -> None:
     first, second = proposed
-    unsure = make_contour(sessions, sample, confident=False)
-    with unit_of_work(sessions) as session:
-        locked = samples.get_sample(session, sample.id, lock=True)
-        row = annotations.current_rows(session, sample.id)[UUID(first)]
-        content = annotations.content_of(row).with_provenance(annotations.provenance_of(unsure))
-        suggestions.propose(session, locked, {UUID(first): content}, LOCAL_USER_ID)
+    propose_what_nobody_is_sure_of(sessions, sample, UUID(first))
     address = f"/v1/samples/{sample.id}/annotations"
 
     def said(document: Any) -> dict[str, bool | None]:

@@ -82,6 +82,7 @@ class SampleFilter:
     one of them. difficult: whether an object is marked so. attributes: pairs that some object has.
     changed: whether the bucket holds other bytes than those that were labeled, and nobody has looked since.
     unconfirmed: whether an object has an outline that a batch has drawn and nobody has confirmed.
+    unsure: whether one of those is an outline that the engine is not sure of.
     at: the documents as they stood at that time, of the samples there were; None: as they are.
     version: the samples and documents of a published version; not together with `at`.
     """
@@ -101,6 +102,7 @@ class SampleFilter:
     attributes: tuple[tuple[str, str], ...] = ()
     changed: bool | None = None
     unconfirmed: bool | None = None
+    unsure: bool | None = None
     at: datetime | None = None
     version: UUID | None = None
 

@@ -77,6 +77,7 @@ class SampleFilterSchema(Schema):
     not_labeled_by = _many(ma.fields.UUID(), "Never labeled by this person; repeatable: by none of them")
     difficult = _flag("Has an object that is marked as difficult, or has none")
     unconfirmed = _flag("Has an outline that a batch has drawn and nobody has confirmed, or has none")
+    unsure = _flag("Has one of those that the engine is not sure of, or has none")
     attribute = _many(
         ma.fields.String(validate=[ma.validate.Length(max=512), _attribute]),
         "Some object has this attribute, as `key:value`; repeatable: all of them",
@@ -129,6 +130,7 @@ def filter_of(data: Mapping[str, Any]) -> SampleFilter:
         not_labeled_by=tuple(data["not_labeled_by"]),
         difficult=data["difficult"],
         unconfirmed=data["unconfirmed"],
+        unsure=data["unsure"],
         attributes=tuple(_pair(term) for term in data["attribute"]),
         changed=data["changed"],
         at=data["at"],

@@ -27,7 +27,15 @@ from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from fourpoint_core.domain.filters import LabelMatch, SampleFilter, Sort, SortKey, Status, next_prefix
-from fourpoint_core.store.models import Annotation, Sample, SampleLabel, SamplePath, SampleState, VersionSample
+from fourpoint_core.store.models import (
+    Annotation,
+    InferredContour,
+    Sample,
+    SampleLabel,
+    SamplePath,
+    SampleState,
+    VersionSample,
+)
 from fourpoint_core.store.models.samples import KEPT, PRESENT
 from fourpoint_core.store.queries import pins
 from fourpoint_core.store.queries.sample_rows import AS_IT_IS, AS_IT_STOOD, AS_PUBLISHED
@@ -35,6 +43,7 @@ from fourpoint_core.store.queries.sample_rows import AS_IT_IS, AS_IT_STOOD, AS_P
 Condition = ColumnElement[bool]
 # The place that a page begins after, in the statement's parameters.
 PLACE_VALUE, PLACE_ID = "place_value", "place_id"
+_IS_DOUBTED = exists().where(InferredContour.id == Annotation.contour_id, ~InferredContour.confident)
 _UNITS = {"h": "hours", "d": "days", "w": "weeks", "mo": "months", "y": "years"}
 
 
@@ -266,13 +275,16 @@ class SampleQuery:
         if wanted.unconfirmed is not None:
             waits = self._has_unconfirmed()
             found.append(waits if wanted.unconfirmed else ~waits)
+        if wanted.unsure is not None:
+            doubted = self._has_unconfirmed(_IS_DOUBTED)
+            found.append(doubted if wanted.unsure else ~doubted)
         for key, value in wanted.attributes:
             term = array([f"{key}:{value}"])
             found.append(self._state_says(lambda state, term=term: state.attribute_terms.contains(term)))
         return found
 
-    def _has_unconfirmed(self) -> Condition:
-        mine = (Annotation.sample_id == self._id, Annotation.unconfirmed)
+    def _has_unconfirmed(self, *also: Condition) -> Condition:
+        mine = (Annotation.sample_id == self._id, Annotation.unconfirmed, *also)
         if not self._is_past:
             return exists().where(*mine, Annotation.valid_to.is_(None))
         revision = SampleState.revision if self._wanted.version is None else VersionSample.revision
