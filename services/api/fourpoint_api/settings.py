@@ -54,7 +54,11 @@ class ApiSettings(CoreSettings):
         "longest `Prefer: wait`, and longest wait for another request of the same `Idempotency-Key`",
         30.0,
     )
-    max_waiters: int = variable("FOURPOINT_MAX_WAITERS", "requests of one process that may wait at once", 24)
+    max_waiters: int = variable(
+        "FOURPOINT_MAX_WAITERS",
+        "requests of one process that may wait at once: half of them of one caller, and half event streams",
+        24,
+    )
 
     max_picture_bytes: int = variable(
         "FOURPOINT_MAX_PICTURE_BYTES", "size limit of an image that Label Studio or CVAT gives", 32 * MEBIBYTE

@@ -38,6 +38,14 @@ def news(redis: Redis) -> Iterator[JobNews]:
     made.close()
 
 
+@pytest.fixture
+def crowd(redis: Redis) -> Iterator[JobNews]:
+    """News for at most eight who wait."""
+    made = JobNews(redis, 8)
+    yield made
+    made.close()
+
+
 def test_who_listens_is_woken(news: JobNews, redis: Redis) -> None:
     job_id = new_id()
     with news.listen(job_id) as bell:
@@ -84,6 +92,38 @@ def test_no_more_wait_than_may(news: JobNews) -> None:
         pass
 
 
+def test_one_caller_has_half_of_the_seats(crowd: JobNews) -> None:
+    greedy, other = new_id(), new_id()
+    with ExitStack() as seats:
+        for _ in range(4):
+            seats.enter_context(crowd.listen(new_id(), greedy))
+        with pytest.raises(TooBusyError, match="of yours"):
+            seats.enter_context(crowd.listen(new_id(), greedy))
+        for _ in range(4):
+            seats.enter_context(crowd.listen(new_id(), other))
+
+
+def test_streams_have_half_of_the_seats_and_one_caller_half_of_these(crowd: JobNews) -> None:
+    with ExitStack() as seats:
+        for who in (new_id(), new_id()):
+            for _ in range(2):
+                seats.enter_context(crowd.listen(new_id(), who, is_stream=True))
+            with pytest.raises(TooBusyError, match="streams"):
+                seats.enter_context(crowd.listen(new_id(), who, is_stream=True))
+        with pytest.raises(TooBusyError, match="streams are open"):
+            seats.enter_context(crowd.listen(new_id(), new_id(), is_stream=True))
+        for who in (None, None, new_id(), new_id()):
+            seats.enter_context(crowd.listen(new_id(), who))
+
+
+def test_who_cannot_be_told_from_others_has_no_share(crowd: JobNews) -> None:
+    with ExitStack() as seats:
+        for _ in range(8):
+            seats.enter_context(crowd.listen(new_id()))
+        with pytest.raises(TooBusyError):
+            seats.enter_context(crowd.listen(new_id(), new_id()))
+
+
 def test_who_finds_no_seat_is_told_to_come_again_when_those_who_wait_have_waited_as_long(
     news: JobNews, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,7 +133,7 @@ def test_who_finds_no_seat_is_told_to_come_again_when_those_who_wait_have_waited
             seats.enter_context(news.listen(new_id()))
         pauses = []
         for waited in (0, 4.5, 300):
-            monkeypatch.setattr("fourpoint_api.web.waiting.time.monotonic", lambda waited=waited: now + waited)
+            monkeypatch.setattr("fourpoint_api.web.seats.time.monotonic", lambda waited=waited: now + waited)
             with pytest.raises(TooBusyError) as refusal:
                 seats.enter_context(news.listen(new_id()))
             pauses.append(refusal.value.retry_in)

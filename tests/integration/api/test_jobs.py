@@ -2,6 +2,7 @@
 
 import json
 import threading
+from contextlib import ExitStack
 from uuid import UUID
 
 import pytest
@@ -9,7 +10,9 @@ from flask.testing import FlaskClient
 from redis import Redis
 from tests.factories import make_dataset, make_job, make_sample
 from tests.fakes import FakeWorker
+from tests.integration.api.conftest import PersonMaker
 
+from fourpoint_api.clients import Clients
 from fourpoint_core.errors import DatabaseUnavailableError, NoOutlineError
 from fourpoint_core.store.models import Dataset, Job, Sample
 from fourpoint_core.store.session import Sessions
@@ -188,6 +191,23 @@ def test_who_finds_all_seats_taken_is_told_to_come_again(
     answer = crowded_client.get(f"/v1/jobs/{job.id}{path}", headers={"Prefer": "wait=5"})
     assert (answer.status_code, answer.json["code"]) == (503, "too_busy")
     assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_the_streams_of_one_caller_leave_seats_to_others_and_to_his_own_clicks(
+    api_clients: Clients, client: FlaskClient, person: PersonMaker, dataset: Dataset, job: Job
+) -> None:
+    other, path = person(dataset), f"/v1/jobs/{job.id}"
+    with ExitStack() as streams:
+        for _ in range(api_clients.settings.max_waiters):
+            answer = client.get(f"{path}/events", buffered=False)
+            streams.callback(answer.close)
+        assert (answer.status_code, answer.json["code"]) == (503, "too_busy")
+        assert "of yours" in answer.json["detail"]
+        for one in (client, other):
+            assert one.get(path, headers={"Prefer": "wait=1"}).headers["Preference-Applied"] == "wait=1"
+        followed = other.get(f"{path}/events", buffered=False)
+        assert followed.close() is None
+        assert followed.status_code == 200
 
 
 def test_a_seat_is_given_back(api_clients: object, client: FlaskClient, job: Job) -> None:

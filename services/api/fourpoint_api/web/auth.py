@@ -16,6 +16,7 @@ from uuid import UUID
 from flask import Flask, current_app, g, request
 
 from fourpoint_api.clients import clients
+from fourpoint_api.settings import Auth
 from fourpoint_api.web import image_signatures
 from fourpoint_api.web.credentials import authorization
 from fourpoint_core.actors import Actor, Via, actor_var
@@ -67,6 +68,11 @@ def current_caller() -> Caller:
 def current_user_id() -> UUID:
     """The author of what this request makes."""
     return current_caller().user_id
+
+
+def caller_with_a_share() -> UUID | None:
+    """Whose part of what there is too little of this request takes; None: without signing in all are one."""
+    return None if clients().settings.auth is Auth.OFF else current_user_id()
 
 
 def needs(role: Role, *, scope: Scope | None = None) -> Callable[[View], View]:

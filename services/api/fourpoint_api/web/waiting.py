@@ -9,16 +9,13 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from math import ceil
-from statistics import median
 from uuid import UUID
 
 from redis import Redis
 from redis.exceptions import RedisError
 
 from fourpoint_api.web import leaving
-from fourpoint_api.web.measuring import request_metrics
-from fourpoint_api.web.problems import RETRY_AFTER_SECONDS, TooBusyError
+from fourpoint_api.web.seats import Seats
 from fourpoint_core import tracing
 from fourpoint_core.domain.jobs import JobState
 from fourpoint_core.jobs.events import CHANNEL, JobEvent
@@ -26,46 +23,7 @@ from fourpoint_core.store.models import Job
 
 LOOK_AGAIN_SECONDS = 1.0
 SUBSCRIBE_SECONDS = 0.25
-# Whoever comes again later than this sits before what has long been done.
-LONGEST_PAUSE_SECONDS = 10
 logger = logging.getLogger(__name__)
-
-
-class Seats:
-    """For the requests of a process that wait: fewer than its threads, so that waiting starves nobody."""
-
-    def __init__(self, count: int):
-        self._free = threading.BoundedSemaphore(count)
-        self._lock = threading.Lock()
-        self._began: dict[object, float] = {}
-
-    @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Sit down. Raises TooBusyError where no seat is free."""
-        if not self._free.acquire(blocking=False):
-            raise TooBusyError("Too many requests wait already; poll the job instead.", self._pause_seconds())
-        who = object()
-        request_metrics().waiting.inc()
-        with self._lock:
-            self._began[who] = time.monotonic()
-        try:
-            yield
-        finally:
-            with self._lock:
-                del self._began[who]
-            request_metrics().waiting.dec()
-            self._free.release()
-
-    def _pause_seconds(self) -> int:
-        """When to come again: after as long as half of those who wait have waited.
-
-        Hundreds who come again every two seconds while answers take half a minute would keep the service from
-        its work.
-        """
-        now = time.monotonic()
-        with self._lock:
-            ages = [now - began for began in self._began.values()]
-        return min(LONGEST_PAUSE_SECONDS, max(RETRY_AFTER_SECONDS, ceil(median(ages or [0.0]))))
 
 
 class JobNews:
@@ -84,10 +42,12 @@ class JobNews:
         self._closed = threading.Event()
 
     @contextmanager
-    def listen(self, job_id: UUID) -> Iterator[threading.Event]:
-        """An event that is set whenever there is news. Raises TooBusyError when too many wait already."""
+    def listen(
+        self, job_id: UUID, who: UUID | None = None, *, is_stream: bool = False
+    ) -> Iterator[threading.Event]:
+        """An event that is set whenever there is news. See `Seats.taken`. Raises TooBusyError."""
         bell = threading.Event()
-        with self.seats.taken():
+        with self.seats.taken(who, is_stream=is_stream):
             with self._lock:
                 self._bells[job_id].add(bell)
                 self._ensure_listener()

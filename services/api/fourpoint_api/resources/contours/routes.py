@@ -16,7 +16,7 @@ from fourpoint_api.resources.jobs.rendering import accepted
 from fourpoint_api.resources.jobs.schemas import JobSchema
 from fourpoint_api.web import examples, idempotency, plain_json
 from fourpoint_api.web.arguments import Blueprint
-from fourpoint_api.web.auth import current_user_id
+from fourpoint_api.web.auth import caller_with_a_share, current_user_id
 from fourpoint_api.web.documented import problems, waits
 from fourpoint_api.web.hanging_up import client_has_hung_up
 from fourpoint_api.web.preferences import preferred_wait, waited
@@ -139,7 +139,7 @@ def _prompt(body: dict[str, Any]) -> dict[str, Any]:
 
 def _listen(stack: ExitStack, job_id: UUID) -> Event | None:
     try:
-        return stack.enter_context(clients().news.listen(job_id))
+        return stack.enter_context(clients().news.listen(job_id, caller_with_a_share()))
     except TooBusyError:
         # The job is queued; who cannot wait is told where to look.
         return None

@@ -9,6 +9,7 @@ from fourpoint_api.clients import clients
 from fourpoint_api.resources.jobs import operations
 from fourpoint_api.resources.jobs.rendering import accepted
 from fourpoint_api.web import idempotency
+from fourpoint_api.web.auth import caller_with_a_share
 from fourpoint_api.web.hanging_up import client_has_hung_up
 from fourpoint_api.web.preferences import preferred_wait, waited
 from fourpoint_api.web.problems import TooBusyError
@@ -48,7 +49,7 @@ def started_before() -> Job | None:
 
 
 def _wait(job_id: UUID, seconds: float) -> Job:
-    with clients().news.listen(job_id) as bell:
+    with clients().news.listen(job_id, caller_with_a_share()) as bell:
         waited(seconds)
         # It may have ended before anyone listened.
         bell.set()

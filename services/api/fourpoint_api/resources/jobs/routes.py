@@ -17,7 +17,7 @@ from fourpoint_api.resources.jobs.holding import hold, started
 from fourpoint_api.resources.jobs.rendering import as_json, render
 from fourpoint_api.web import examples, leaving, paging
 from fourpoint_api.web.arguments import Blueprint
-from fourpoint_api.web.auth import current_caller, needs, signed_in
+from fourpoint_api.web.auth import caller_with_a_share, current_caller, needs, signed_in
 from fourpoint_api.web.documented import problems, waits
 from fourpoint_api.web.problems import TooBusyError
 from fourpoint_api.web.response_headers import sends
@@ -104,7 +104,7 @@ class JobEvents(MethodView):
         """
         operations.read(clients().sessions, job_id)
         seat = ExitStack()
-        bell = seat.enter_context(clients().news.listen(job_id))
+        bell = seat.enter_context(clients().news.listen(job_id, caller_with_a_share(), is_stream=True))
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         response = Response(_events(clients(), job_id, bell), mimetype="text/event-stream", headers=headers)
         # Not in the generator: one that was never started is never finished either.

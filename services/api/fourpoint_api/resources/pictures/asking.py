@@ -13,7 +13,7 @@ from fourpoint_api.resources.jobs.operations import cancel, read
 from fourpoint_api.resources.pictures import operations
 from fourpoint_api.resources.pictures.operations import Picture, Question
 from fourpoint_api.web import idempotency
-from fourpoint_api.web.auth import current_user_id
+from fourpoint_api.web.auth import caller_with_a_share, current_user_id
 from fourpoint_api.web.hanging_up import client_has_hung_up
 from fourpoint_api.web.problems import TooBusyError, problem_response
 from fourpoint_api.web.waiting import wait_until_final
@@ -86,7 +86,7 @@ def _draw(picture: Picture, question: Question) -> Job:
     """A new job, as it is when it has ended, or when nobody waits any longer."""
     job_id = new_id()
     seconds = clients().settings.max_wait_seconds
-    with clients().news.listen(job_id) as bell:
+    with clients().news.listen(job_id, caller_with_a_share()) as bell:
         message = operations.queue(
             clients().sessions,
             picture,
