@@ -23,7 +23,7 @@ def run(*command: str | Path, **options: object) -> str:
 
 def require_tools() -> None:
     """Say what is missing, before anything else is done."""
-    missing = [name for name in ("podman", "buildah") if shutil.which(name) is None]
+    missing = [name for name in ("podman", "buildah", "openssl", "curl") if shutil.which(name) is None]
     assert not missing, f"install {' and '.join(missing)} (Debian: podman buildah runc netavark aardvark-dns)"
     assert os.geteuid() == 0, "run as root: the containers have a network of their own"
 

@@ -7,11 +7,13 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+from tests.deploy import tls
 from tests.deploy.images import ROOT, run
 
 COMPOSE = ROOT / ".venv-deploy" / "bin" / "podman-compose"
@@ -37,21 +39,45 @@ class Stack:
         self.url = f"http://127.0.0.1:{port}"
         # Where the proxy takes direct uploads.
         self.objects_url = f"http://127.0.0.1:{port + 1000}"
-        directory.mkdir(parents=True)
-        for file in ("deploy/compose.yaml", "deploy/haproxy.cfg", "tests/deploy/compose.override.yaml"):
-            shutil.copy(ROOT / file, directory)
-        (directory / "fourpoint.env").write_text(_environment(self.objects_url))
+        # Both again, once `turn_tls_on` was called.
+        self.tls_url = f"https://localhost:{port + 2000}"
+        self.tls_objects_url = f"https://localhost:{port + 3000}"
+        self._files = ["compose.yaml", "compose.override.yaml"]
+        (directory / "tls").mkdir(parents=True)
+        for file in ("compose.yaml", "compose.tls.yaml", "haproxy.cfg"):
+            shutil.copy(ROOT / "deploy" / file, directory)
+        shutil.copy(ROOT / "tests/deploy/compose.override.yaml", directory)
+        shutil.copy(ROOT / "deploy/env.example", directory / "fourpoint.env")
+        self.set_variables(
+            FOURPOINT_DATABASE_URL=f"postgresql://fourpoint:{PASSWORD}@postgres:5432/fourpoint",
+            FOURPOINT_STORAGE_PUBLIC_URL=f"{self.objects_url}/fourpoint",
+            # The stand-in's names of accounts have two parts.
+            FOURPOINT_STORAGE_ACCESS_KEY="fourpoint:fourpoint",
+            FOURPOINT_STORAGE_SECRET_KEY=PASSWORD,
+            FOURPOINT_SECRET_KEY="a-secret-key-of-the-tests",
+        )
+
+    def set_variables(self, **values: str) -> None:
+        """In fourpoint.env, for containers that are made from now on."""
+        file = self.directory / "fourpoint.env"
+        text = file.read_text()
+        for name, value in values.items():
+            text, count = re.subn(rf"^(?:# )?{name}=.*$", f"{name}={value}", text, flags=re.M)
+            assert count == 1, name
+        file.write_text(text)
 
     def compose(self, *arguments: str) -> str:
         """What podman-compose says."""
         variables = {
             "FOURPOINT_PORT": str(self.port),
             "FOURPOINT_OBJECTS_PORT": str(self.port + 1000),
+            "FOURPOINT_TLS_PORT": str(self.port + 2000),
+            "FOURPOINT_OBJECTS_TLS_PORT": str(self.port + 3000),
             "FOURPOINT_VERSION": self.version,
             "POSTGRES_PASSWORD": PASSWORD,
             "MINIO_ROOT_PASSWORD": PASSWORD,
         }
-        files = ("-f", "compose.yaml", "-f", "compose.override.yaml")
+        files = (word for file in self._files for word in ("-f", file))
         return run(
             COMPOSE, "-p", self.name, *files, *arguments, cwd=self.directory, env={**os.environ, **variables}
         )
@@ -139,6 +165,15 @@ class Stack:
 
         wait_for(is_back, f"{container} is started again")
 
+    @contextmanager
+    def paused(self, container: str) -> Iterator[None]:
+        """Meanwhile none of its processes gets anything done."""
+        run("podman", "pause", self.full(container))
+        try:
+            yield
+        finally:
+            run("podman", "unpause", self.full(container))
+
     def replace(self, container: str) -> None:
         """End a container as an operator does, and put one of the present version in its place."""
         service = container.rpartition("_")[0]
@@ -153,25 +188,29 @@ class Stack:
             for container in self.containers(service):
                 self.replace(container)
 
+    def turn_tls_on(self, certificate: Path) -> None:
+        """The overlay, a certificate, and addresses that say https."""
+        self._files.append("compose.tls.yaml")
+        self.put_certificate(tls.both_parts(certificate))
+        self.set_variables(
+            FOURPOINT_STORAGE_PUBLIC_URL=f"{self.tls_objects_url}/fourpoint", FOURPOINT_HSTS_SECONDS="600"
+        )
+        self.roll("api")
+        run("podman", "stop", self.full("proxy_1"))
+        run("podman", "rm", self.full("proxy_1"))
+        self.compose("up", "-d", "--no-deps", "proxy")
+        self.wait_until_ready()
+
+    def put_certificate(self, content: str) -> None:
+        """In place of the one that is there; the proxy sees it when it is told to."""
+        tls.put_in_place(content, self.directory / "tls")
+
+    def reload_proxy(self) -> None:
+        """Tell the proxy to read its configuration and certificates again."""
+        run("podman", "kill", "-s", "USR2", self.full("proxy_1"))
+
     def make_admin(self) -> str:
         """The token of a new admin, made as an operator makes one."""
         self.execute("api_1", "fourpoint", "user", "add", "operator", "--admin")
         made = self.execute("api_1", "fourpoint", "token", "create", "--user", "operator", "--scope", "admin")
         return made.strip().splitlines()[-1]
-
-
-def _environment(objects_url: str) -> str:
-    """deploy/env.example with values of one's own, as its head tells operators to make it."""
-    text = (ROOT / "deploy" / "env.example").read_text()
-    values = {
-        "FOURPOINT_DATABASE_URL": f"postgresql://fourpoint:{PASSWORD}@postgres:5432/fourpoint",
-        "FOURPOINT_STORAGE_PUBLIC_URL": f"{objects_url}/fourpoint",
-        # The stand-in's names of accounts have two parts.
-        "FOURPOINT_STORAGE_ACCESS_KEY": "fourpoint:fourpoint",
-        "FOURPOINT_STORAGE_SECRET_KEY": PASSWORD,
-        "FOURPOINT_SECRET_KEY": "a-secret-key-of-the-tests",
-    }
-    for name, value in values.items():
-        text, count = re.subn(rf"^{name}=.*$", f"{name}={value}", text, flags=re.M)
-        assert count == 1, name
-    return text
