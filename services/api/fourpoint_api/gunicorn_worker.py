@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from gunicorn import util
@@ -14,7 +15,8 @@ from gunicorn.http import errors as http
 from gunicorn.workers.gthread import ThreadWorker
 
 from fourpoint_api.gunicorn_connection import HELD_BYTES, Connection
-from fourpoint_api.web import leaving
+from fourpoint_api.web import leaving, request_ids
+from fourpoint_api.web.browsers import NOT_TO_BE_RUN
 from fourpoint_api.web.problems import (
     MEDIA_TYPE,
     STATUS,
@@ -22,26 +24,17 @@ from fourpoint_api.web.problems import (
     BadRequestError,
     HeadersTooLargeError,
     RequestTooSlowError,
+    problem,
 )
 from fourpoint_api.web.slow_clients import NoRoom, Patience, PatientSocket, TooSlow
-from fourpoint_core.errors import FourpointError
+from fourpoint_core.errors import FourpointError, InternalError
 from fourpoint_core.ids import new_id
+from fourpoint_core.logs import log_context
 
-# Not the client's mistakes, or of a status of their own.
-_OF_GUNICORN = (
-    http.InvalidResponseHeader,
-    http.InvalidResponseHeaderName,
-    http.UnsupportedTransferCoding,
-    http.ConfigurationProblem,
-    http.ExpectationFailed,
-)
-REASONS = {
-    400: "Bad Request",
-    408: "Request Timeout",
-    414: "URI Too Long",
-    431: "Request Header Fields Too Large",
-}
-
+# Not the client's mistakes.
+_OURS = (http.InvalidResponseHeader, http.InvalidResponseHeaderName, http.ConfigurationProblem)
+# Mistakes that HTTP has a status of their own for.
+_STATUS = {http.ExpectationFailed: 417, http.UnsupportedTransferCoding: 501}
 
 # How long a connection that we close stays open for what its client still sends: closed at once, it would be
 # reset, and the answer lost.
@@ -184,49 +177,44 @@ class Worker(ThreadWorker):
         if req is not None and isinstance(exc, TooSlow | NoRoom):
             # The rest of a body that the application has answered without.
             return
-        problem = _problem(exc)
-        if problem is None:
-            # It logs the address, and that may be a signed link.
-            if req is not None:
-                req.uri = "-"
-            super().handle_error(req, client, addr, exc)
-            return
-        # Not its words, which quote the first line and the headers.
-        self.log.warning("request refused from %s: %s", (addr or ("-",))[0], type(exc).__name__)
+        error = _problem(exc)
+        with log_context(request_id=str(new_id())):
+            if isinstance(error, InternalError):
+                self.log.error("unhandled error", exc_info=exc)
+            else:
+                # Not its words, which quote the first line and the headers, and these may open something.
+                self.log.warning("request refused from %s: %s", (addr or ("-",))[0], type(exc).__name__)
+            answer = _answer(error, _STATUS.get(type(exc), STATUS[type(error)]))
         try:
-            util.write(client, _answer(problem))
+            util.write(client, answer)
         except OSError:
             self.log.debug("nobody was there to be told")
 
 
-def _problem(error: Exception) -> FourpointError | None:
+def _problem(error: Exception) -> FourpointError:
     if isinstance(error, TooSlow):
         return RequestTooSlowError("Send the whole request at once, and over a line that is fast enough.")
     if isinstance(error, http.LimitRequestLine):
         return AddressTooLongError("Shorten the address; the first line of a request is 8,190 bytes at most.")
     if isinstance(error, http.LimitRequestHeaders):
         return HeadersTooLargeError("Send fewer and shorter headers.")
-    if isinstance(error, http.ParseException) and not isinstance(error, _OF_GUNICORN):
+    if isinstance(error, http.ParseException) and not isinstance(error, _OURS):
         return BadRequestError(f"This is no HTTP request: {error}.")
-    return None
+    return InternalError("The service failed unexpectedly; quote the request id when you report it.")
 
 
-def _answer(error: FourpointError) -> bytes:
-    status = STATUS[type(error)]
-    request_id = str(new_id())
-    body = json.dumps(
-        {
-            "type": f"urn:fourpoint:problem:{error.code}",
-            "title": error.title,
-            "status": status,
-            "detail": error.detail,
-            "code": error.code,
-            "errors": [],
-            "request_id": request_id,
-        }
-    ).encode()
-    head = (
-        f"HTTP/1.1 {status} {REASONS[status]}\r\nConnection: close\r\nContent-Type: {MEDIA_TYPE}\r\n"
-        f"X-Request-ID: {request_id}\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode("latin-1") + body
+def _answer(error: FourpointError, status: int) -> bytes:
+    document, _ = problem(error.code, error.title, error.detail, [])
+    body = json.dumps({**document, "status": status}).encode()
+    headers = {
+        "Connection": "close",
+        "Content-Type": MEDIA_TYPE,
+        "Content-Length": str(len(body)),
+        request_ids.HEADER: document["request_id"],
+        **NOT_TO_BE_RUN,
+    }
+    lines = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body

@@ -11,6 +11,12 @@ from fourpoint_api.settings import ApiSettings
 
 # JSON and images: nothing in them is to be run, loaded or framed.
 _NOTHING = "default-src 'none'; frame-ancestors 'none'; sandbox"
+NOT_TO_BE_RUN = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": _NOTHING,
+}
 _HTML = "text/html"
 _INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
@@ -23,11 +29,9 @@ def install(app: Flask, settings: ApiSettings) -> None:
 
     def guard(response: Response) -> Response:
         headers = response.headers
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers["X-Frame-Options"] = "DENY"
-        headers["Referrer-Policy"] = "no-referrer"
-        is_page = response.mimetype == _HTML
-        headers["Content-Security-Policy"] = _for_page(response) if is_page else _NOTHING
+        headers.update(NOT_TO_BE_RUN)
+        if response.mimetype == _HTML:
+            headers["Content-Security-Policy"] = _for_page(response)
         if settings.hsts_seconds and request.is_secure:
             headers["Strict-Transport-Security"] = f"max-age={settings.hsts_seconds}; includeSubDomains"
         return response
