@@ -23,6 +23,8 @@ LOCKS = tuple(sorted(path.name for path in ROOT.glob("requirements*.lock")))
 UNSEARCHED = ("tests/", "openapi/", "docs/model-log.jsonl")
 # Lock files of which nothing is known, neither good nor bad.
 UNAUDITED: list[str] = []
+# How pip-audit ends where its source of advisories cannot be reached, or serves none.
+_UNREACHABLE = ("ConnectionError", "ServiceError", "ConnectTimeout", "ReadTimeout", "Max retries exceeded")
 KNOWN = Path(__file__).with_name("known-secrets.json")
 
 
@@ -43,7 +45,8 @@ def code() -> list[str]:
 
     ruff knows the same rules by the same numbers, with another letter: one remark goes for both.
     """
-    found = json.loads(_output("bandit", "-q", "-r", "services", "-f", "json", "--severity-level", "medium"))
+    options = ("-f", "json", "--severity-level", "medium")
+    found = json.loads(_output("bandit", "-q", "-r", "services", "clients/python", *options))
     assert not found["errors"], found["errors"]
     return [
         f"{item['filename']}:{item['line_number']} {item['test_id']} {item['issue_text']}"
@@ -77,35 +80,43 @@ def secrets() -> list[str]:
 
 def dependencies() -> list[str]:
     """Known holes in what is pinned, and what could not be looked up."""
-    problems = []
+    answers, problems = {}, []
     for lock in LOCKS:
         ended = _run(str(TOOLS / "pip-audit"), "--disable-pip", "--no-deps", "-r", lock, "-f", "json")
         try:
-            audited = json.loads(ended.stdout)["dependencies"]
+            answers[lock] = json.loads(ended.stdout)["dependencies"]
         except (ValueError, KeyError):
-            # It says nothing in this form only where its source did not answer at all.
-            print(f"  {lock}: {(ended.stderr.strip().splitlines() or ['no answer'])[-1]}")
-            UNAUDITED.append(lock)
-            continue
-        problems += judged(lock, audited)
-    return problems
+            said = (ended.stderr.strip().splitlines() or ["nothing"])[-1]
+            if any(name in ended.stderr for name in _UNREACHABLE):
+                print(f"  {lock}: {said}")
+                UNAUDITED.append(lock)
+            else:
+                problems.append(f"{lock}: pip-audit ended without an answer: {said}")
+    return problems + judged(answers)
 
 
-def judged(lock: str, audited: list[dict[str, Any]]) -> list[str]:
-    """The problems of one lock file. audited: as pip-audit writes it.
+def judged(audited: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """The problems of lock files. audited: what pip-audit says of each.
 
-    A source that knows nothing at all, as a mirror without advisories, is none: everything was skipped.
+    A source that knows nothing of anything, as a mirror without advisories, is none; one that knows some
+    packages and not others leaves those others unaudited, which is a problem.
     """
-    skipped = [item for item in audited if "skip_reason" in item]
-    if audited and len(skipped) == len(audited):
-        UNAUDITED.append(lock)
+    every = [item for items in audited.values() for item in items]
+    if every and all("skip_reason" in item for item in every):
+        UNAUDITED.extend(audited)
         return []
     holes = [
         f"{lock}: {item['name']} {item['version']} has {hole['id']}; mended in: {hole['fix_versions']}"
-        for item in audited
+        for lock, items in audited.items()
+        for item in items
         for hole in item.get("vulns", [])
     ]
-    return holes + [f"{lock}: {item['name']} was skipped: {item['skip_reason']}" for item in skipped]
+    return holes + [
+        f"{lock}: {item['name']} was skipped: {item['skip_reason']}"
+        for lock, items in audited.items()
+        for item in items
+        if "skip_reason" in item
+    ]
 
 
 def parts() -> list[str]:

@@ -16,6 +16,7 @@ import pytest
 from flask.testing import FlaskClient
 from hypothesis import settings
 from redis import Redis
+from sqlalchemy import create_engine, make_url, text
 from tests.factories import make_token
 from tests.integration.applications import AppMaker, lent
 from tests.otlp_receiver import OtlpReceiver
@@ -34,6 +35,8 @@ from fourpoint_standalone.redis_server import RedisServer
 # See tests/unit/conftest.py.
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 TEMPLATE = "migrated"
+# What all tests of the service log in as: it may do what they do, and no more.
+SERVICE = "service"
 # For each of several test processes: a cluster, its log, and the clones of tests that hang.
 ROOM_BYTES = 4 * 2**30
 # Nothing here outlives the test run, so nothing has to reach the disk.
@@ -70,11 +73,17 @@ def postgres(servers_directory: Path) -> Iterator[PostgresServer]:
     server.start()
     try:
         server.create_database(TEMPLATE)
-        migrate.upgrade(server.url(TEMPLATE))
+        _make_role(server, SERVICE)
+        migrate.upgrade(server.url(TEMPLATE), SERVICE)
         yield server
     finally:
         server.stop("immediate")
         remove_data(servers_directory / "postgres")
+
+
+def _make_role(server: PostgresServer, name: str) -> None:
+    with create_engine(server.url(), isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(text(f"CREATE ROLE {name} LOGIN"))
 
 
 @pytest.fixture
@@ -91,8 +100,14 @@ def database_url(postgres: PostgresServer) -> Iterator[str]:
     """A migrated database of this test's own."""
     name = f"test_{next(_numbers)}"
     postgres.create_database(name, template=TEMPLATE)
-    yield postgres.url(name)
+    yield make_url(postgres.url(name)).set(username=SERVICE).render_as_string(hide_password=False)
     postgres.drop_database(name)
+
+
+@pytest.fixture
+def owners_url(postgres: PostgresServer, database_url: str) -> str:
+    """The same database, for whoever owns the tables."""
+    return postgres.url(make_url(database_url).database or "")
 
 
 @pytest.fixture(scope="session")

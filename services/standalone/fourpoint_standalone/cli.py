@@ -221,7 +221,12 @@ def clean_data(data_directory: Path, yes: bool) -> None:
     type=click.IntRange(1, 86400),
     help="Change nothing: wait until somebody else has, so many seconds at most.",
 )
-def migrate(seconds: int | None) -> None:
+@click.option(
+    "--service-role",
+    envvar="FOURPOINT_SERVICE_ROLE",
+    help="Give this role, which is to exist and own nothing, what API and workers need, and no more.",
+)
+def migrate(seconds: int | None, service_role: str | None) -> None:
     """Bring the database that FOURPOINT_DATABASE_URL names to this version's schema."""
     from fourpoint_standalone.schema import upgrade, wait_until_current  # noqa: PLC0415
 
@@ -229,7 +234,7 @@ def migrate(seconds: int | None) -> None:
     if not url:
         raise StandaloneError("FOURPOINT_DATABASE_URL is not set: postgresql://user:password@host:5432/name")
     if seconds is None:
-        upgrade(url)
+        upgrade(url, service_role)
     else:
         wait_until_current(url, seconds)
     click.echo("The database has this version's schema.")

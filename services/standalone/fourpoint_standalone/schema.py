@@ -15,13 +15,13 @@ from fourpoint_standalone.processes import StandaloneError
 _NO_ADDRESS = "The database's address is not one: postgresql://user:password@host:5432/name"
 
 
-def upgrade(database_url: str) -> None:
-    """Apply the migrations that the database lacks.
+def upgrade(database_url: str, service_role: str | None = None) -> None:
+    """Apply the migrations that the database lacks; give `service_role` what the service needs.
 
-    Raises StandaloneError: no such address, no answer, a busy table, or a newer version's database.
+    Raises StandaloneError: no such address, no answer, no such role, a busy table, a newer version's database.
     """
     try:
-        migrate.upgrade(database_url)
+        migrate.upgrade(database_url, service_role)
     except ArgumentError as error:
         raise StandaloneError(_NO_ADDRESS) from error
     except DBAPIError as error:

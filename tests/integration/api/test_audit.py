@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.pool import NullPool
 from tests.factories import POINTS, SQUARE_JSON, image_bytes, make_dataset, make_sample
 from tests.integration.statements import statements
 
@@ -217,25 +218,46 @@ def test_a_save_leaves_no_entry_and_pays_for_none(
     assert since(client, before) == [], NOTHING
 
 
-@pytest.mark.parametrize(
-    "attempt",
-    [
-        "UPDATE audit_entries SET actor_name = 'somebody else'",
-        "DELETE FROM audit_entries",
-        "TRUNCATE audit_entries",
-    ],
+ATTEMPTS = (
+    "UPDATE audit_entries SET actor_name = 'somebody else'",
+    "DELETE FROM audit_entries",
+    "TRUNCATE audit_entries",
 )
-def test_nothing_is_changed_or_removed(
-    attempt: str, client: FlaskClient, dataset: Dataset, sessions: Sessions
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS)
+def test_nothing_is_changed_or_removed_even_by_the_tables_owner(
+    attempt: str, client: FlaskClient, dataset: Dataset, owners_url: str
 ) -> None:
     before = entries(client)
     assert before
     with (
         pytest.raises(ProgrammingError, match="neither changed nor removed"),
+        create_engine(owners_url, poolclass=NullPool).begin() as connection,
+    ):
+        connection.execute(text(attempt))
+    assert entries(client) == before
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        *ATTEMPTS,
+        "SET LOCAL session_replication_role = replica",
+        "ALTER TABLE audit_entries DISABLE TRIGGER audit_forever",
+        "ALTER TABLE users DISABLE TRIGGER audit",
+        "DROP FUNCTION audit_forever() CASCADE",
+        "CREATE OR REPLACE FUNCTION audit_forever() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END'",
+        "UPDATE alembic_version SET version_num = '0001'",
+        "CREATE TABLE of_my_own (id int)",
+    ],
+)
+def test_the_services_role_gets_nowhere_near(attempt: str, sessions: Sessions) -> None:
+    with (
+        pytest.raises(ProgrammingError, match=r"permission denied|must be owner"),
         unit_of_work(sessions) as session,
     ):
         session.execute(text(attempt))
-    assert entries(client) == before
 
 
 def test_what_is_done_past_the_service_is_written_down_too(

@@ -31,9 +31,9 @@ def empty(empty_database_url: str) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def migrated(database_url: str) -> Iterator[Connection]:
+def migrated(owners_url: str) -> Iterator[Connection]:
     """A connection to a migrated database."""
-    with open_engine(database_url).connect() as connection:
+    with open_engine(owners_url).connect() as connection:
         yield connection
 
 
@@ -85,6 +85,12 @@ def test_the_built_in_user_is_there(migrated: Connection) -> None:
     assert migrated.scalars(text("SELECT id FROM users")).all() == [LOCAL_USER_ID]
 
 
+@pytest.mark.parametrize("role", ["nobody at all", "fourpoint"])
+def test_rights_are_given_only_to_a_role_that_they_bind(empty_database_url: str, role: str) -> None:
+    with pytest.raises(SettingsError, match=r"There is no role|owns the tables"):
+        migrate.upgrade(empty_database_url, role)
+
+
 _UPGRADE = "import sys; from fourpoint_core.store import migrate; migrate.upgrade(sys.argv[1])"
 
 
@@ -120,7 +126,7 @@ def test_a_migrator_that_died_leaves_nothing_locked(empty_database_url: str) -> 
 
 
 def test_a_migrator_does_not_wait_long_for_a_busy_table(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
+    owners_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown: list[str] = []
 
@@ -128,7 +134,7 @@ def test_a_migrator_does_not_wait_long_for_a_busy_table(
         shown.extend(connection.scalar(text(f"SHOW {name}")) for name in ("lock_timeout", "statement_timeout"))
 
     monkeypatch.setattr(migrate, "_wait_for_lock", note)
-    migrate.upgrade(database_url)
+    migrate.upgrade(owners_url)
     assert shown == [migrate.LOCK_TIMEOUT, migrate.STATEMENT_TIMEOUT]
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from fourpoint_core.errors import SettingsError
+from fourpoint_core.store.service_role import grant_service
 from fourpoint_core.store.session import with_driver
 
 # Any constant will do, as long as every version uses the same.
@@ -23,8 +24,11 @@ LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "10min"
 
 
-def upgrade(database_url: str) -> None:
-    """Apply all migrations that the database lacks. Raises SettingsError where it is not in Unicode."""
+def upgrade(database_url: str, service_role: str | None = None) -> None:
+    """Apply all migrations that the database lacks. Raises SettingsError where it is not in Unicode.
+
+    service_role: is then given what the service needs, see `service_role.grant_service`, which may raise too.
+    """
     engine = create_engine(with_driver(database_url), poolclass=NullPool)
     with engine.connect() as connection:
         _require_unicode(connection)
@@ -36,6 +40,9 @@ def upgrade(database_url: str) -> None:
         _wait_for_lock(connection)
         connection.commit()
         command.upgrade(_config(connection), "head")
+        if service_role:
+            grant_service(connection, service_role)
+            connection.commit()
 
 
 def is_current(connection: Connection) -> bool:
