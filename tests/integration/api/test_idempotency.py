@@ -31,6 +31,7 @@ from fourpoint_api.settings import ApiSettings
 from fourpoint_api.web import idempotency as web
 from fourpoint_core.domain.access import Scope
 from fourpoint_core.errors import DatabaseUnavailableError
+from fourpoint_core.ids import LOCAL_USER_ID
 from fourpoint_core.store.models import Dataset, IdempotencyKey, Job, Sample, UploadIntent
 from fourpoint_core.store.queries import idempotency as queries
 from fourpoint_core.store.session import Sessions, unit_of_work
@@ -251,6 +252,17 @@ def test_where_too_many_wait_already_one_is_told_to_come_again(
     assert (meanwhile.status_code, meanwhile.json["code"]) == (409, "request_in_progress")
     assert int(meanwhile.headers["Retry-After"]) > 0
     assert first.connections_while_waiting == []
+
+
+def test_whoever_waits_for_the_first_sits_on_the_callers_share_of_the_seats(
+    api_settings: ApiSettings, app_over: AppMaker, admin_token: str, first: SlowFirst
+) -> None:
+    clients = build_clients(replace(api_settings, max_waiters=3))
+    seats = clients.news.seats
+    with seats.taken(LOCAL_USER_ID), seats.taken(LOCAL_USER_ID):
+        meanwhile = post(CheckedClient(app_over(clients), admin_token), {"name": "Cats"})
+    clients.close()
+    assert (meanwhile.status_code, meanwhile.json["code"]) == (409, "request_in_progress")
 
 
 def test_who_has_waited_long_enough_is_told_to_come_again(hasty: FlaskClient, first: SlowFirst) -> None:

@@ -72,7 +72,12 @@ def current_user_id() -> UUID:
 
 def caller_with_a_share() -> UUID | None:
     """Whose part of what there is too little of this request takes; None: without signing in all are one."""
-    return None if clients().settings.auth is Auth.OFF else current_user_id()
+    return share_of(current_user_id())
+
+
+def share_of(user_id: UUID) -> UUID | None:
+    """The same of whoever a request is taken for."""
+    return None if clients().settings.auth is Auth.OFF else user_id
 
 
 def needs(role: Role, *, scope: Scope | None = None) -> Callable[[View], View]:

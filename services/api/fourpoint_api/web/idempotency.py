@@ -30,7 +30,7 @@ from uuid import UUID
 from flask import Flask, Response, current_app, g, json, request
 
 from fourpoint_api.clients import clients
-from fourpoint_api.web.auth import current_caller, handler_of
+from fourpoint_api.web.auth import current_caller, handler_of, share_of
 from fourpoint_api.web.hanging_up import client_has_hung_up
 from fourpoint_api.web.problems import MEDIA_TYPE as PROBLEM
 from fourpoint_api.web.problems import TooBusyError
@@ -145,7 +145,7 @@ def _sees_it_settled(attempt: Attempt, deadline: float) -> bool:
     """Whether the first request of the key ends while one waits: on a seat, and by looks that hold nothing."""
     pause = _FIRST_PAUSE_SECONDS
     try:
-        with clients().news.seats.taken():
+        with clients().news.seats.taken(share_of(attempt.user_id)):
             while (left := deadline - monotonic()) > 0 and not client_has_hung_up():
                 sleep(min(pause, left))
                 pause = min(2 * pause, LOOK_AGAIN_SECONDS)
