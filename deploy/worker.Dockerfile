@@ -41,9 +41,13 @@ HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 CMD ["py
 CMD ["python", "-m", "fourpoint_worker.inference_app"]
 
 FROM run AS gpu
+# FOURPOINT_SAM_COMPILE: at the start Triton builds with a C compiler what calls its kernels, and keeps it where one may write.
+USER root
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
+USER 10001:10001
 COPY --from=build-gpu /opt/fourpoint /opt/fourpoint
 # Checkpoints that are fetched stay there; the rest of the file system is read-only.
-ENV FOURPOINT_ENGINE=sam FOURPOINT_MODELS_DIRECTORY=/models
+ENV FOURPOINT_ENGINE=sam FOURPOINT_MODELS_DIRECTORY=/models TRITON_CACHE_DIR=/tmp/triton
 VOLUME /models
 
 FROM run AS cpu
