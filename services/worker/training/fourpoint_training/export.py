@@ -125,7 +125,7 @@ def _cases(network: CompactNet, bank: Bank, recipe: Recipe) -> dict[str, Tensor]
     """Scenes with every kind of prompt, by the names of the file's inputs."""
     chance = Chance(2**20, 0, torch.device("cpu"))
     scenes = draw_scenes(bank, bank.draw_weights(0.5), _CHECKED, recipe.rule, recipe.mix, chance)
-    prompts = human_prompts(scenes.truth, recipe.rule, recipe.mix, chance)
+    prompts = human_prompts(scenes.truth, scenes.slips, recipe.rule, recipe.mix, chance)
     with torch.no_grad():
         prompts = corrected(prompts, network(scenes.image, prompts)[0], scenes.truth, chance)
     tensors = (

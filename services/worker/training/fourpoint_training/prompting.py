@@ -42,15 +42,13 @@ def exact_prompts(truth: Tensor) -> Prompts:
     return _from_clicks(extreme_cells(truth, torch.full((len(truth), 4), 0.5, device=truth.device)), truth)
 
 
-def human_prompts(truth: Tensor, rule: GridRule, mix: Mix, chance: Chance) -> Prompts:
+def human_prompts(truth: Tensor, slips: Tensor, rule: GridRule, mix: Mix, chance: Chance) -> Prompts:
     """Prompts for `truth` with the slips of `mix`."""
     count = len(truth)
     # Anywhere along a flat extreme is as right as its middle.
     share = torch.where(chance.happens(0.5, count)[:, None], chance.uniform(0, 1, count, 4), 0.5)
     clicks = extreme_cells(truth, share)
-    size = torch.exp(chance.uniform(math.log(_SIZES[0]), math.log(_SIZES[1]), count))
-    off = rule.box_cells * (mix.off_pixels / size + mix.off_share) * chance.uniform(0, 1, count)
-    off = off.clamp_max(_WORST_HAND * rule.box_cells) * chance.happens(mix.jitter, count)
+    off = rule.box_cells * slips
     clicks = (clicks + chance.normal(count, 4, 2) * off[:, None, None]).clamp(0, rule.cells)
     prompts = _from_clicks(clicks, truth)
     as_box = chance.happens(mix.box, count)

@@ -41,7 +41,7 @@ class Mix:
     jpeg: float = 0.3
     box: float = 0.08
     jitter: float = 0.8
-    off_pixels: float = 2.5
+    off_pixels: float = 4.0
     off_share: float = 0.015
     corrections: float = 0.15
     earlier: float = 0.1

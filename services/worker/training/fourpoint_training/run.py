@@ -135,7 +135,7 @@ class Run:
         chance = Chance(state.seed, state.step, self.device)
         with torch.no_grad():
             scenes = draw_scenes(bank, weights, recipe.batch, recipe.rule, recipe.mix, chance)
-            prompts = human_prompts(scenes.truth, recipe.rule, recipe.mix, chance)
+            prompts = human_prompts(scenes.truth, scenes.slips, recipe.rule, recipe.mix, chance)
             if bool(chance.happens(recipe.mix.corrections, 1)):
                 prompts = self._after_a_look(network, scenes, prompts, chance)
             wanted = self._taught(scenes, prompts)

@@ -57,16 +57,22 @@ def sample(photos: Tensor, sizes: Tensor, maps: Maps, cells: int, reflect: bool)
     return read, inside
 
 
-def object_maps(bank: Bank, chosen: Tensor, rule: GridRule, small: float, chance: Chance) -> Maps:
-    """Maps that bring each chosen object to where the rule puts its box, turned, scaled and a little off."""
+def object_maps(
+    bank: Bank, chosen: Tensor, rule: GridRule, small: float, chance: Chance, slips: Tensor | None = None
+) -> Maps:
+    """Maps that bring each chosen object to where the rule puts its box, turned, scaled and a little off.
+
+    slips: (n,) standard error of the clicks that the box is of, as a share of the object: its place is off with them.
+    """
     turned = random_turns(len(chosen), chance)
     hulls = torch.einsum("nij,npj->npi", turned, bank.hulls[chosen])
     low, high = hulls.amin(1), hulls.amax(1)
     cell = cell_sizes(high - low, rule)
-    cell = cell * torch.exp(chance.uniform(-0.16, 0.16, len(chosen), 1))
+    slip = torch.zeros(len(chosen), 1, device=cell.device) if slips is None else slips[:, None]
+    cell = cell * torch.exp(chance.uniform(-0.16, 0.16, len(chosen), 1) + chance.normal(len(chosen), 1) * slip)
     much = torch.exp(chance.uniform(0.2, 1.4, len(chosen), 1))
     cell = torch.where(chance.happens(small, len(chosen))[:, None], cell * much, cell)
-    off = chance.normal(len(chosen), 2) * 0.02 * rule.cells
+    off = chance.normal(len(chosen), 2) * (0.02 * rule.cells + 0.7 * slip * rule.box_cells)
     origin = (low + high) / 2 - (rule.cells / 2 + off) * cell
     back = torch.linalg.inv(turned)
     return Maps(back * cell[:, None], torch.einsum("nij,nj->ni", back, origin))

@@ -1,5 +1,6 @@
 """Scenes to learn from: real objects as they are, pasted elsewhere, and made ones."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -17,23 +18,32 @@ from fourpoint_worker.segmenter.compact.window import GridRule
 # An object that is hidden further than this is not what anyone would label.
 _LEAST_SEEN = 0.45
 _MADE_PICTURES = 0.35
+# Objects of so many pixels and more may have been shrunk; the largest that people click on.
+_SHRUNK, _LARGEST = 90.0, 900.0
+# Beyond this share of the object, a click's standard error is not a slip any more.
+_WORST_HAND = 0.2
 
 
 @dataclass(frozen=True)
 class Scenes:
-    """image: float (n, 4, cells, cells), RGB in 0..1, and 1 where the photo is. truth: bool (n, 1, ...)."""
+    """image: float (n, 4, cells, cells), RGB in 0..1, and 1 where the photo is. truth: bool (n, 1, ...).
+
+    slips: (n,) standard error of the clicks, as a share of the object.
+    """
 
     image: Tensor
     truth: Tensor
+    slips: Tensor
 
 
 def draw_scenes(bank: Bank, weights: Tensor, count: int, rule: GridRule, mix: Mix, chance: Chance) -> Scenes:
     """`count` scenes, with objects drawn by `weights`."""
     chosen = chance.pick(weights, count)
+    slips = click_slips(bank, chosen, mix, chance)
     read, inside = sample(
         bank.photos[chosen],
         bank.sizes[chosen],
-        object_maps(bank, chosen, rule, mix.small, chance),
+        object_maps(bank, chosen, rule, mix.small, chance, slips),
         rule.cells,
         reflect=False,
     )
@@ -53,7 +63,20 @@ def draw_scenes(bank: Bank, weights: Tensor, count: int, rule: GridRule, mix: Mi
     truth = alpha > 0.5
     rgb, inside = _cut_by_the_edge(rgb, inside, truth, mix, chance)
     rgb = spoil(recolour(rgb, chance), mix, chance)
-    return Scenes(torch.cat([rgb, inside.float()], 1), truth & inside)
+    return Scenes(torch.cat([rgb, inside.float()], 1), truth & inside, slips)
+
+
+def click_slips(bank: Bank, chosen: Tensor, mix: Mix, chance: Chance) -> Tensor:
+    """(n,) standard errors of the clicks on these objects, as shares of the object.
+
+    A pixel's slip means more on a small object. Crops that were shrunk may have been of any size above their own.
+    """
+    hulls = bank.hulls[chosen]
+    size = (hulls.amax(1) - hulls.amin(1)).amax(1)
+    larger = torch.exp(chance.uniform(0, math.log(_LARGEST / _SHRUNK), len(chosen)))
+    size = torch.where(size >= _SHRUNK, size * larger, size)
+    off = (mix.off_pixels / size + mix.off_share) * chance.uniform(0, 1, len(chosen))
+    return off.clamp_max(_WORST_HAND) * chance.happens(mix.jitter, len(chosen))
 
 
 def plain_scenes(bank: Bank, chosen: Tensor, rule: GridRule) -> Scenes:
@@ -63,7 +86,7 @@ def plain_scenes(bank: Bank, chosen: Tensor, rule: GridRule) -> Scenes:
     cell = cell_sizes(high - low, rule)
     maps = Maps(torch.diag_embed(cell), (low + high) / 2 - rule.cells / 2 * cell)
     read, inside = sample(bank.photos[chosen], bank.sizes[chosen], maps, rule.cells, reflect=False)
-    return Scenes(torch.cat([read[:, :3], inside.float()], 1), (read[:, 3:] > 0.5) & inside)
+    return Scenes(torch.cat([read[:, :3], inside.float()], 1), (read[:, 3:] > 0.5) & inside, torch.zeros(len(chosen)))
 
 
 def _pictures(bank: Bank, count: int, rule: GridRule, chance: Chance) -> Tensor:
