@@ -1,18 +1,20 @@
 """Scenes and prompts are what the engine will meet."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from fourpoint_core.domain.geometry import Box
 from fourpoint_training.chance import Chance
 from fourpoint_training.objects import Bank, hull_of, read_rows
 from fourpoint_training.prompting import corrected, exact_prompts, extreme_cells, human_prompts
 from fourpoint_training.recipes import Mix
-from fourpoint_training.sampling import cell_sizes
-from fourpoint_training.scenes import draw_scenes, plain_scenes
+from fourpoint_training.sampling import cell_sizes, object_maps
+from fourpoint_training.scenes import click_slips, draw_scenes, plain_scenes
 from fourpoint_training.spoiling import compress
 from fourpoint_worker.segmenter.compact.window import GridRule, window_around
 
@@ -63,18 +65,45 @@ def test_clicks_are_on_the_outermost_cells() -> None:
     assert first[0].tolist() == [8.5, 5.5]
 
 
-def test_hands_are_off_by_no_more_than_hands_are(bank: Bank) -> None:
+def across(clicks: Tensor, others: Tensor) -> Tensor:
+    """What only a hand can have moved: along the row or column of an extreme any of its cells is right."""
+    return torch.stack([clicks[:, :2, 1] - others[:, :2, 1], clicks[:, 2:, 0] - others[:, 2:, 0]])
+
+
+def test_clicks_are_off_by_the_slips_of_the_scene(bank: Bank) -> None:
     truth = plain_scenes(bank, torch.arange(len(bank)).repeat(20), RULE).truth
-    clicks = human_prompts(truth, RULE, Mix(jitter=1.0, box=0.0), chance()).clicks
     exact = exact_prompts(truth).clicks
-    # Along the row or column of an extreme any of its cells is right; across, nothing but the hand moves it.
-    across = torch.stack([clicks[:, :2, 1] - exact[:, :2, 1], clicks[:, 2:, 0] - exact[:, 2:, 0]])
-    assert 0.2 < across.std() < 0.05 * RULE.box_cells
+    for slip in (0.0, 0.02, 0.1):
+        slips = torch.full((len(truth),), slip)
+        clicks = human_prompts(truth, slips, RULE, Mix(box=0.0), chance()).clicks
+        assert across(clicks, exact).std() == pytest.approx(slip * RULE.box_cells, rel=0.1)
+
+
+def test_a_pixel_matters_more_on_a_small_object(bank: Bank) -> None:
+    small, large = (replace(bank, hulls=bank.hulls * scale) for scale in (0.2, 1.0))
+    many = torch.arange(len(bank)).repeat(200)
+    mix = Mix(jitter=1.0)
+    slips = [click_slips(objects, many, mix, chance()) for objects in (small, large)]
+    assert slips[0].mean() > 2 * slips[1].mean()
+    assert slips[1].min() > 0 and slips[0].max() <= 0.2
+    assert click_slips(large, many, Mix(jitter=0.0), chance()).abs().max() == 0
+
+
+def test_a_window_is_off_with_the_clicks(bank: Bank) -> None:
+    many = torch.arange(len(bank)).repeat(50)
+
+    def middles(slip: float) -> Tensor:
+        maps = object_maps(bank, many, RULE, 0.0, chance(), torch.full((len(many),), slip))
+        return torch.einsum("nij,j->ni", maps.matrix, torch.full((2,), RULE.cells / 2)) + maps.shift
+
+    still = middles(0.0)
+    small, large = ((middles(slip) - still).norm(dim=1).mean() for slip in (0.03, 0.15))
+    assert large > 3 * small > 0
 
 
 def test_a_box_prompt_has_no_clicks_but_the_middles_of_its_sides(bank: Bank) -> None:
     truth = plain_scenes(bank, torch.arange(8), RULE).truth
-    prompts = human_prompts(truth, RULE, Mix(box=1.0), chance())
+    prompts = human_prompts(truth, torch.full((8,), 0.05), RULE, Mix(box=1.0), chance())
     assert prompts.clicked.sum() == 0
     assert torch.allclose(prompts.clicks[:, 0, 0], (prompts.box[:, 0] + prompts.box[:, 2]) / 2)
 

@@ -3,7 +3,6 @@
 All in cells of the grid, continuous; index i covers [i, i + 1).
 """
 
-import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,10 +13,6 @@ from fourpoint_training.chance import Chance
 from fourpoint_training.recipes import Mix
 from fourpoint_worker.segmenter.compact.window import GridRule
 
-# Sizes of objects that people click on, in pixels of the photo: a pixel's slip means more on a small one.
-_SIZES = (25.0, 900.0)
-# Beyond this share of the object, a click's standard error is not a slip any more.
-_WORST_HAND = 0.05
 _CORRECTIONS = 3
 
 
@@ -43,7 +38,7 @@ def exact_prompts(truth: Tensor) -> Prompts:
 
 
 def human_prompts(truth: Tensor, slips: Tensor, rule: GridRule, mix: Mix, chance: Chance) -> Prompts:
-    """Prompts for `truth` with the slips of `mix`."""
+    """Prompts for `truth`, whose clicks are off by `slips`: (n,) standard errors, as shares of the object."""
     count = len(truth)
     # Anywhere along a flat extreme is as right as its middle.
     share = torch.where(chance.happens(0.5, count)[:, None], chance.uniform(0, 1, count, 4), 0.5)

@@ -69,7 +69,7 @@ def draw_scenes(bank: Bank, weights: Tensor, count: int, rule: GridRule, mix: Mi
 def click_slips(bank: Bank, chosen: Tensor, mix: Mix, chance: Chance) -> Tensor:
     """(n,) standard errors of the clicks on these objects, as shares of the object.
 
-    A pixel's slip means more on a small object. Crops that were shrunk may have been of any size above their own.
+    A pixel's slip means more on a small object. An object that was shrunk may have been of any larger size.
     """
     hulls = bank.hulls[chosen]
     size = (hulls.amax(1) - hulls.amin(1)).amax(1)
@@ -86,7 +86,9 @@ def plain_scenes(bank: Bank, chosen: Tensor, rule: GridRule) -> Scenes:
     cell = cell_sizes(high - low, rule)
     maps = Maps(torch.diag_embed(cell), (low + high) / 2 - rule.cells / 2 * cell)
     read, inside = sample(bank.photos[chosen], bank.sizes[chosen], maps, rule.cells, reflect=False)
-    return Scenes(torch.cat([read[:, :3], inside.float()], 1), (read[:, 3:] > 0.5) & inside, torch.zeros(len(chosen)))
+    return Scenes(
+        torch.cat([read[:, :3], inside.float()], 1), (read[:, 3:] > 0.5) & inside, torch.zeros(len(chosen))
+    )
 
 
 def _pictures(bank: Bank, count: int, rule: GridRule, chance: Chance) -> Tensor:
