@@ -89,7 +89,7 @@ def test_a_crumb_under_a_click_is_kept() -> None:
 def test_the_outline_stays_within_the_clicked_box_and_its_slack() -> None:
     prompt = Prompt(box_prompt=Box(30, 30, 70, 60))
     box = contour_from(soft(np.ones((HEIGHT, WIDTH))), prompt, WIDTH, HEIGHT).bounding_box
-    assert box.as_list() == [29, 29, 71, 61]
+    assert box.as_list() == [27, 27, 73, 63]
 
 
 def test_a_point_to_include_outside_the_box_widens_it() -> None:

@@ -3,10 +3,11 @@
 from fourpoint_core.domain.geometry import Box
 from fourpoint_core.domain.prompts import Prompt
 
-# The middle of a clicked pixel lies half a pixel inside the object, a hand is off by about one
-# pixel, and by more on a large object, which is seen smaller.
-CLICK_SLACK_PIXELS = 1.0
-CLICK_SLACK_SHARE = 0.01
+# The middle of a clicked pixel lies half a pixel inside the object. A hand is off by one to five pixels: by less
+# where the object is so small that everybody zooms in, and by more on a large one, which is seen smaller.
+CLICK_SLACK_PIXELS = 3.0
+_LEAST_SLACK_PIXELS = 1.0
+_SLACK_SHARES = 0.01, 0.15
 
 
 def clip_window(prompt: Prompt, width: int, height: int) -> Box:
@@ -22,8 +23,9 @@ def clip_window(prompt: Prompt, width: int, height: int) -> Box:
 
 
 def click_slack(box: Box) -> float:
-    """Pixels that a careful click may be off the true extreme of an object of this size."""
-    return max(CLICK_SLACK_PIXELS, CLICK_SLACK_SHARE * object_size(box))
+    """Pixels that a click may be off the true extreme of an object of this size."""
+    least, most = (share * object_size(box) for share in _SLACK_SHARES)
+    return max(_LEAST_SLACK_PIXELS, least, min(CLICK_SLACK_PIXELS, most))
 
 
 def object_size(box: Box) -> float:

@@ -24,7 +24,7 @@ from fourpoint_worker.segmenter.soft_border import sigmoid, soft_border
 FloatGrid = npt.NDArray[np.float32]
 
 # Part of the engine's digest: raise it whenever the same parameters begin to answer differently.
-CODE_VERSION = 1
+CODE_VERSION = 2
 
 # A person's correction outvotes the network at its surest, and the colours and the shape that agree with it.
 _PULL = Pull(strength=16.0)
