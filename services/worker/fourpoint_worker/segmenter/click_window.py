@@ -3,8 +3,8 @@
 from fourpoint_core.domain.geometry import Box
 from fourpoint_core.domain.prompts import Prompt
 
-# The middle of a clicked pixel lies half a pixel inside the object. A hand is off by one to five pixels: by less
-# where the object is so small that everybody zooms in, and by more on a large one, which is seen smaller.
+# The middle of a clicked pixel lies half a pixel inside the object. A hand is off by one to five pixels: by
+# less where the object is so small that everybody zooms in, and by more on a large one, which is seen smaller.
 CLICK_SLACK_PIXELS = 3.0
 _LEAST_SLACK_PIXELS = 1.0
 _SLACK_SHARES = 0.01, 0.15

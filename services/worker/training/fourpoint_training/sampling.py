@@ -62,7 +62,7 @@ def object_maps(
 ) -> Maps:
     """Maps that bring each chosen object to where the rule puts its box, turned, scaled and a little off.
 
-    slips: (n,) standard error of the clicks, as a share of the object: the box is of those, and the place with it.
+    slips: (n,) standard error of the clicks, as a share of the object; the box is made of those clicks.
     """
     turned = random_turns(len(chosen), chance)
     hulls = torch.einsum("nij,npj->npi", turned, bank.hulls[chosen])
