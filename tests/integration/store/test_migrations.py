@@ -91,6 +91,16 @@ def test_rights_are_given_only_to_a_role_that_they_bind(empty_database_url: str,
         migrate.upgrade(empty_database_url, role)
 
 
+def test_what_the_role_could_do_before_is_taken_from_it(migrated: Connection, owners_url: str) -> None:
+    may = text("SELECT has_table_privilege('service', 'samples', 'TRUNCATE')")
+    migrated.execute(text("GRANT TRUNCATE ON samples TO service"))
+    migrated.commit()
+    assert migrated.scalar(may)
+    migrated.commit()
+    migrate.upgrade(owners_url, "service")
+    assert not migrated.scalar(may)
+
+
 _UPGRADE = "import sys; from fourpoint_core.store import migrate; migrate.upgrade(sys.argv[1])"
 
 

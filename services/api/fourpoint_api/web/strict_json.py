@@ -22,16 +22,15 @@ _LONGEST_POINTER = 1000
 def loads(body: bytes) -> Any:
     """The document. Raises MalformedJsonError, or InvalidInputError for strings that are no text."""
     try:
-        text = body.decode("utf-8-sig")
-        document = foreign_json.loads(text)
+        document = foreign_json.loads(body)
     except foreign_json.NameTwiceError as error:
         raise MalformedJsonError(f"The body names {error} twice in one object; give it once.") from error
-    except ValueError as error:
+    except foreign_json.NotJsonError as error:
         raise MalformedJsonError(
             "The body is not valid JSON in UTF-8; check quotes, commas and brackets."
         ) from error
     # Neither can be written without an escape, and few documents hold one.
-    if "\\u" in text:
+    if b"\\u" in body:
         _require_text(document)
     return document
 

@@ -31,6 +31,8 @@ def grant_service(connection: Connection, role: str) -> None:
     if is_super or connection.scalar(owns, {"role": role}):
         raise SettingsError(f"The role {role!r} owns the tables, or is a superuser: nothing would bind it.")
     statements = [
+        f"REVOKE ALL ON SCHEMA public FROM {quoted}",
+        f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {quoted}",
         f"GRANT USAGE ON SCHEMA public TO {quoted}",
         f"GRANT {_RIGHTS} ON ALL TABLES IN SCHEMA public TO {quoted}",
         f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {quoted}",

@@ -5,9 +5,10 @@ from fourpoint_core.domain.prompts import Prompt
 
 # The middle of a clicked pixel lies half a pixel inside the object. A hand is off by one to five pixels: by
 # less where the object is so small that everybody zooms in, and by more on a large one, which is seen smaller.
-CLICK_SLACK_PIXELS = 3.0
-_LEAST_SLACK_PIXELS = 1.0
-_SLACK_SHARES = 0.01, 0.15
+_SLACK_PIXELS = 3.0
+_LEAST_PIXELS = 1.0
+# Of the object: at least, and at most.
+_SHARES = 0.01, 0.15
 
 
 def clip_window(prompt: Prompt, width: int, height: int) -> Box:
@@ -24,8 +25,8 @@ def clip_window(prompt: Prompt, width: int, height: int) -> Box:
 
 def click_slack(box: Box) -> float:
     """Pixels that a click may be off the true extreme of an object of this size."""
-    least, most = (share * object_size(box) for share in _SLACK_SHARES)
-    return max(_LEAST_SLACK_PIXELS, least, min(CLICK_SLACK_PIXELS, most))
+    least, most = (share * object_size(box) for share in _SHARES)
+    return max(_LEAST_PIXELS, least, min(_SLACK_PIXELS, most))
 
 
 def object_size(box: Box) -> float:

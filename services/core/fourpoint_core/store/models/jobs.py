@@ -18,7 +18,7 @@ class Job(Base):
     dispatched_at: when its message was last handed over to be published; NULL where that failed, or where
     the job is to be tried again, and the sweep sees to it.
     traceparent: the span that asked for it, in the form of W3C; NULL where nothing is traced.
-    run_after: not before this time, after a try that failed.
+    run_after: not before this time, after a try that failed; else when it had a turn or was asked for again.
     """
 
     __tablename__ = "jobs"
