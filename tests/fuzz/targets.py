@@ -17,7 +17,7 @@ from tests.fuzz import seeds
 
 from fourpoint_core.domain.annotations import check_attributes
 from fourpoint_core.domain.geometry import validate_contour
-from fourpoint_core.domain.labels import clean_label_name
+from fourpoint_core.domain.labels import clean_label_name, is_colour
 from fourpoint_core.domain.text import is_text
 from fourpoint_core.errors import DamagedImageError, TooManyPixelsError, UnsupportedImageError
 from fourpoint_core.imaging.header import read_facts
@@ -139,13 +139,14 @@ def _check_refusal(refusal: Refusal) -> None:
 
 def _check_label(label: ImportedLabel) -> None:
     assert clean_label_name(label.name) == label.name
-    assert label.colour is None or (len(label.colour) == 7 and int(label.colour[1:], 16) >= 0)
+    assert label.colour is None or is_colour(label.colour)
 
 
 def _check_image(found: ImportedImage) -> None:
     assert not found.objects or (found.width and found.height)
     for each in found.objects:
         assert clean_label_name(each.label) == each.label
+        assert each.colour is None or is_colour(each.colour)
         assert each.score is None or 0 <= each.score <= 1
         check_attributes(each.traits.attributes)
         assert is_text(json.dumps(each.traits.attributes))

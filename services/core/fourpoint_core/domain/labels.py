@@ -1,5 +1,6 @@
 """Names, colours and shortcuts of labels, and the ways to delete one."""
 
+import re
 import unicodedata
 from enum import StrEnum
 
@@ -7,6 +8,7 @@ from fourpoint_core.errors import InvalidInputError
 
 MAX_NAME_LENGTH = 256
 MAX_SHORTCUT_LENGTH = 32
+COLOUR_PATTERN = r"^#[0-9a-fA-F]{6}$"
 # The first is the blue that people know from ModelArts; the rest are told apart with ease.
 PALETTE = (
     "#3399ff", "#ff9900", "#33cc66", "#ff3366", "#9966ff", "#00cccc",
@@ -56,6 +58,12 @@ def clean_shortcut(shortcut: str, pointer: str = "/shortcut") -> str:
 
 def _has_control_character(text: str) -> bool:
     return any(unicodedata.category(character) in {"Cc", "Cs"} for character in text)
+
+
+def is_colour(text: str) -> bool:
+    """Whether it is `#rrggbb`, in digits of either case."""
+    # All of it: `$` alone lets a newline pass.
+    return re.fullmatch(COLOUR_PATTERN, text) is not None
 
 
 def colour_for(mask_index: int) -> str:

@@ -12,6 +12,7 @@ from reprlib import repr as bounded_repr
 from typing import Any
 
 from fourpoint_core.domain.geometry import Box, Contour, Part
+from fourpoint_core.domain.labels import is_colour
 from fourpoint_worker.formats import runs, traits_json
 from fourpoint_worker.formats.fitting import fitted, fitted_box, from_pixels
 from fourpoint_worker.formats.json_entries import Entry, entries, parsed
@@ -154,13 +155,7 @@ def mask_index_or_none(value: Any) -> int | None:
 
 def colour_or_none(value: Any) -> str | None:
     """`#rrggbb` in lower case, or None for anything else."""
-    if isinstance(value, str) and len(value) == 7 and value[0] == "#":
-        try:
-            int(value[1:], 16)
-        except ValueError:
-            return None
-        return value.lower()
-    return None
+    return value.lower() if isinstance(value, str) and is_colour(value) else None
 
 
 def _id(entry: Entry, name: str) -> str:

@@ -6,12 +6,12 @@ import marshmallow as ma
 
 from fourpoint_api.web.fields import Flag
 from fourpoint_api.web.schemas import Schema
-from fourpoint_core.domain.labels import DeletionPolicy
+from fourpoint_core.domain.labels import COLOUR_PATTERN, DeletionPolicy
 
 _COLOUR_HINT = "Give the colour as #RRGGBB."
 # Lists and not `And`: the contract shows them. The length too: Python's `$` lets a newline pass.
 COLOUR = [
-    ma.validate.Regexp(r"^#[0-9a-fA-F]{6}$", error=_COLOUR_HINT),
+    ma.validate.Regexp(COLOUR_PATTERN, error=_COLOUR_HINT),
     ma.validate.Length(equal=7, error=_COLOUR_HINT),
 ]
 _SHORTCUT = {"description": "The key that chooses the label, unique in the dataset"}
