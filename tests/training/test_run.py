@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from fourpoint_training.export import export
 from fourpoint_training.losses import overlaps, scene_loss
 from fourpoint_training.objects import Bank
 from fourpoint_training.prompting import exact_prompts
-from fourpoint_training.recipes import recipe_called
+from fourpoint_training.recipes import Mix, Recipe, recipe_called
 from fourpoint_training.run import LOG, STATE, Pace, Run
 from fourpoint_training.scenes import plain_scenes
 from fourpoint_training.training_state import load_average
@@ -130,6 +131,24 @@ def test_weights_of_one_grid_begin_a_run_on_another(trained: Path, bank: Bank, t
 def test_a_state_of_another_shape_is_refused(trained: Path) -> None:
     with pytest.raises(ValueError, match="another shape"):
         Run(trained, recipe_called("quick"), 1, CPU)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "seed"),
+    [
+        pytest.param(recipe_called("smoke", 480), 2, id="seed"),
+        pytest.param(recipe_called("smoke", 480, batch=16), 1, id="batch"),
+        pytest.param(replace(recipe_called("smoke", 480), mix=Mix(pasted=0.9)), 1, id="mix"),
+    ],
+)
+def test_a_run_does_not_go_on_as_another(trained: Path, recipe: Recipe, seed: int) -> None:
+    with pytest.raises(ValueError, match="another recipe or seed"):
+        Run(trained, recipe, seed, CPU)
+
+
+def test_a_run_does_not_go_on_with_other_objects(trained: Path, bank: Bank) -> None:
+    with pytest.raises(ValueError, match="other objects"):
+        Run(trained, recipe_called("smoke", 960), 1, CPU).train(replace(bank, digest="another"))
 
 
 def test_teachers_are_listened_to(trained: Path, bank: Bank, tmp_path: Path) -> None:

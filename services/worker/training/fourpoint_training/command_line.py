@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     return int(options.do(options))
 
 
-def add_run_options(parser: argparse.ArgumentParser) -> None:
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
     """Options that every training has."""
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders with an objects.jsonl")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run: state and log")
@@ -42,7 +42,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bank-side", type=int, default=200, help="pixels of a stored crop's longer side")
 
 
-def run_for(options: argparse.Namespace, folder: Path) -> Run:
+def _run_for(options: argparse.Namespace, folder: Path) -> Run:
     """The run that the options describe, in `folder`."""
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -52,7 +52,7 @@ def run_for(options: argparse.Namespace, folder: Path) -> Run:
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
-    add_run_options(parser)
+    _add_run_options(parser)
     parser.add_argument("--dev", type=Path, nargs="*", default=[], help="folders of objects only looked at")
     parser.add_argument("--without", nargs="*", default=[], help="domains to leave out")
     parser.add_argument("--start-from", type=Path, help="state whose weights a new run begins with")
@@ -61,7 +61,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
-    run = run_for(options, options.out)
+    run = _run_for(options, options.out)
     if options.start_from is not None:
         run.begin_with(options.start_from)
     run.learn_from(options.teachers)

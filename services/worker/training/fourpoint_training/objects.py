@@ -51,23 +51,21 @@ class Bank:
         return torch.tensor([count[name] ** (power - 1) for name in self.domains], dtype=torch.float32)
 
 
-def read_rows(
-    folders: Iterable[Path], without: Sequence[str] = (), only: Sequence[str] = ()
-) -> list[dict[str, Any]]:
-    """Rows of the folders' `objects.jsonl`, with `root` added; of `only` these domains, where any are given."""
+def read_rows(folders: Iterable[Path], without: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Rows of the folders' `objects.jsonl`, with `root` added; the domain is `all` where a row names none."""
     rows = [
-        {"root": folder, **json.loads(line)}
+        {"root": folder, "domain": "all", **json.loads(line)}
         for folder in folders
         for line in (folder / "objects.jsonl").read_text().splitlines()
         if line.strip()
     ]
-    return [row for row in rows if row["domain"] not in without and (not only or row["domain"] in only)]
+    return [row for row in rows if row["domain"] not in without]
 
 
 def build_bank(rows: Sequence[dict[str, Any]], side: int) -> Bank:
     """Crop each object with its context and shrink it to `side`, never enlarging.
 
-    Raises OSError for a file that cannot be read, ValueError where there is nothing to see.
+    Raises OSError for a file that cannot be read, ValueError for a mask that shows nothing or fits no photo.
     """
     if not rows:
         raise ValueError("there are no objects to learn from")
@@ -80,7 +78,8 @@ def build_bank(rows: Sequence[dict[str, Any]], side: int) -> Bank:
         photos[index, :3, :height, :width] = rgb.transpose(2, 0, 1)
         photos[index, 3, :height, :width] = mask
         sizes[index] = width, height
-        hulls[index] = hull_of(mask > 127)
+        # What is thinner than a pixel once it has been shrunk is where it was seen at all.
+        hulls[index] = hull_of(mask >= min(128, mask.max()))
         said.update(json.dumps({key: row[key] for key in sorted(row) if key != "root"}).encode())
     domains = tuple(str(row["domain"]) for row in rows)
     return Bank(
@@ -107,6 +106,8 @@ def _crop(row: dict[str, Any], side: int) -> tuple[npt.NDArray[np.uint8], npt.ND
     photo, mask = cv2.imread(str(root / row["image"])), cv2.imread(str(root / row["mask"]), 0)
     if photo is None or mask is None:
         raise OSError(f"{root / row['image']} or its mask cannot be read")
+    if photo.shape[:2] != mask.shape or not mask.any():
+        raise ValueError(f"{root / row['mask']} shows nothing, or is of another size than its photo")
     x0, x1, y0, y1 = row["left"][0], row["right"][0] + 1, row["top"][1], row["bottom"][1] + 1
     reach = round(CONTEXT * max(x1 - x0, y1 - y0)) + 2
     there = np.s_[max(0, y0 - reach) : y1 + reach, max(0, x0 - reach) : x1 + reach]

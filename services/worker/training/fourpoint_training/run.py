@@ -73,10 +73,12 @@ class Run:
     def train(self, bank: Bank, held_back: Bank | None = None) -> bool:
         """Until the recipe's last scene, or the time is over; True when it is the former.
 
-        held_back: objects that are only looked at, now and then.
+        held_back: objects that are only looked at, now and then. Raises ValueError where the run has begun with
+        other objects than `bank`.
         """
+        self.state.learn_only_from(bank.digest)
         began = saved = time.monotonic()
-        bank = bank.to(self.device)
+        bank, held_back = bank.to(self.device), held_back and held_back.to(self.device)
         weights = bank.draw_weights(self.recipe.domain_power).to(self.device)
         self.say("started", **self._circumstances(bank, held_back))
         network: Any = torch.compile(self.state.network) if self._pace.compiled else self.state.network
@@ -104,7 +106,7 @@ class Run:
             [
                 overlaps(self._answer(scenes), scenes.truth)
                 for scenes in (
-                    plain_scenes(held_back.to(self.device), chosen, self.recipe.rule)
+                    plain_scenes(held_back, chosen, self.recipe.rule)
                     for chosen in torch.arange(len(held_back), device=self.device).split(_CHECK_BATCH)
                 )
             ]

@@ -47,7 +47,8 @@ def draw_scenes(bank: Bank, weights: Tensor, count: int, rule: GridRule, mix: Mi
         rule.cells,
         reflect=False,
     )
-    rgb, alpha = read[:, :3], read[:, 3:]
+    # Beyond the photo its last pixels are read again; an object that its edge cuts ends there.
+    rgb, alpha = read[:, :3], read[:, 3:] * inside
     kind = chance.uniform(0, 1, count)
     made = (kind < mix.made).nonzero()[:, 0]
     elsewhere = (kind < mix.made + mix.pasted).nonzero()[:, 0]

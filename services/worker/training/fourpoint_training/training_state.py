@@ -2,7 +2,7 @@
 
 import copy
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ class TrainingState:
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
         self.samples = 0
         self.step = 0
+        self.data_digest: str | None = None
         decayed = [p for p in self.network.parameters() if p.ndim > 1]
         others = [p for p in self.network.parameters() if p.ndim <= 1]
         self.optimiser = torch.optim.AdamW(
@@ -62,21 +63,31 @@ class TrainingState:
             "step": self.step,
             "recipe": asdict(self.recipe),
             "seed": self.seed,
+            "data_digest": self.data_digest,
         }
         beside = path.with_suffix(".new")
         torch.save(whole, beside)
         beside.replace(path)
 
     def load(self, path: Path) -> None:
-        """Go on from `path`. Raises ValueError where it holds a network of another make."""
+        """Go on from `path`. Raises ValueError where it holds another run; only its length may be another."""
         whole = torch.load(path, map_location=self.device, weights_only=True)
         theirs = recipe_from(whole["recipe"])
         if (theirs.rule, theirs.shape) != (self.recipe.rule, self.recipe.shape):
             raise ValueError(f"{path} holds a network of another shape: {theirs.rule}, {theirs.shape}")
+        if (replace(theirs, samples=self.recipe.samples), whole["seed"]) != (self.recipe, self.seed):
+            raise ValueError(f"{path} holds a run of another recipe or seed: {theirs}, seed {whole['seed']}")
         self.network.load_state_dict(whole["network"])
         self.average.load_state_dict(whole["average"])
         self.optimiser.load_state_dict(whole["optimiser"])
         self.samples, self.step = whole["samples"], whole["step"]
+        self.data_digest = whole["data_digest"]
+
+    def learn_only_from(self, data_digest: str) -> None:
+        """Hold on to the data that the run began with. Raises ValueError for any other."""
+        if self.data_digest not in (None, data_digest):
+            raise ValueError("the run has begun with other objects; give another one another folder")
+        self.data_digest = data_digest
 
     def start_from(self, path: Path) -> None:
         """Take the averaged weights of another run, whose grid may be another. Raises ValueError as `load`."""
