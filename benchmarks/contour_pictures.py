@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.what == "photographs":
         draw_photographs(engine, options.folder)
         return 0
-    rows = [row for row in read_objects(options.objects, None) if row.get("domain") in options.domains]
+    rows = [row for row in read_objects(options.objects) if row.get("domain") in options.domains]
     save_picture(options.sheet, sheet(engine, options.objects.parent, rows, options.domains, options.each))
     return 0
 

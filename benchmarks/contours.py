@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -42,6 +42,7 @@ from fourpoint_worker.segmenter.port import Decoded, Engine, RgbImage
 from fourpoint_worker.segmenter.rasters import fill_rings
 
 Mask = npt.NDArray[np.bool_]
+T = TypeVar("T")
 
 # Objects of one photo follow each other; more photos than these are never in memory.
 _IMAGES_KEPT = 4
@@ -67,6 +68,7 @@ class Measure:
     vertices: int = 0
     valid: bool = True
     confident: bool = False
+    score: float | None = None
     milliseconds: float = 0.0
     stages: dict[str, float] = field(default_factory=dict)
     short_side: float = 0.0
@@ -80,7 +82,8 @@ def main(arguments: list[str] | None = None) -> int:
     engines = [build_engine(name, surroundings) for name in options.engine]
     for engine in engines:
         engine.warm_up()
-    rows = [row for row in read_objects(options.objects, options.limit) if _wanted(row, options.domains)]
+    wanted = [row for row in read_objects(options.objects) if _wanted(row, options.domains)]
+    rows = spread(wanted, options.limit)
     root = options.images or options.objects.parent
     slip = Slip(options.jitter, options.jitter_share)
     measured: list[list[Measure]] = [[] for _ in engines]
@@ -104,12 +107,18 @@ def _wanted(row: dict[str, Any], domains: list[str]) -> bool:
     return not domains or row.get("domain") in domains
 
 
-def read_objects(path: Path, limit: int | None) -> Iterator[dict[str, Any]]:
-    """The file's objects; with `limit`, that many spread evenly over it, so that all domains appear."""
+def read_objects(path: Path) -> Iterator[dict[str, Any]]:
+    """The file's objects, with the `number` of each."""
     lines = [line for line in path.read_text().splitlines() if line.strip()]
-    step = max(1, len(lines) // limit) if limit else 1
-    for number, line in list(enumerate(lines))[::step][:limit]:
+    for number, line in enumerate(lines):
         yield {"number": number, **json.loads(line)}
+
+
+def spread(rows: list[T], limit: int | None) -> list[T]:
+    """`limit` of them at even distances, so that all domains appear; all where there are no more."""
+    if limit is None or limit >= len(rows):
+        return rows
+    return [rows[index * len(rows) // limit] for index in range(limit)]
 
 
 def measure(engine: Engine, root: Path, row: dict[str, Any], slip: Slip, pictures: Path | None) -> Measure:
@@ -122,12 +131,13 @@ def measure(engine: Engine, root: Path, row: dict[str, Any], slip: Slip, picture
         start = time.perf_counter()
         outline = draw_outline(engine, Decoded(image), prompt, lambda stage: None)
     except (FourpointError, OSError, KeyError, ValueError) as error:
-        return Measure(domain, 0.0, milliseconds=_since(start), problem=f"{type(error).__name__}: {error}")
+        problem = f"{type(error).__name__}: {error}"
+        return Measure(domain, 0.0, milliseconds=_since(start), short_side=_short_side(row), problem=problem)
     milliseconds = _since(start)
     drawn = rasterise(outline.contour, truth.shape)
     iou = overlap(drawn, truth)
     if pictures is not None:
-        name = f"{row['number']:05d}-{domain}-{iou:.2f}.png"
+        name = f"{row['number']:05d}-{domain}-{engine.name}-{iou:.2f}.png"
         save_picture(pictures / name, overlay(image, prompt, outline.contour, truth))
     return Measure(
         domain,
@@ -136,9 +146,10 @@ def measure(engine: Engine, root: Path, row: dict[str, Any], slip: Slip, picture
         outline.contour.vertex_count,
         is_valid(outline.contour, truth.shape),
         outline.confident,
+        outline.score,
         milliseconds,
         outline.milliseconds,
-        short_side(row),
+        _short_side(row),
     )
 
 
@@ -149,11 +160,17 @@ def measure_baseline(baseline: Baseline, root: Path, row: dict[str, Any], slip: 
         image, truth = load_image(root / row["image"]), load_mask(root / row["mask"])
         prompt = prompt_of(row, slip, truth.shape)
     except (FourpointError, OSError, KeyError, ValueError) as error:
-        return Measure(domain, 0.0, problem=f"{type(error).__name__}: {error}")
+        return Measure(domain, 0.0, short_side=_short_side(row), problem=f"{type(error).__name__}: {error}")
     start = time.perf_counter()
     drawn = baseline(image, prompt)
     milliseconds = _since(start)
-    return Measure(domain, overlap(drawn, truth), boundary_distance(drawn, truth), milliseconds=milliseconds)
+    return Measure(
+        domain,
+        overlap(drawn, truth),
+        boundary_distance(drawn, truth),
+        milliseconds=milliseconds,
+        short_side=_short_side(row),
+    )
 
 
 @functools.lru_cache(maxsize=_IMAGES_KEPT)
@@ -173,9 +190,9 @@ def extent(row: dict[str, Any]) -> tuple[float, float]:
     return row["right"][0] - row["left"][0] + 1, row["bottom"][1] - row["top"][1] + 1
 
 
-def short_side(row: dict[str, Any]) -> float:
-    """Of the object's box, in pixels."""
-    return min(extent(row))
+def _short_side(row: dict[str, Any]) -> float:
+    """Of the object's box, in pixels; 0 where the row does not say."""
+    return min(extent(row)) if set(ROLES) <= row.keys() else 0.0
 
 
 def prompt_of(row: dict[str, Any], slip: Slip, shape: tuple[int, ...]) -> Prompt:
@@ -262,9 +279,18 @@ def figures(measures: list[Measure]) -> dict[str, Any]:
         "invalid_share": _rounded(statistics.fmean, [not one.valid for one in measures]),
         "found_share": _rounded(statistics.fmean, [one.problem is None for one in measures]),
         "confident_share": _rounded(statistics.fmean, [one.confident for one in measures]),
+        "score_correlation": score_correlation(measures),
         "ms_median": _rounded(statistics.median, [one.milliseconds for one in measures]),
         "ms_mean": _rounded(statistics.fmean, [one.milliseconds for one in measures]),
     }
+
+
+def score_correlation(measures: list[Measure]) -> float | None:
+    """Of `score` with IoU (Pearson's); None where either is always the same."""
+    pairs = [(one.score, one.iou) for one in measures if one.score is not None]
+    if len({score for score, _ in pairs}) < 2 or len({iou for _, iou in pairs}) < 2:
+        return None
+    return round(statistics.correlation(*zip(*pairs, strict=True)), 4)
 
 
 def _rounded(average: Callable[[Iterable[float]], float], values: list[Any]) -> float:
@@ -281,6 +307,8 @@ def as_table(report: dict[str, Any]) -> str:
         lines += [_line(name, figure) for name, figure in (one["domains"] | one["sizes"]).items()]
         lines += [_line("overall", one["overall"])]
         lines += ["median ms: " + ", ".join(f"{name} {value:.1f}" for name, value in one["stages"].items())]
+        trust = "correlation of score with IoU {score_correlation}, confident {confident_share}"
+        lines += [trust.format(**one["overall"])]
         lines += [f"! {problem}" for problem in one["problems"]]
     lines += [_line(name, one["overall"]) for name, one in report.get("baselines", {}).items()]
     return "\n".join(lines)

@@ -19,7 +19,9 @@ class EmbeddingsPlace(StrEnum):
 class WorkerSettings(CoreSettings):
     """What only workers need, on top of CoreSettings."""
 
-    engine: str = variable("FOURPOINT_ENGINE", "what draws the outlines", "compact")
+    engine: str = variable(
+        "FOURPOINT_ENGINE", "what draws the outlines: compact, weight-free or sam", "compact"
+    )
     inference_threads: int = variable("FOURPOINT_INFERENCE_THREADS", "clicks worked on at once", 2)
     background_threads: int = variable(
         "FOURPOINT_BACKGROUND_THREADS", "prefetches and batches of an inference process worked on at once", 1

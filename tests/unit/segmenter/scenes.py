@@ -28,6 +28,16 @@ def painted(
     return np.clip(plain + grain, 0, 255).astype(np.uint8)
 
 
+def tailed() -> tuple[RgbImage, Mask, Mask, ExtremePoints]:
+    """A square, and a tail of its colour that nobody clicked: photo, square, tail, clicks on the square."""
+    square, tail = np.zeros((240, 320), bool), np.zeros((240, 320), bool)
+    square[80:160, 60:140] = True
+    tail[110:130, 140:180] = True
+    clicks = clicks_on(square).points
+    assert clicks is not None
+    return painted(square | tail), square, tail, clicks
+
+
 def clicks_on(mask: Mask) -> Prompt:
     """The middle pixel of each extreme row and column, clicked in its centre."""
     rows, columns = np.flatnonzero(mask.any(axis=1)).tolist(), np.flatnonzero(mask.any(axis=0)).tolist()

@@ -9,7 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.unit.segmenter.compact_models import RULE, reddish_model
-from tests.unit.segmenter.scenes import GRASS, SAND, Mask, carry_on, clicks_on, disc, overlap_with, painted
+from tests.unit.segmenter.scenes import (
+    GRASS,
+    SAND,
+    Mask,
+    carry_on,
+    clicks_on,
+    disc,
+    overlap_with,
+    painted,
+    tailed,
+)
 
 from fourpoint_core.domain.geometry import Box, Contour, Part, validate_contour
 from fourpoint_core.domain.prompts import ExtremePoints, Prompt
@@ -106,6 +116,16 @@ def test_a_point_to_include_brings_in_what_looks_like_it(engine: Engine) -> None
     found = drawn(engine, image, Prompt(points=clicks.points, include=((100.5, 110.5),))).contour
     assert overlap_with(missed, mask & ~patch) > 0.93
     assert overlap_with(found, mask) > 0.95
+
+
+def test_a_point_to_include_beyond_what_the_network_saw_brings_in_what_goes_on_behind_it() -> None:
+    image, square, tail, clicks = tailed()
+    engine = build_engine("compact")
+    without, asked = (
+        drawn(engine, image, Prompt(points=clicks, include=include)) for include in ((), ((160.0, 120.0),))
+    )
+    assert overlap_with(without.contour, square) > 0.95
+    assert overlap_with(asked.contour, square | tail) > 0.95
 
 
 def test_a_network_that_sees_nothing_gives_no_outline(engine: Engine) -> None:
@@ -227,6 +247,28 @@ def test_the_shipped_model_outlines_a_crescent() -> None:
     outline = drawn(engine, painted(mask), clicks_on(mask))
     assert engine.name == "compact"
     assert overlap_with(outline.contour, mask) > 0.9
+
+
+def test_the_shipped_model_knows_an_outline_that_it_cannot_be_sure_of() -> None:
+    """A disc before its own colour, and before another."""
+    engine = build_engine("compact")
+    mask = disc(160, 200, (100, 80), 60)
+    hidden = mask & (np.indices(mask.shape).sum(0) % 40 < 20)
+    sure, unsure = (drawn(engine, painted(seen, noise=30), clicks_on(mask)) for seen in (mask, hidden))
+    assert sure.confident and unsure.score < sure.score - 0.1
+
+
+@pytest.mark.parametrize("refines", [True, False])
+def test_the_score_falls_with_what_the_network_is_not_sure_of(model: Path, refines: bool) -> None:
+    engine = CompactEngine(CompactSettings(model=str(model), refined=refines))
+    mask = disc(160, 200, (100, 80), 60)
+    plain = Prompt(points=clicks_on(mask).points)
+    sure, pale = (
+        engine.soft_mask(Decoded(painted(mask, colour, noise=0)), plain, carry_on).quality
+        for colour in (SAND, (120, 140, 60))
+    )
+    assert sure is not None and pale is not None
+    assert 0 <= pale < sure <= 1
 
 
 def test_the_shipped_model_is_the_one_of_the_model_card() -> None:

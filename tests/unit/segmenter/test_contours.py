@@ -92,9 +92,16 @@ def test_the_outline_stays_within_the_clicked_box_and_its_slack() -> None:
     assert box.as_list() == [27, 27, 73, 63]
 
 
-def test_a_point_to_include_outside_the_box_widens_it() -> None:
+def test_a_point_to_include_outside_the_box_widens_it_by_a_quarter_of_the_object_around_itself() -> None:
     prompt = Prompt(box_prompt=Box(30, 30, 70, 60), include=((90.0, 40.0),))
-    assert contour_from(soft(np.ones((HEIGHT, WIDTH))), prompt, WIDTH, HEIGHT).bounding_box.x1 == 90
+    box = contour_from(soft(np.ones((HEIGHT, WIDTH))), prompt, WIDTH, HEIGHT).bounding_box
+    assert box.as_list() == [27, 27, 100, 63]
+
+
+def test_a_point_to_include_inside_the_box_does_not() -> None:
+    prompt = Prompt(box_prompt=Box(30, 30, 70, 60), include=((69.0, 40.0),))
+    box = contour_from(soft(np.ones((HEIGHT, WIDTH))), prompt, WIDTH, HEIGHT).bounding_box
+    assert box.as_list() == [27, 27, 73, 63]
 
 
 def test_an_object_that_fills_the_image_ends_at_its_border() -> None:

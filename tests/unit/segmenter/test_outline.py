@@ -62,6 +62,14 @@ def test_an_outline_that_the_engine_itself_doubts_is_not() -> None:
     assert doubted.score < sure.score
 
 
+def test_an_outline_that_goes_where_a_point_to_include_asks_it_to_is_trusted() -> None:
+    square, more = np.zeros((100, 120), bool), np.zeros((100, 120), bool)
+    square[30:70, 20:60], more[30:70, 20:100] = True, True
+    asked = replace(clicks_on(square), include=((95.0, 50.0),))
+    engine = EngineThatSees(more)
+    assert draw_outline(engine, Decoded(IMAGE), asked, carry_on).confident
+
+
 def test_every_stage_is_timed() -> None:
     mask = disc(100, 120, (60, 50), 40)
     assert set(seen(mask, mask).milliseconds) == {"image", "model", "polygon"}

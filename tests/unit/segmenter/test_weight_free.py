@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.unit.segmenter.scenes import SLATE, Mask, carry_on, clicks_on, disc, overlap_with, painted
+from tests.unit.segmenter.scenes import SLATE, Mask, carry_on, clicks_on, disc, overlap_with, painted, tailed
 
 from fourpoint_core.domain.geometry import Box, Contour, Part, validate_contour
 from fourpoint_core.domain.prompts import ExtremePoints, Prompt
@@ -110,6 +110,12 @@ def test_a_point_to_include_is_inside_the_outline() -> None:
     ring = disc(160, 200, (100, 80), 60) & ~disc(160, 200, (100, 80), 30)
     outline = drawn(painted(ring), replace(clicks_on(ring), include=((100.0, 80.0),)))
     assert outline.contour.parts[0].holes == ()
+
+
+def test_a_point_to_include_beyond_the_box_brings_in_what_goes_on_behind_it() -> None:
+    image, square, tail, clicks = tailed()
+    prompt = Prompt(points=clicks, include=((160.0, 120.0),))
+    assert overlap_with(drawn(image, prompt).contour, square | tail) > 0.95
 
 
 def test_the_same_question_has_the_same_answer() -> None:

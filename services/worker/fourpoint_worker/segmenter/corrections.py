@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fourpoint_core.domain.prompts import Prompt
-from fourpoint_worker.segmenter.click_window import object_size
+from fourpoint_worker.segmenter.click_window import PULL_REACH, object_size
 from fourpoint_worker.segmenter.crops import Crop
 
 FloatGrid = npt.NDArray[np.float32]
@@ -21,7 +21,7 @@ class Pull:
     """
 
     strength: float = 12.0
-    reach: float = 0.25
+    reach: float = PULL_REACH
     likeness: float = 20.0
 
 

@@ -12,8 +12,8 @@ from fourpoint_worker.segmenter.port import Checkpoint, Engine, Outline, Picture
 
 # An outline that misses the clicked extent by a tenth of the object is a guess.
 CONFIDENT_ERROR = 0.1
-# So does one of which the engine itself expects that half of it is wrong.
-CONFIDENT_QUALITY = 0.5
+# So is one of whose area, and of what it lacks, the engine itself expects a quarter to be wrong.
+CONFIDENT_QUALITY = 0.75
 
 
 def draw_outline(
@@ -53,12 +53,15 @@ def disagreement(contour: Contour, prompt: Prompt) -> float:
     """How far the outline misses the prompt, as a share of the object's size; 0 when it meets it.
 
     The mean over the box's four sides of the gap to the outline's own extent, plus, for clicks, the
-    mean of their distances to the outline.
+    mean of their distances to the outline. A point to include beyond a side stands for it, and for its click.
     """
-    asked, drawn = prompt.box.as_list(), contour.bounding_box.as_list()
-    size = object_size(prompt.box)
-    extent = fmean(abs(a - b) for a, b in zip(asked, drawn, strict=True))
+    box, size = prompt.box, object_size(prompt.box)
+    xs, ys = ([vertex[axis] for vertex in prompt.include] for axis in (0, 1))
+    asked = (min([box.x0, *xs]), min([box.y0, *ys]), max([box.x1, *xs]), max([box.y1, *ys]))
+    extent = fmean(abs(a - b) for a, b in zip(asked, contour.bounding_box.as_list(), strict=True))
     if prompt.points is None:
         return extent / size
-    clicks = fmean(distance_to_contour(click, contour) for click in prompt.points.as_tuple())
-    return (extent + clicks) / size
+    left, top, right, bottom = (a == b for a, b in zip(asked, box.as_list(), strict=True))
+    still = zip(prompt.points.as_tuple(), (top, bottom, left, right), strict=True)
+    clicks = [distance_to_contour(click, contour) for click, is_extreme in still if is_extreme]
+    return (extent + (fmean(clicks) if clicks else 0)) / size

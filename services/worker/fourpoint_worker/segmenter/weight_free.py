@@ -4,7 +4,7 @@ Source: extreme-point GrabCut (Rother et al., SIGGRAPH 2004; Papadopoulos et al.
 """
 
 import hashlib
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -18,19 +18,20 @@ from fourpoint_worker.segmenter.click_prior import (
     signed_distance,
     suggested_shape,
 )
-from fourpoint_worker.segmenter.click_window import clip_window, object_size
+from fourpoint_worker.segmenter.click_window import PULL_REACH, clip_window, object_size
 from fourpoint_worker.segmenter.corrections import Pull, correction_odds
 from fourpoint_worker.segmenter.crops import Crop, crop_around
 from fourpoint_worker.segmenter.graph_cut import contrast_edges, min_cut
 from fourpoint_worker.segmenter.object_colours import ColourFit, ObjectColours, lab_of, learn_colours
 from fourpoint_worker.segmenter.port import Checkpoint, Decoded, Picture, RgbImage, SoftMask, Urgency
 from fourpoint_worker.segmenter.soft_border import sigmoid, soft_border
+from fourpoint_worker.segmenter.timing import timed
 
 FloatGrid = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.bool_]
 
 # Part of the digest: raise it whenever the same parameters begin to answer differently.
-CODE_VERSION = 5
+CODE_VERSION = 6
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Parameters:
     softness: float = 1.0
     outward_pixels: float = 0.15
     correction: float = 12.0
-    correction_reach: float = 0.25
+    correction_reach: float = PULL_REACH
     correction_likeness: float = 20.0
     learning: Learning = field(default_factory=Learning)
     evidence: Evidence = field(default_factory=Evidence)
@@ -151,8 +152,15 @@ class WeightFreeEngine:
         checkpoint("image")
         image = picture.pixels()
         checkpoint("colours")
-        first, last = self._learn_colours(self._look(image, prompt, p.learning.cells), prompt, checkpoint)
+        colours, colours_ms = timed(
+            lambda: self._learn_colours(self._look(image, prompt, p.learning.cells), prompt, checkpoint)
+        )
         checkpoint("cut")
+        soft, cut_ms = timed(lambda: self._weighed(image, prompt, *colours))
+        return replace(soft, milliseconds={"colours": colours_ms, "cut": cut_ms})
+
+    def _weighed(self, image: RgbImage, prompt: Prompt, first: ObjectColours, last: ObjectColours) -> SoftMask:
+        p = self._parameters
         scene = self._look(image, prompt, p.cells)
         log_odds = scene.decided(self._weigh(scene, prompt, first, last))
         inside = self._cut(scene, log_odds, p.smoothness)

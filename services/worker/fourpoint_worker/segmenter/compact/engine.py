@@ -5,10 +5,7 @@ refinement.py.
 """
 
 import hashlib
-import time
-from collections.abc import Callable
 from dataclasses import astuple, replace
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,15 +14,15 @@ from fourpoint_core.domain.geometry import Box
 from fourpoint_core.domain.prompts import Prompt
 from fourpoint_worker.segmenter.compact.looking import View, look, mirrored
 from fourpoint_worker.segmenter.compact.model_file import ModelFile
-from fourpoint_worker.segmenter.compact.refinement import CODE_VERSION, Refinement, refined
+from fourpoint_worker.segmenter.compact.refinement import CODE_VERSION, Refinement, expected_overlap, refined
 from fourpoint_worker.segmenter.compact.settings import CompactSettings
 from fourpoint_worker.segmenter.corrections import Pull, correction_odds
 from fourpoint_worker.segmenter.object_colours import lab_of
 from fourpoint_worker.segmenter.port import Checkpoint, Decoded, Picture, RgbImage, SoftMask, Urgency
 from fourpoint_worker.segmenter.soft_border import sigmoid
+from fourpoint_worker.segmenter.timing import timed
 
 FloatGrid = npt.NDArray[np.float32]
-T = TypeVar("T")
 
 # Log odds beyond this are certainty, and must not outvote a person's correction.
 _SUREST = 8.0
@@ -62,19 +59,20 @@ class CompactEngine:
         checkpoint("image")
         image = picture.pixels()
         checkpoint("crop")
-        view, crop_ms = _timed(lambda: look(image, prompt, self._model.rule))
+        view, crop_ms = timed(lambda: look(image, prompt, self._model.rule))
         checkpoint("network")
-        odds, network_ms = _timed(lambda: self._ask(view))
+        odds, network_ms = timed(lambda: self._ask(view))
         odds = np.clip(odds, -_SUREST, _SUREST)
         checkpoint("cut")
-        soft, cut_ms = _timed(lambda: self._refined(image, prompt, view, odds))
+        soft, cut_ms = timed(lambda: self._refined(image, prompt, view, odds))
         return replace(soft, milliseconds={"crop": crop_ms, "network": network_ms, "cut": cut_ms})
 
     def _refined(self, image: RgbImage, prompt: Prompt, view: View, odds: FloatGrid) -> SoftMask:
         if self._refinement is not None and (odds > 0).any():
             return refined(image, prompt, view.crop, odds, self._refinement)
         probability = sigmoid(odds + self._corrections(view, prompt))
-        return SoftMask(probability, view.crop.origin_xy, view.crop.pixels_per_cell)
+        quality = expected_overlap(probability > 0.5, probability)
+        return SoftMask(probability, view.crop.origin_xy, view.crop.pixels_per_cell, quality)
 
     def _ask(self, view: View) -> FloatGrid:
         if not self._mirrored:
@@ -94,10 +92,3 @@ class CompactEngine:
         if not prompt.include and not prompt.exclude:
             return np.zeros(view.crop.shape, np.float32)
         return correction_odds(view.crop, lab_of(view.crop.rgb), prompt, Pull())
-
-
-def _timed(work: Callable[[], T]) -> tuple[T, float]:
-    """What `work` gives, and the milliseconds that it took."""
-    began = time.perf_counter()
-    done = work()
-    return done, (time.perf_counter() - began) * 1e3

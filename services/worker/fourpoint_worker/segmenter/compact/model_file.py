@@ -77,7 +77,9 @@ def metadata_of(rule: GridRule) -> dict[str, str]:
 
 def rule_from(metadata: Mapping[str, str]) -> GridRule:
     """The grid that a file was trained on. Raises KeyError or ValueError where it does not say."""
-    form = metadata[f"{_PREFIX}form"]
+    form = metadata.get(f"{_PREFIX}form")
+    if form is None:
+        raise ValueError("it does not say that fourpoint_training has written it")
     if form != _FORM:
         raise ValueError(f"it has the form {form!r}, and this version reads {_FORM!r}")
     return GridRule(

@@ -22,9 +22,10 @@ from fourpoint_worker.segmenter.port import RgbImage, SoftMask
 from fourpoint_worker.segmenter.soft_border import sigmoid, soft_border
 
 FloatGrid = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.bool_]
 
 # Part of the engine's digest: raise it whenever the same parameters begin to answer differently.
-CODE_VERSION = 2
+CODE_VERSION = 3
 
 # A person's correction outvotes the network at its surest, and the colours and the shape that agree with it.
 _PULL = Pull(strength=16.0)
@@ -67,20 +68,31 @@ def refined(image: RgbImage, prompt: Prompt, seen: Crop, odds: FloatGrid, how: R
     crop = crop_around(image, window, how.margin, how.cells, how.finest)
     lab = lab_of(crop.rgb)
     prior = _moved(odds, seen, crop)
+    corrections = correction_odds(crop, lab, prompt, _PULL)
     colours = learn_colours(lab, sigmoid(prior), how.fit).log_odds(lab, how.colour_cap)
     total = prior + how.colour * cv2.GaussianBlur(colours, (0, 0), how.patch_cells)
     total += how.shape * shape_odds(crop, prompt, ShapeWeights())
-    total += correction_odds(crop, lab, prompt, _PULL)
+    total += corrections
     inside = min_cut(np.asarray(total, np.float32), contrast_edges(lab, how.smoothness, how.border_floor))
     if inside.sum() < how.collapse * (prior > 0).sum():
         # A border around next to nothing is the cheapest one where all looks alike; the network knew better.
         inside = total > 0
     probability = soft_border(inside, how.softness, how.outward_pixels / max(crop.pixels_per_cell))
-    return SoftMask(probability, crop.origin_xy, crop.pixels_per_cell)
+    quality = expected_overlap(inside, sigmoid(prior + corrections))
+    return SoftMask(probability, crop.origin_xy, crop.pixels_per_cell, quality)
+
+
+def expected_overlap(inside: Labels, probability: FloatGrid) -> float:
+    """Intersection over union of a mask with an object that is there as probably as said, cell by cell.
+
+    It rises and falls with the true one, and is higher: what a network is wrong about it is often sure of.
+    """
+    seen = float(np.where(inside, probability, 0).sum())
+    return seen / max(1e-6, float(inside.sum()) + float(probability.sum()) - seen)
 
 
 def _moved(odds: FloatGrid, seen: Crop, crop: Crop) -> FloatGrid:
-    """`odds` of one grid, read between its cells at the middles of another's."""
+    """`odds` of one grid, read between its cells at the middles of another's; its rim goes on beyond."""
     x, y = crop.cell_centres()
     columns = (x - seen.origin_xy[0]) / seen.pixels_per_cell[0] - 0.5
     rows = (y - seen.origin_xy[1]) / seen.pixels_per_cell[1] - 0.5
