@@ -94,7 +94,7 @@ class SoftMask:
 class Outline:
     """The answer to one prompt.
 
-    score: how well the outline's own extremes agree with the clicks and the image, in [0, 1].
+    score: how well the outline meets the clicks, times the IoU that the engine expects of it; in [0, 1].
     confident: False where a person should look twice; said rather than hidden.
     milliseconds: time per stage: `image`, those that the engine tells apart, `model` and `polygon`.
     """
