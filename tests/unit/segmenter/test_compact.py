@@ -28,6 +28,7 @@ from fourpoint_worker.segmenter.compact.engine import CompactEngine
 from fourpoint_worker.segmenter.compact.looking import look, mirrored
 from fourpoint_worker.segmenter.compact.refinement import Refinement, refined
 from fourpoint_worker.segmenter.compact.settings import SHIPPED_MODEL, CompactSettings
+from fourpoint_worker.segmenter.contours import contour_from
 from fourpoint_worker.segmenter.crops import crop_around
 from fourpoint_worker.segmenter.engines import Surroundings, build_engine
 from fourpoint_worker.segmenter.outline import draw_outline
@@ -201,6 +202,26 @@ def test_a_cut_that_shrinks_to_nothing_is_not_believed() -> None:
     odds = np.where(mask, 0.02, -0.02).astype(np.float32)
     found = refined(wall, clicks_on(mask), seen, odds, Refinement()).probability > 0.5
     assert 0.15 < found.mean() < 0.6
+
+
+@pytest.mark.parametrize(("sure", "has_hole"), [(-6.0, True), (-1.0, False)])
+def test_a_hole_stays_where_the_network_is_sure_of_it(sure: float, has_hole: bool) -> None:
+    ring = disc(160, 200, (100, 80), 60) & ~disc(160, 200, (100, 80), 25)
+    photo = painted(ring)
+    seen = crop_around(photo, Box(0, 0, 200, 160), 0, 200, 1)
+    odds = np.where(ring, 6.0, np.where(disc(160, 200, (100, 80), 25), sure, -6.0)).astype(np.float32)
+    found = refined(photo, clicks_on(ring), seen, odds, Refinement())
+    assert len(contour_from(found, clicks_on(ring), 200, 160).parts[0].holes) == has_hole
+
+
+def test_a_point_to_exclude_opens_a_hole_that_the_network_doubts() -> None:
+    ring = disc(160, 200, (100, 80), 60) & ~disc(160, 200, (100, 80), 25)
+    photo = painted(ring)
+    seen = crop_around(photo, Box(0, 0, 200, 160), 0, 200, 1)
+    odds = np.where(ring, 6.0, np.where(disc(160, 200, (100, 80), 25), -1.0, -6.0)).astype(np.float32)
+    asked = Prompt(points=clicks_on(ring).points, exclude=((100.5, 80.5),))
+    found = refined(photo, asked, seen, odds, Refinement())
+    assert len(contour_from(found, asked, 200, 160).parts[0].holes) == 1
 
 
 def test_stages_are_timed_apart(engine: Engine) -> None:
