@@ -129,6 +129,27 @@ def test_a_point_to_include_beyond_what_the_network_saw_brings_in_what_goes_on_b
     assert overlap_with(asked.contour, square | tail) > 0.95
 
 
+@pytest.mark.parametrize("include", [(100.5, 110.5), (100.5, 8.5)], ids=["inside the clicks", "beyond them"])
+def test_a_point_to_include_is_on_the_object_whatever_it_looks_like(include: tuple[float, float]) -> None:
+    """One blue pixel, and nothing around it that looks like it."""
+    mask = disc(160, 200, (100, 80), 60)
+    image = painted(mask, noise=0)
+    image[int(include[1]), int(include[0])] = (20, 20, 250)
+    prompt = Prompt(points=clicks_on(mask).points, include=(include,))
+    contour = drawn(build_engine("compact"), image, prompt).contour
+    rings = [ring for part in contour.parts for ring in part.rings()]
+    assert fill_rings(rings, 160, 200)[int(include[1]), int(include[0])]
+
+
+def test_a_point_to_exclude_is_not_whatever_it_looks_like(engine: Engine) -> None:
+    mask = disc(160, 200, (100, 80), 60)
+    image = painted(mask, noise=0)
+    image[50, 100] = (20, 20, 250)
+    contour = drawn(engine, image, Prompt(points=clicks_on(mask).points, exclude=((100.5, 50.5),))).contour
+    rings = [ring for part in contour.parts for ring in part.rings()]
+    assert not fill_rings(rings, 160, 200)[50, 100]
+
+
 def test_a_network_that_sees_nothing_gives_no_outline(engine: Engine) -> None:
     mask = disc(100, 120, (60, 50), 30)
     with pytest.raises(NoOutlineError):

@@ -30,6 +30,8 @@ CODE_VERSION = 3
 
 # A person's correction outvotes the network at its surest, and the colours and the shape that agree with it.
 _PULL = Pull(strength=16.0)
+# What lies so near, in cells, to the middle of a correction is what it says, whatever it looks like.
+_DECIDED_CELLS = 2.0
 
 
 @dataclass(frozen=True)
@@ -71,18 +73,17 @@ def refined(image: RgbImage, prompt: Prompt, seen: Crop, odds: FloatGrid, how: R
     crop = crop_around(image, window, how.margin, how.cells, how.finest)
     lab = lab_of(crop.rgb)
     prior = _moved(odds, seen, crop)
-    corrections = correction_odds(crop, lab, prompt, _PULL)
     colours = learn_colours(lab, sigmoid(prior), how.fit).log_odds(lab, how.colour_cap)
-    total = prior + how.colour * cv2.GaussianBlur(colours, (0, 0), how.patch_cells)
+    known = _decided(prior + correction_odds(crop, lab, prompt, _PULL), crop, prompt)
+    total = known + how.colour * cv2.GaussianBlur(colours, (0, 0), how.patch_cells)
     total += how.shape * shape_odds(crop, prompt, ShapeWeights())
-    total += corrections
     inside = min_cut(np.asarray(total, np.float32), contrast_edges(lab, how.smoothness, how.border_floor))
     if inside.sum() < how.collapse * (prior > 0).sum():
         # A border around next to nothing is the cheapest one where all looks alike; the network knew better.
         inside = total > 0
-    inside |= _doubtful_holes(inside, prior + corrections, how.hole)
+    inside |= _doubtful_holes(inside, known, how.hole)
     probability = soft_border(inside, how.softness, how.outward_pixels / max(crop.pixels_per_cell))
-    quality = expected_overlap(inside, sigmoid(prior + corrections))
+    quality = expected_overlap(inside, sigmoid(known))
     return SoftMask(probability, crop.origin_xy, crop.pixels_per_cell, quality)
 
 
@@ -93,6 +94,17 @@ def expected_overlap(inside: Labels, probability: FloatGrid) -> float:
     """
     seen = float(np.where(inside, probability, 0).sum())
     return seen / max(1e-6, float(inside.sum()) + float(probability.sum()) - seen)
+
+
+def _decided(odds: FloatGrid, crop: Crop, prompt: Prompt) -> FloatGrid:
+    """`odds`, infinite around points to include and to exclude."""
+    decided = odds.copy()
+    x, y = crop.cell_centres()
+    for vertices, verdict in ((prompt.include, np.inf), (prompt.exclude, -np.inf)):
+        for vertex in vertices:
+            across, down = (x - vertex[0]) / crop.pixels_per_cell[0], (y - vertex[1]) / crop.pixels_per_cell[1]
+            decided[np.hypot(across, down) <= _DECIDED_CELLS] = verdict
+    return decided
 
 
 def _doubtful_holes(inside: Labels, odds: FloatGrid, least: float) -> Labels:
