@@ -463,6 +463,7 @@ class Milliseconds(TypedDict):
     queue: float
     image: float
     embedding: NotRequired[float]
+    colours: NotRequired[float]
     crop: NotRequired[float]
     network: NotRequired[float]
     cut: NotRequired[float]

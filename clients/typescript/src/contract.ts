@@ -2752,11 +2752,13 @@ export interface components {
             image: number;
             /** @description Finding, awaiting or making the image's embedding; engines with weights only */
             embedding?: number;
+            /** @description Learning the object's colours; `weight-free` only */
+            colours?: number;
             /** @description Cutting out what the network sees; `compact` only */
             crop?: number;
             /** @description Asking the network; `compact` only */
             network?: number;
-            /** @description Moving its outline to the edges; `compact` only */
+            /** @description Moving the outline to the picture's edges; `compact` and `weight-free` only */
             cut?: number;
             /** @description What the engine takes besides these */
             model: number;
@@ -2771,7 +2773,9 @@ export interface components {
             bbox: number[];
             area: number;
             vertices: number;
+            /** @description How well the outline meets the clicks, times the IoU that the engine expects of it; from 0 to 1 */
             score: number;
+            /** @description False: a person should look twice */
             confident: boolean;
             engine: string;
             model_digest: string;

@@ -169,3 +169,9 @@ def test_an_earlier_outline_is_where_the_engine_starts_from() -> None:
 def test_warming_up_twice_is_harmless() -> None:
     ENGINE.warm_up()
     ENGINE.warm_up()
+
+
+def test_stages_are_timed_apart() -> None:
+    assert {"colours", "cut", "polygon"} <= drawn(
+        painted(crescent()), clicks_on(crescent())
+    ).milliseconds.keys()

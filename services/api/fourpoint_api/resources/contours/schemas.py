@@ -81,11 +81,17 @@ class MillisecondsSchema(Schema):
     embedding = ma.fields.Float(
         metadata={"description": "Finding, awaiting or making the image's embedding; engines with weights only"}
     )
+    colours = ma.fields.Float(metadata={"description": "Learning the object's colours; `weight-free` only"})
     crop = ma.fields.Float(metadata={"description": "Cutting out what the network sees; `compact` only"})
     network = ma.fields.Float(metadata={"description": "Asking the network; `compact` only"})
-    cut = ma.fields.Float(metadata={"description": "Moving its outline to the edges; `compact` only"})
+    cut = ma.fields.Float(
+        metadata={"description": "Moving the outline to the picture's edges; `compact` and `weight-free` only"}
+    )
     model = ma.fields.Float(required=True, metadata={"description": "What the engine takes besides these"})
     polygon = ma.fields.Float(required=True)
+
+
+_SCORE = "How well the outline meets the clicks, times the IoU that the engine expects of it; from 0 to 1"
 
 
 class InferenceSchema(Schema):
@@ -97,8 +103,8 @@ class InferenceSchema(Schema):
     bbox = ma.fields.List(ma.fields.Float(), required=True)
     area = ma.fields.Float(required=True)
     vertices = ma.fields.Integer(required=True)
-    score = ma.fields.Float(required=True)
-    confident = ma.fields.Boolean(required=True)
+    score = ma.fields.Float(required=True, metadata={"description": _SCORE})
+    confident = ma.fields.Boolean(required=True, metadata={"description": "False: a person should look twice"})
     engine = ma.fields.String(required=True)
     model_digest = ma.fields.String(required=True)
     prompt = ma.fields.Dict(required=True)
