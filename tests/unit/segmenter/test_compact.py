@@ -129,27 +129,6 @@ def test_a_point_to_include_beyond_what_the_network_saw_brings_in_what_goes_on_b
     assert overlap_with(asked.contour, square | tail) > 0.95
 
 
-@pytest.mark.parametrize("include", [(100.5, 110.5), (100.5, 8.5)], ids=["inside the clicks", "beyond them"])
-def test_a_point_to_include_is_on_the_object_whatever_it_looks_like(include: tuple[float, float]) -> None:
-    """One blue pixel, and nothing around it that looks like it."""
-    mask = disc(160, 200, (100, 80), 60)
-    image = painted(mask, noise=0)
-    image[int(include[1]), int(include[0])] = (20, 20, 250)
-    prompt = Prompt(points=clicks_on(mask).points, include=(include,))
-    contour = drawn(build_engine("compact"), image, prompt).contour
-    rings = [ring for part in contour.parts for ring in part.rings()]
-    assert fill_rings(rings, 160, 200)[int(include[1]), int(include[0])]
-
-
-def test_a_point_to_exclude_is_not_whatever_it_looks_like(engine: Engine) -> None:
-    mask = disc(160, 200, (100, 80), 60)
-    image = painted(mask, noise=0)
-    image[50, 100] = (20, 20, 250)
-    contour = drawn(engine, image, Prompt(points=clicks_on(mask).points, exclude=((100.5, 50.5),))).contour
-    rings = [ring for part in contour.parts for ring in part.rings()]
-    assert not fill_rings(rings, 160, 200)[50, 100]
-
-
 def test_a_network_that_sees_nothing_gives_no_outline(engine: Engine) -> None:
     mask = disc(100, 120, (60, 50), 30)
     with pytest.raises(NoOutlineError):
@@ -225,24 +204,25 @@ def test_a_cut_that_shrinks_to_nothing_is_not_believed() -> None:
     assert 0.15 < found.mean() < 0.6
 
 
-@pytest.mark.parametrize(("sure", "has_hole"), [(-6.0, True), (-1.0, False)])
-def test_a_hole_stays_where_the_network_is_sure_of_it(sure: float, has_hole: bool) -> None:
-    ring = disc(160, 200, (100, 80), 60) & ~disc(160, 200, (100, 80), 25)
+def holes_of_a_ring(sure: float, prompt: Prompt) -> int:
+    """In the outline of a ring, where the network's log odds for what lies within it are `sure`."""
+    within = disc(160, 200, (100, 80), 25)
+    ring = disc(160, 200, (100, 80), 60) & ~within
     photo = painted(ring)
     seen = crop_around(photo, Box(0, 0, 200, 160), 0, 200, 1)
-    odds = np.where(ring, 6.0, np.where(disc(160, 200, (100, 80), 25), sure, -6.0)).astype(np.float32)
-    found = refined(photo, clicks_on(ring), seen, odds, Refinement())
-    assert len(contour_from(found, clicks_on(ring), 200, 160).parts[0].holes) == has_hole
+    odds = np.where(ring, 6.0, np.where(within, sure, -6.0)).astype(np.float32)
+    found = refined(photo, prompt, seen, odds, Refinement())
+    return len(contour_from(found, prompt, 200, 160).parts[0].holes)
+
+
+@pytest.mark.parametrize(("sure", "holes"), [(-6.0, 1), (-1.0, 0)])
+def test_a_hole_stays_where_the_network_is_sure_of_it(sure: float, holes: int) -> None:
+    assert holes_of_a_ring(sure, clicks_on(disc(160, 200, (100, 80), 60))) == holes
 
 
 def test_a_point_to_exclude_opens_a_hole_that_the_network_doubts() -> None:
-    ring = disc(160, 200, (100, 80), 60) & ~disc(160, 200, (100, 80), 25)
-    photo = painted(ring)
-    seen = crop_around(photo, Box(0, 0, 200, 160), 0, 200, 1)
-    odds = np.where(ring, 6.0, np.where(disc(160, 200, (100, 80), 25), -1.0, -6.0)).astype(np.float32)
-    asked = Prompt(points=clicks_on(ring).points, exclude=((100.5, 80.5),))
-    found = refined(photo, asked, seen, odds, Refinement())
-    assert len(contour_from(found, asked, 200, 160).parts[0].holes) == 1
+    clicks = clicks_on(disc(160, 200, (100, 80), 60))
+    assert holes_of_a_ring(-1.0, replace(clicks, exclude=((100.5, 80.5),))) == 1
 
 
 def test_stages_are_timed_apart(engine: Engine) -> None:

@@ -11,6 +11,9 @@ from fourpoint_worker.segmenter.crops import Crop
 
 FloatGrid = npt.NDArray[np.float32]
 
+# What lies so near, in cells, to the middle of a correction is what it says, whatever it looks like.
+_DECIDED_CELLS = 2.0
+
 
 @dataclass(frozen=True)
 class Pull:
@@ -39,3 +42,14 @@ def correction_odds(crop: Crop, lab: FloatGrid, prompt: Prompt, pull: Pull) -> F
             unlike = np.linalg.norm(lab - lab[cell], axis=2) / pull.likeness
             odds += verdict * pull.strength * np.exp(-np.square(far) - np.square(unlike)).astype(np.float32)
     return odds
+
+
+def decided(odds: FloatGrid, crop: Crop, prompt: Prompt) -> FloatGrid:
+    """`odds` (rows, columns), infinite around points to include and to exclude."""
+    found = odds.copy()
+    x, y = crop.cell_centres()
+    for vertices, verdict in ((prompt.include, np.inf), (prompt.exclude, -np.inf)):
+        for vertex in vertices:
+            across, down = (x - vertex[0]) / crop.pixels_per_cell[0], (y - vertex[1]) / crop.pixels_per_cell[1]
+            found[np.hypot(across, down) <= _DECIDED_CELLS] = verdict
+    return found

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fourpoint_core.domain.geometry import Box, Vertex
+from fourpoint_core.domain.geometry import Box
 from fourpoint_core.domain.prompts import Prompt
 from fourpoint_worker.segmenter.click_prior import (
     ShapeWeights,
@@ -19,7 +19,7 @@ from fourpoint_worker.segmenter.click_prior import (
     suggested_shape,
 )
 from fourpoint_worker.segmenter.click_window import PULL_REACH, clip_window, object_size
-from fourpoint_worker.segmenter.corrections import Pull, correction_odds
+from fourpoint_worker.segmenter.corrections import Pull, correction_odds, decided
 from fourpoint_worker.segmenter.crops import Crop, crop_around
 from fourpoint_worker.segmenter.graph_cut import contrast_edges, min_cut
 from fourpoint_worker.segmenter.object_colours import ColourFit, ObjectColours, lab_of, learn_colours
@@ -227,14 +227,8 @@ def _certain(crop: Crop, window: Box, prompt: Prompt) -> FloatGrid:
     x, y = crop.cell_centres()
     inside = (x > window.x0) & (x < window.x1) & (y > window.y0) & (y < window.y1)
     certain = np.where(inside, 0, -np.inf).astype(np.float32)
-    clicks = prompt.points.as_tuple() if prompt.points is not None else ()
-    _mark(certain, crop, (*clicks, *prompt.include), np.inf)
-    _mark(certain, crop, prompt.exclude, -np.inf)
-    return certain
-
-
-def _mark(certain: FloatGrid, crop: Crop, vertices: tuple[Vertex, ...], verdict: float) -> None:
-    for vertex in vertices:
-        cell = crop.cell_at(vertex)
+    for click in prompt.points.as_tuple() if prompt.points is not None else ():
+        cell = crop.cell_at(click)
         if cell is not None:
-            certain[cell] = verdict
+            certain[cell] = np.inf
+    return decided(certain, crop, prompt)

@@ -15,7 +15,7 @@ from scipy import ndimage
 from fourpoint_core.domain.prompts import Prompt
 from fourpoint_worker.segmenter.click_prior import ShapeWeights, shape_odds
 from fourpoint_worker.segmenter.click_window import clip_window
-from fourpoint_worker.segmenter.corrections import Pull, correction_odds
+from fourpoint_worker.segmenter.corrections import Pull, correction_odds, decided
 from fourpoint_worker.segmenter.crops import Crop, crop_around
 from fourpoint_worker.segmenter.graph_cut import contrast_edges, min_cut
 from fourpoint_worker.segmenter.object_colours import ColourFit, lab_of, learn_colours
@@ -30,8 +30,6 @@ CODE_VERSION = 3
 
 # A person's correction outvotes the network at its surest, and the colours and the shape that agree with it.
 _PULL = Pull(strength=16.0)
-# What lies so near, in cells, to the middle of a correction is what it says, whatever it looks like.
-_DECIDED_CELLS = 2.0
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ def refined(image: RgbImage, prompt: Prompt, seen: Crop, odds: FloatGrid, how: R
     lab = lab_of(crop.rgb)
     prior = _moved(odds, seen, crop)
     colours = learn_colours(lab, sigmoid(prior), how.fit).log_odds(lab, how.colour_cap)
-    known = _decided(prior + correction_odds(crop, lab, prompt, _PULL), crop, prompt)
+    known = decided(prior + correction_odds(crop, lab, prompt, _PULL), crop, prompt)
     total = known + how.colour * cv2.GaussianBlur(colours, (0, 0), how.patch_cells)
     total += how.shape * shape_odds(crop, prompt, ShapeWeights())
     inside = min_cut(np.asarray(total, np.float32), contrast_edges(lab, how.smoothness, how.border_floor))
@@ -94,17 +92,6 @@ def expected_overlap(inside: Labels, probability: FloatGrid) -> float:
     """
     seen = float(np.where(inside, probability, 0).sum())
     return seen / max(1e-6, float(inside.sum()) + float(probability.sum()) - seen)
-
-
-def _decided(odds: FloatGrid, crop: Crop, prompt: Prompt) -> FloatGrid:
-    """`odds`, infinite around points to include and to exclude."""
-    decided = odds.copy()
-    x, y = crop.cell_centres()
-    for vertices, verdict in ((prompt.include, np.inf), (prompt.exclude, -np.inf)):
-        for vertex in vertices:
-            across, down = (x - vertex[0]) / crop.pixels_per_cell[0], (y - vertex[1]) / crop.pixels_per_cell[1]
-            decided[np.hypot(across, down) <= _DECIDED_CELLS] = verdict
-    return decided
 
 
 def _doubtful_holes(inside: Labels, odds: FloatGrid, least: float) -> Labels:
