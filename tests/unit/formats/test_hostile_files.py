@@ -271,6 +271,20 @@ def test_an_image_that_nobody_has_is_not_believed_to_be_of_any_size() -> None:
     assert refusal.code == "size_invalid"
 
 
+def test_regions_of_one_image_are_of_one_size_whoever_has_it() -> None:
+    box = {"x": 60, "y": 5, "width": 9, "height": 9, "rotation": 20, "rectanglelabels": ["cup"]}
+    results = [
+        {"type": kind, "original_width": width, "original_height": 90, "value": box}
+        for kind, width in (("choices", 2), ("rectanglelabels", 100))
+    ]
+    task = {"data": {"image": "a.jpg"}, "annotations": [{"result": results}]}
+    tree = Tree({"tasks.json": json.dumps([task, {"data": {"image": "b.jpg"}}]).encode()})
+    for size in (None, (100, 90)):
+        found = read("label_studio", tree, size)
+        assert [(each.code, each.name) for each in refusals_in(found)] == [("size_differs", "a.jpg")]
+        assert [image.name for image in images_in(found)] == ["b.jpg"]
+
+
 def test_a_source_of_nothing_but_slashes_is_looked_for_in_its_last_kilobyte_only() -> None:
     line = json.dumps({"source": "s3://bucket/" + "a/" * 500_000 + "a.jpg"}).encode()
     (image,) = images_in(read("modelarts", Tree({"a.manifest": line})))

@@ -149,9 +149,9 @@ def _task(path: str, entry: Entry, size_of: SizeOf, seen: dict[str, str | None])
     places = (f"images/{name}", name, address)
     notes = Notes()
     try:
-        known = size_of(places) or _own_size(task, entry.line)
         results = _results(task, notes, entry.line)
-        objects = list(_objects(results, known, notes, entry.line))
+        size = _size(task, results, size_of(places), entry.line)
+        objects = list(_objects(results, size, notes, entry.line))
     except FormatError as error:
         yield Refusal.of(error, path, name, entry.line)
         return
@@ -160,7 +160,6 @@ def _task(path: str, entry: Entry, size_of: SizeOf, seen: dict[str, str | None])
             seen[each.label] = None
             yield ImportedLabel(each.label)
     usage = data.get("usage") if isinstance(data, dict) else None
-    size = known or next((_stated(each, entry.line) for each in results if _stated(each, entry.line)), None)
     yield ImportedImage(
         name,
         width=None if size is None else size[0],
@@ -179,6 +178,22 @@ def _name(address: str) -> str:
     """What an address of a task calls its image: Label Studio's local files, uploads, buckets."""
     tail = address.partition("?d=")[2] or address.partition("?")[0]
     return tail.rpartition("/")[2]
+
+
+def _size(
+    task: dict[str, Any], results: list[dict[str, Any]], known: tuple[int, int] | None, line: int
+) -> tuple[int, int] | None:
+    """The image's one size, that of every region of it, even of one that is left out. Raises FormatError."""
+    said = [None if known else _own_size(task, line), *(_stated(each, line) for each in results)]
+    sizes = list(dict.fromkeys(each for each in said if each))
+    if len(sizes) > 1:
+        (width, height), (other, high) = sizes[:2]
+        raise FormatError(
+            "size_differs",
+            f"A task has one image; this one says {width} x {height} pixels and {other} x {high}.",
+            line,
+        )
+    return traits_json.agreed_size(sizes[0], known, line) if sizes else known
 
 
 def _own_size(task: dict[str, Any], line: int) -> tuple[int, int] | None:
@@ -206,7 +221,7 @@ def _results(task: dict[str, Any], notes: Notes, line: int) -> list[dict[str, An
 
 
 def _objects(
-    results: list[dict[str, Any]], known: tuple[int, int] | None, notes: Notes, line: int
+    results: list[dict[str, Any]], size: tuple[int, int] | None, notes: Notes, line: int
 ) -> Iterator[ImportedObject]:
     for result in results:
         kind = result.get("type")
@@ -216,8 +231,7 @@ def _objects(
             continue
         if result.get("image_rotation"):
             raise FormatError("image_turned", "The region was drawn on a turned image; turn it back.", line)
-        size = traits_json.agreed_size(_stated(result, line), known, line)
-        yield _object(kind, result, size, notes, line)
+        yield _object(kind, result, traits_json.agreed_size(size, None, line), notes, line)
 
 
 def _stated(result: dict[str, Any], line: int) -> tuple[int, int] | None:
