@@ -257,6 +257,43 @@ def test_a_mask_that_leaves_its_image_is_refused_before_it_is_traced() -> None:
     assert refused("cvat", "annotations.xml", data.encode()) == [("size_differs", 3)]
 
 
+@pytest.mark.parametrize(
+    ("name", "path", "data", "code"),
+    [
+        ("coco", COCO, coco({"segmentation": [[], []]}).decode(), "no_area"),
+        (
+            "cvat",
+            "annotations.xml",
+            "<annotations><image name='a.jpg' width='100' height='90'><polygon label='cup' points=''/></image>"
+            "</annotations>",
+            "coordinate_missing",
+        ),
+        (
+            "label_studio",
+            "tasks.json",
+            '[{"data": {"image": "a.jpg"}, "annotations": [{"result": [{"type": "polygonlabels",'
+            ' "value": {"points": [], "polygonlabels": ["cup"]}}]}]}]',
+            "no_area",
+        ),
+        (
+            "labelme",
+            "a.json",
+            '{"imagePath": "a.jpg", "shapes": [{"label": "cup", "points": []}]}',
+            "coordinate_missing",
+        ),
+        (
+            "modelarts",
+            "annotations/a.xml",
+            "<annotation><filename>a.jpg</filename><object><name>cup</name><polygon/></object></annotation>",
+            "no_area",
+        ),
+        ("yolo", "labels/train/a.txt", "0", "coordinate_missing"),
+    ],
+)
+def test_an_outline_without_a_vertex_is_refused(name: str, path: str, data: str, code: str) -> None:
+    assert [found for found, _ in refused(name, path, data.encode())] == [code]
+
+
 def test_a_mask_like_a_chessboard_is_refused_before_it_is_traced() -> None:
     runs = {"segmentation": {"size": [400, 400], "counts": [1] * 160_000}}
     images = [{"id": 1, "file_name": "a.jpg", "width": 400, "height": 400}]

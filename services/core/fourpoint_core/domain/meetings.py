@@ -19,11 +19,13 @@ def meet_more_often(one: Sequence[Ring], other: Sequence[Ring], limit: int) -> b
 
     Of an outline and itself every side counts with itself and its neighbours, and every other meeting twice.
     """
-    sides = STRtree(linestrings(list(_sides(one))))
-    others = list(_sides(other))
+    sides, others = list(_sides(one)), list(_sides(other))
+    if not sides:
+        return False
+    tree = STRtree(linestrings(sides))
     count = 0
     for start in range(0, len(others), _SIDES_AT_ONCE):
-        found = sides.query(linestrings(others[start : start + _SIDES_AT_ONCE]), predicate="intersects")
+        found = tree.query(linestrings(others[start : start + _SIDES_AT_ONCE]), predicate="intersects")
         count += found.shape[1]
         if count > limit:
             return True
