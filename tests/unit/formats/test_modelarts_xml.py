@@ -180,6 +180,11 @@ def test_a_polygon_that_is_none_is_refused(polygon: str, code: str) -> None:
     assert refusal(document(thing_of(polygon)))[0] == code
 
 
+def test_attributes_from_wherever_they_stand_are_too_large_together() -> None:
+    pose = "<pose>" + "x" * 8192 + "</pose>"
+    assert refusal(document(thing_of(POLYGON.format(""), more=pose)))[0] == "attributes_invalid"
+
+
 def test_an_object_needs_a_label_and_a_shape() -> None:
     assert refusal(document(thing_of(POLYGON.format(""), name="")))[0] == "label_missing"
     assert refusal(document(thing_of(POLYGON.format(""), name="<name/>")))[0] == "field_empty"

@@ -97,11 +97,12 @@ class _Objects:
     def _add_shape(self, element: Element, shape: Element, label: str) -> None:
         if self._frame is None:
             raise FormatError("size_missing", "Give the image's <size>; nothing else says it.", element.line)
-        attributes, own = text_attributes.from_pairs(_properties(element).items(), element.line)
-        traits = _traits(element, attributes, own)
+        attributes, own = text_attributes.from_pairs(
+            _properties(element).items(), element.line, beside=dict(_elements(element))
+        )
         drawn = ImportedObject(
             label,
-            traits=traits,
+            traits=_traits(element, attributes, own),
             colour=_colour(element),
             score=_share(element, "confidence"),
             line=element.line,
@@ -393,14 +394,18 @@ def _properties(element: Element) -> dict[str, str]:
     return found
 
 
-def _traits(element: Element, attributes: dict[str, Any], own: dict[str, str]) -> Traits:
+def _elements(element: Element) -> Iterator[tuple[str, Any]]:
+    """Attributes that ModelArts has elements for."""
     pose = _field(element, "pose")
     if pose is not None and pose.lower() not in _NO_POSE:
-        attributes[_POSE] = pose
+        yield _POSE, pose
     hard = _share(element, "difficult-coefficient")
     hard = _share(element, "hard-coefficient") if hard is None else hard
     if hard is not None:
-        attributes[_HARD] = hard
+        yield _HARD, hard
+
+
+def _traits(element: Element, attributes: dict[str, Any], own: dict[str, str]) -> Traits:
     return Traits(
         attributes=attributes,
         visible=own.get(VISIBLE) != "0",

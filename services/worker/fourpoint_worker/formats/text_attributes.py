@@ -5,7 +5,8 @@ in `@fourpoint:json`.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from fourpoint_core import foreign_json
@@ -34,8 +35,13 @@ def to_pairs(attributes: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield _JSON, _json(as_json)
 
 
-def from_pairs(pairs: Iterable[tuple[str, str]], line: int | None) -> tuple[dict[str, Any], dict[str, str]]:
-    """The attributes, and what else a writer of ours noted under names of its own. Raises FormatError."""
+def from_pairs(
+    pairs: Iterable[tuple[str, str]], line: int | None, *, beside: Mapping[str, Any] = MappingProxyType({})
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The attributes, and what else a writer of ours noted under names of its own. Raises FormatError.
+
+    beside: attributes for which the format has places of their own; they count before the pairs.
+    """
     attributes: dict[str, Any] = {}
     own: dict[str, str] = {}
     as_json: list[Any] = []
@@ -54,6 +60,7 @@ def from_pairs(pairs: Iterable[tuple[str, str]], line: int | None) -> tuple[dict
     for name in as_json:
         if isinstance(name, str) and isinstance(attributes.get(name), str):
             attributes[name] = _parsed(attributes[name], line)
+    attributes.update(beside)
     try:
         check_attributes(attributes)
     except InvalidInputError as error:
