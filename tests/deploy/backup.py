@@ -36,7 +36,7 @@ def restore(stack: Stack, directory: Path) -> None:
     """Into a stack without data; whatever version made the backup, `migrate` comes next."""
     with (directory / "fourpoint.dump").open("rb") as file:
         command = ["podman", "exec", "-i", stack.full("postgres_1"), "pg_restore"]
-        options = ["-U", "fourpoint", "-d", "fourpoint", "--exit-on-error", "--no-owner"]
+        options = ["-U", "fourpoint", "-d", "fourpoint", "--exit-on-error", "--no-owner", "--no-privileges"]
         subprocess.run([*command, *options], check=True, stdin=file)
     _copy(stack, directory / "objects", "in")
 

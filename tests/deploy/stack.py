@@ -18,6 +18,8 @@ from tests.deploy.images import ROOT, run
 
 COMPOSE = ROOT / ".venv-deploy" / "bin" / "podman-compose"
 PASSWORD = "a-password-of-the-tests"
+OWNERS_URL = f"postgresql://fourpoint:{PASSWORD}@postgres:5432/fourpoint"
+SERVICE_URL = "postgresql://fourpoint_service:another-password@postgres:5432/fourpoint"
 
 
 def wait_for(fact: Callable[[], bool], what: str, seconds: float = 600) -> None:
@@ -49,7 +51,8 @@ class Stack:
         shutil.copy(ROOT / "tests/deploy/compose.override.yaml", directory)
         shutil.copy(ROOT / "deploy/env.example", directory / "fourpoint.env")
         self.set_variables(
-            FOURPOINT_DATABASE_URL=f"postgresql://fourpoint:{PASSWORD}@postgres:5432/fourpoint",
+            # Versions before this one have one role for everything.
+            FOURPOINT_DATABASE_URL=OWNERS_URL if version == "previous" else SERVICE_URL,
             FOURPOINT_STORAGE_PUBLIC_URL=f"{self.objects_url}/fourpoint",
             # The stand-in's names of accounts have two parts.
             FOURPOINT_STORAGE_ACCESS_KEY="fourpoint:fourpoint",

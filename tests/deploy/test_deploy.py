@@ -8,7 +8,7 @@ import pytest
 from tests.deploy.backup import back_up, restore
 from tests.deploy.images import run
 from tests.deploy.load import Load
-from tests.deploy.stack import Stack, wait_for
+from tests.deploy.stack import SERVICE_URL, Stack, wait_for
 from tests.http_client import Client, disc_photo
 
 # Longer than the rest of the suite allows: containers stop, start and warm up. Building images has no limit.
@@ -32,6 +32,7 @@ def test_the_schema_is_migrated_and_every_container_replaced_without_a_failed_re
     with Load(stack.url, token) as load:
         load.wait_for_saves(3)
         stack.version = "latest"
+        stack.set_variables(FOURPOINT_DATABASE_URL=SERVICE_URL)
         stack.migrate()
         # The previous version goes on, beside the new schema.
         load.wait_for_saves(3)
@@ -48,6 +49,17 @@ def test_the_schema_is_migrated_and_every_container_replaced_without_a_failed_re
         stack.inspect(container)["Image"] for service in SERVICES for container in stack.containers(service)
     }
     assert found == wanted
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_nothing_in_a_container_can_change_the_schema_or_the_audit_log(stack: Stack, service: str) -> None:
+    variables = stack.execute(f"{service}_1", "env")
+    assert f"FOURPOINT_DATABASE_URL={SERVICE_URL}" in variables
+    assert "FOURPOINT_OWNER_DATABASE_URL" not in variables
+    for statement in ("DELETE FROM audit_entries", "DROP TABLE jobs", "CREATE TABLE x (y int)"):
+        program = f"import psycopg2; psycopg2.connect('{SERVICE_URL}').cursor().execute('{statement}')"
+        with pytest.raises(AssertionError, match=r"permission denied|must be owner"):
+            run("podman", "exec", stack.full(f"{service}_1"), "python", "-c", program)
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -16,7 +16,7 @@ import pytest
 from flask.testing import FlaskClient
 from hypothesis import settings
 from redis import Redis
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import make_url
 from tests.factories import make_token
 from tests.integration.applications import AppMaker, lent
 from tests.otlp_receiver import OtlpReceiver
@@ -73,17 +73,16 @@ def postgres(servers_directory: Path) -> Iterator[PostgresServer]:
     server.start()
     try:
         server.create_database(TEMPLATE)
-        _make_role(server, SERVICE)
-        migrate.upgrade(server.url(TEMPLATE), SERVICE)
+        migrate.upgrade(server.url(TEMPLATE), as_role(server.url(TEMPLATE), SERVICE))
         yield server
     finally:
         server.stop("immediate")
         remove_data(servers_directory / "postgres")
 
 
-def _make_role(server: PostgresServer, name: str) -> None:
-    with create_engine(server.url(), isolation_level="AUTOCOMMIT").connect() as connection:
-        connection.execute(text(f"CREATE ROLE {name} LOGIN"))
+def as_role(url: str, name: str) -> str:
+    """The same address, for another role."""
+    return make_url(url).set(username=name).render_as_string(hide_password=False)
 
 
 @pytest.fixture
@@ -100,7 +99,7 @@ def database_url(postgres: PostgresServer) -> Iterator[str]:
     """A migrated database of this test's own."""
     name = f"test_{next(_numbers)}"
     postgres.create_database(name, template=TEMPLATE)
-    yield make_url(postgres.url(name)).set(username=SERVICE).render_as_string(hide_password=False)
+    yield as_role(postgres.url(name), SERVICE)
     postgres.drop_database(name)
 
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 PLACES = ("base", "overlays/production", "overlays/gpu", "overlays/traces", "overlays/all-in-one")
 VERSIONS = ("1.31", kubernetes_validate.latest_version())
 # Made by an operator, and named in the page that tells how.
-MADE_BY_HAND = {("Secret", "fourpoint-secrets"), ("Secret", "fourpoint-tls")}
+MADE_BY_HAND = {("Secret", "fourpoint-secrets"), ("Secret", "fourpoint-owner"), ("Secret", "fourpoint-tls")}
 WORKLOADS = {"Deployment", "StatefulSet", "Job"}
 Document = dict[str, Any]
 

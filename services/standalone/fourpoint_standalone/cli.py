@@ -64,7 +64,7 @@ def _database(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _database_url(data_directory: Path) -> str:
-    named = _named_database()
+    named = _address("FOURPOINT_DATABASE_URL")
     if named:
         return named
     # As the stack has left it there; `fourpoint --help` is not to load the stack.
@@ -77,11 +77,11 @@ def _database_url(data_directory: Path) -> str:
     return file.read_text()
 
 
-def _named_database() -> str:
+def _address(variable: str) -> str:
     try:
-        return given(os.environ, "FOURPOINT_DATABASE_URL", secret=True)
+        return given(os.environ, variable, secret=True)
     except ValueError as error:
-        raise StandaloneError(f"FOURPOINT_DATABASE_URL_FILE: {error}") from error
+        raise StandaloneError(f"{variable}_FILE: {error}") from error
 
 
 _STACK_OPTIONS = (
@@ -221,22 +221,24 @@ def clean_data(data_directory: Path, yes: bool) -> None:
     type=click.IntRange(1, 86400),
     help="Change nothing: wait until somebody else has, so many seconds at most.",
 )
-@click.option(
-    "--service-role",
-    envvar="FOURPOINT_SERVICE_ROLE",
-    help="Give this role, which is to exist and own nothing, what API and workers need, and no more.",
-)
-def migrate(seconds: int | None, service_role: str | None) -> None:
-    """Bring the database that FOURPOINT_DATABASE_URL names to this version's schema."""
+def migrate(seconds: int | None) -> None:
+    """Bring the database that FOURPOINT_DATABASE_URL names to this version's schema.
+
+    With FOURPOINT_OWNER_DATABASE_URL, the same database's address for another role, that one does it and owns
+    all of it; the role of FOURPOINT_DATABASE_URL is made, unless it is there, and may do what API and workers
+    need and no more.
+    """
     from fourpoint_standalone.schema import upgrade, wait_until_current  # noqa: PLC0415
 
-    url = _named_database()
+    url, owners = _address("FOURPOINT_DATABASE_URL"), _address("FOURPOINT_OWNER_DATABASE_URL")
     if not url:
         raise StandaloneError("FOURPOINT_DATABASE_URL is not set: postgresql://user:password@host:5432/name")
-    if seconds is None:
-        upgrade(url, service_role)
-    else:
+    if seconds is not None:
         wait_until_current(url, seconds)
+    elif owners:
+        upgrade(owners, url)
+    else:
+        upgrade(url)
     click.echo("The database has this version's schema.")
 
 

@@ -27,7 +27,7 @@ _SECTIONS: tuple[tuple[str, type[FromVariables]], ...] = (
 )
 # What has no default, what is refused without a value of one's own, and what compose.yaml makes so.
 _EXAMPLES = {
-    "FOURPOINT_DATABASE_URL": "postgresql://fourpoint:change-me@postgres:5432/fourpoint",
+    "FOURPOINT_DATABASE_URL": "postgresql://fourpoint_service:change-me-too@postgres:5432/fourpoint",
     "FOURPOINT_REDIS_URL": "redis://redis:6379/0",
     "FOURPOINT_STORAGE_URL": "http://minio:9000/fourpoint",
     "FOURPOINT_STORAGE_PUBLIC_URL": "http://localhost:9000/fourpoint",

@@ -15,13 +15,14 @@ from fourpoint_standalone.processes import StandaloneError
 _NO_ADDRESS = "The database's address is not one: postgresql://user:password@host:5432/name"
 
 
-def upgrade(database_url: str, service_role: str | None = None) -> None:
-    """Apply the migrations that the database lacks; give `service_role` what the service needs.
+def upgrade(owners_url: str, service_url: str | None = None) -> None:
+    """Apply the migrations that the database lacks; give who logs in at `service_url` what the service needs.
 
-    Raises StandaloneError: no such address, no answer, no such role, a busy table, a newer version's database.
+    Raises StandaloneError: no such address, no answer, a role that nothing would bind, a busy table, a newer
+    version's database.
     """
     try:
-        migrate.upgrade(database_url, service_role)
+        migrate.upgrade(owners_url, service_url)
     except ArgumentError as error:
         raise StandaloneError(_NO_ADDRESS) from error
     except DBAPIError as error:
@@ -47,7 +48,7 @@ def wait_until_current(database_url: str, seconds: float) -> None:
 def _is_current(database_url: str) -> bool:
     try:
         with create_engine(with_driver(database_url), poolclass=NullPool).connect() as connection:
-            return migrate.is_current(connection)
+            return migrate.is_current(connection) and not migrate.is_at_work(connection)
     except ArgumentError as error:
         raise StandaloneError(_NO_ADDRESS) from error
     except DBAPIError:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, make_url
 from sqlalchemy.pool import NullPool
 
 from fourpoint_api.settings import ServerSettings
@@ -27,6 +27,8 @@ from fourpoint_standalone.supervisor import GRACE_SECONDS, Program, Report, Supe
 
 POSTGRES, REDIS, API, INFERENCE, IO = "postgres", "redis", "api", "inference", "io"
 _DATABASE = "fourpoint"
+# Who API and workers are in the database: the owner's doings are not theirs.
+_SERVICE_ROLE = "fourpoint_service"
 _READY_SECONDS = 240.0
 _POLL_SECONDS = 0.1
 # Modules and arguments for Python.
@@ -44,7 +46,8 @@ _PROGRAMS = {
 _LOCK = "fourpoint.lock"
 _METRICS = "metrics"
 DATABASE_ADDRESS = "database-url"
-_FILES = (_LOCK, "secret-key", people.ADMIN_TOKEN, DATABASE_ADDRESS)
+_OF_SERVICE_ROLE = "database-password"
+_FILES = (_LOCK, "secret-key", _OF_SERVICE_ROLE, people.ADMIN_TOKEN, DATABASE_ADDRESS)
 _DIRECTORIES = ("redis", "objects", "logs", "metrics", "demo-output")
 
 
@@ -147,8 +150,10 @@ class Stack:
 
     @property
     def database_url(self) -> str:
-        """Address of the database, for SQLAlchemy."""
-        return self._postgres.url(_DATABASE)
+        """Address of the database for the service, for SQLAlchemy."""
+        owners = make_url(self._postgres.url(_DATABASE))
+        password = private.password_in(self.data_directory / _OF_SERVICE_ROLE)
+        return owners.set(username=_SERVICE_ROLE, password=password).render_as_string(hide_password=False)
 
     @property
     def redis_url(self) -> str:
@@ -223,7 +228,7 @@ class Stack:
         self._report("starting Redis")
         self._supervisor.start(redis=self._redis)
         self._report("bringing the database to this version's schema")
-        schema.upgrade(self.database_url)
+        schema.upgrade(self._postgres.url(_DATABASE), self.database_url)
         _forget_workers(self.database_url)
         # For `fourpoint user` and `fourpoint token`, which talk to the database of a running stack.
         private.write_private(self.data_directory / DATABASE_ADDRESS, self.database_url)

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import psycopg2
 import pytest
+from sqlalchemy import make_url
 from tests.integration.standalone.conftest import eventually, processes_in, temporary_directory
 
 from fourpoint_standalone.private import DirectoryLock
@@ -162,6 +163,18 @@ def test_migrate_names_the_variable_that_is_missing():
 def test_migrate_can_be_run_again(empty_database_url):
     ended = [fourpoint("migrate", FOURPOINT_DATABASE_URL=empty_database_url) for _ in range(2)]
     assert [one.returncode for one in ended] == [0, 0]
+
+
+def test_migrate_binds_the_service_where_somebody_else_is_the_owner(empty_database_url):
+    as_labeler = make_url(empty_database_url).set(username="labeler", password="hidden")
+    owner = {"FOURPOINT_OWNER_DATABASE_URL": empty_database_url}
+    service = {"FOURPOINT_DATABASE_URL": as_labeler.render_as_string(hide_password=False)}
+    refused = fourpoint("migrate", FOURPOINT_DATABASE_URL=empty_database_url, **owner)
+    assert (refused.returncode, "nothing would bind it" in refused.stderr) == (1, True)
+    assert fourpoint("migrate", **owner, **service).returncode == 0
+    assert fourpoint("migrate", "--wait", "1", **service).returncode == 0
+    assert fourpoint("user", "add", "ada", "--admin", **service).returncode == 0
+    assert fourpoint("audit", **service).stdout.count("user.created") == 1
 
 
 def test_who_waits_for_the_schema_goes_on_when_it_is_there(empty_database_url):

@@ -9,6 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 from rich.console import Console
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import ProgrammingError
 from tests.integration.standalone.conftest import eventually, processes_in, temporary_directory
 
 from fourpoint_client import Client, calls
@@ -94,6 +96,13 @@ def test_without_a_server_the_stack_is_not_ready_and_with_it_again_it_is(stack, 
     with stack.without(name):
         assert readiness_of(stack) == 503
     assert eventually(lambda: readiness_of(stack) == 200)
+
+
+def test_api_and_workers_cannot_change_what_is_said_of_their_doings(stack):
+    with create_engine(stack.database_url).connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM audit_entries")) > 0
+        with pytest.raises(ProgrammingError, match="permission denied"):
+            connection.execute(text("DELETE FROM audit_entries"))
 
 
 def test_addresses_stay_the_same_over_restarts(stack):

@@ -9,8 +9,10 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, Engine, create_engine, inspect, text
+from sqlalchemy import URL, Connection, Engine, create_engine, inspect, make_url, text
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.pool import NullPool
+from tests.integration.conftest import as_role
 
 from fourpoint_core.errors import SettingsError
 from fourpoint_core.ids import LOCAL_USER_ID
@@ -19,7 +21,7 @@ from fourpoint_core.store.models import Base
 from fourpoint_core.store.queries.annotation_rows import COLUMNS
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str | URL) -> Engine:
     return create_engine(migrate.with_driver(url), poolclass=NullPool)
 
 
@@ -85,19 +87,69 @@ def test_the_built_in_user_is_there(migrated: Connection) -> None:
     assert migrated.scalars(text("SELECT id FROM users")).all() == [LOCAL_USER_ID]
 
 
-@pytest.mark.parametrize("role", ["nobody at all", "fourpoint"])
-def test_rights_are_given_only_to_a_role_that_they_bind(empty_database_url: str, role: str) -> None:
-    with pytest.raises(SettingsError, match=r"There is no role|owns the tables"):
-        migrate.upgrade(empty_database_url, role)
+def test_rights_are_given_only_to_a_role_that_they_bind(empty_database_url: str) -> None:
+    with pytest.raises(SettingsError, match="'fourpoint' of FOURPOINT_DATABASE_URL owns the tables"):
+        migrate.upgrade(empty_database_url, empty_database_url)
 
 
-def test_what_the_role_could_do_before_is_taken_from_it(migrated: Connection, owners_url: str) -> None:
+@pytest.fixture
+def another_role(empty_database_url: str) -> Iterator[str]:
+    """A name that is nobody's yet, of the kind that has to be quoted."""
+    name = 'a "Role", 100%'
+    yield name
+    with open_engine(empty_database_url).connect() as connection:
+        found = text("SELECT quote_ident(rolname) FROM pg_roles WHERE rolname = :name")
+        for quoted in connection.scalars(found, {"name": name}).all():
+            connection.execute(text(f"DROP OWNED BY {quoted}"))
+            connection.execute(text(f"DROP ROLE {quoted}"))
+        connection.commit()
+
+
+def test_a_role_that_is_missing_is_made_with_its_password(
+    empty: Connection, empty_database_url: str, another_role: str
+) -> None:
+    url = make_url(empty_database_url).set(username=another_role, password="it's 50% :secret")
+    for _ in range(2):
+        migrate.upgrade(empty_database_url, url.render_as_string(hide_password=False))
+    found = text("SELECT rolcanlogin, rolsuper, rolpassword FROM pg_authid WHERE rolname = :name")
+    may_log_in, is_super, password = empty.execute(found, {"name": another_role}).one()
+    assert (may_log_in, is_super, password.startswith("SCRAM-SHA-256")) == (True, False, True)
+    with open_engine(url).connect() as service, pytest.raises(ProgrammingError, match="permission denied"):
+        service.execute(text("DELETE FROM audit_entries"))
+
+
+def test_an_owner_who_may_make_no_role_is_told_that_one_is_missing(
+    empty: Connection, empty_database_url: str, another_role: str
+) -> None:
+    empty.execute(text("CREATE ROLE keeper LOGIN"))
+    empty.execute(text(f"ALTER DATABASE {make_url(empty_database_url).database} OWNER TO keeper"))
+    empty.commit()
+    try:
+        with pytest.raises(SettingsError, match=r"owner may not make one\. Let somebody who may: CREATE ROLE"):
+            migrate.upgrade(as_role(empty_database_url, "keeper"), as_role(empty_database_url, another_role))
+    finally:
+        empty.execute(text("REASSIGN OWNED BY keeper TO CURRENT_USER"))
+        empty.execute(text("DROP ROLE keeper"))
+        empty.commit()
+
+
+def test_who_waits_for_the_schema_waits_for_its_rights_too(migrated: Connection, owners_url: str) -> None:
+    with open_engine(owners_url).connect() as migrator:
+        migrator.execute(text("SELECT pg_advisory_lock(:key)"), {"key": migrate.ADVISORY_LOCK})
+        assert (migrate.is_current(migrated), migrate.is_at_work(migrated)) == (True, True)
+        migrator.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": migrate.ADVISORY_LOCK})
+        assert not migrate.is_at_work(migrated)
+
+
+def test_what_the_role_could_do_before_is_taken_from_it(
+    migrated: Connection, owners_url: str, database_url: str
+) -> None:
     may = text("SELECT has_table_privilege('service', 'samples', 'TRUNCATE')")
     migrated.execute(text("GRANT TRUNCATE ON samples TO service"))
     migrated.commit()
     assert migrated.scalar(may)
     migrated.commit()
-    migrate.upgrade(owners_url, "service")
+    migrate.upgrade(owners_url, database_url)
     assert not migrated.scalar(may)
 
 

@@ -11,7 +11,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from fourpoint_core.errors import SettingsError
@@ -24,12 +24,13 @@ LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "10min"
 
 
-def upgrade(database_url: str, service_role: str | None = None) -> None:
+def upgrade(owners_url: str, service_url: str | None = None) -> None:
     """Apply all migrations that the database lacks. Raises SettingsError where it is not in Unicode.
 
-    service_role: is then given what the service needs, see `service_role.grant_service`, which may raise too.
+    service_url: where API and workers log in, who are then given what they need and no more, see
+    `service_role.grant_service`, which may raise too. None: as the owner.
     """
-    engine = create_engine(with_driver(database_url), poolclass=NullPool)
+    engine = create_engine(with_driver(owners_url), poolclass=NullPool)
     with engine.connect() as connection:
         _require_unicode(connection)
         connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
@@ -40,8 +41,8 @@ def upgrade(database_url: str, service_role: str | None = None) -> None:
         _wait_for_lock(connection)
         connection.commit()
         command.upgrade(_config(connection), "head")
-        if service_role:
-            grant_service(connection, service_role)
+        if service_url:
+            grant_service(connection, make_url(service_url))
             connection.commit()
 
 
@@ -52,6 +53,14 @@ def is_current(connection: Connection) -> bool:
     known = {revision.revision for revision in script.walk_revisions()}
     # A newer schema than ours is fine: migrations work with the previous version's code.
     return set(script.get_heads()) <= set(applied) or not set(applied) <= known
+
+
+def is_at_work(connection: Connection) -> bool:
+    """Whether a migrator is: the schema may be there already, and the service's rights in it not yet."""
+    taken = connection.scalar(text("SELECT pg_try_advisory_lock_shared(:key)"), {"key": ADVISORY_LOCK})
+    if taken:
+        connection.execute(text("SELECT pg_advisory_unlock_shared(:key)"), {"key": ADVISORY_LOCK})
+    return not taken
 
 
 def _require_unicode(connection: Connection) -> None:

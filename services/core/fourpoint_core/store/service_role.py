@@ -4,32 +4,35 @@ Under such a role nothing that runs for a client can change the schema, remove e
 switch off the triggers that write it, whatever SQL somebody gets into it.
 """
 
-from sqlalchemy import Connection, text
+from psycopg2.errors import InsufficientPrivilege
+from sqlalchemy import URL, Connection, text
+from sqlalchemy.exc import ProgrammingError
 
 from fourpoint_core.errors import SettingsError
 
 # Written by triggers, read by admins; and the schema's own number.
 _KEPT = {"audit_entries": "SELECT, INSERT", "alembic_version": "SELECT"}
+_OWNS = text("SELECT pg_has_role(:role, tableowner, 'USAGE') FROM pg_tables WHERE tablename = 'audit_entries'")
 _RIGHTS = "SELECT, INSERT, UPDATE, DELETE"
 
 
-def grant_service(connection: Connection, role: str) -> None:
-    """Give `role` what the service needs in the connection's schema, and take everything else.
+def grant_service(connection: Connection, service: URL) -> None:
+    """Give the one who logs in at `service` what it needs in the connection's schema, and take everything else.
 
-    May be repeated, and is to be after each migration. Raises SettingsError for a role that does not exist, or
-    that could do more all the same: an owner, or a superuser.
+    A role that is missing is made, with the password that the address says. May be repeated, and is to be after
+    each migration. Raises SettingsError where it may not be made, or could do more all the same: as an owner of
+    the tables, or a superuser.
     """
-    found = connection.execute(
-        text("SELECT rolsuper, quote_ident(rolname) FROM pg_roles WHERE rolname = :role"), {"role": role}
-    ).one_or_none()
-    if found is None:
-        raise SettingsError(f"There is no role {role!r}; make it first: CREATE ROLE ... LOGIN PASSWORD ...")
-    is_super, quoted = found
-    owns = text(
-        "SELECT pg_has_role(:role, tableowner, 'USAGE') FROM pg_tables WHERE tablename = 'audit_entries'"
-    )
-    if is_super or connection.scalar(owns, {"role": role}):
-        raise SettingsError(f"The role {role!r} owns the tables, or is a superuser: nothing would bind it.")
+    role = service.username or ""
+    quoted = connection.scalar(text("SELECT quote_ident(:role)"), {"role": role})
+    is_super = connection.scalar(text("SELECT rolsuper FROM pg_roles WHERE rolname = :role"), {"role": role})
+    if is_super is None:
+        _make(connection, quoted, service.password)
+    elif is_super or connection.scalar(_OWNS, {"role": role}):
+        raise SettingsError(
+            f"The role {role!r} of FOURPOINT_DATABASE_URL owns the tables or is a superuser: nothing would bind"
+            " it. Name another one there; if there is none, it is made."
+        )
     statements = [
         f"REVOKE ALL ON SCHEMA public FROM {quoted}",
         f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {quoted}",
@@ -41,3 +44,15 @@ def grant_service(connection: Connection, role: str) -> None:
         statements += [f"REVOKE ALL ON {table} FROM {quoted}", f"GRANT {rights} ON {table} TO {quoted}"]
     for statement in statements:
         connection.execute(text(statement))
+
+
+def _make(connection: Connection, quoted: str, password: str | None) -> None:
+    try:
+        connection.execute(text(f"CREATE ROLE {quoted} LOGIN PASSWORD :password"), {"password": password})
+    except ProgrammingError as error:
+        if not isinstance(error.orig, InsufficientPrivilege):
+            raise
+        raise SettingsError(
+            f"There is no role {quoted}, and the owner may not make one. Let somebody who may:"
+            f" CREATE ROLE {quoted} LOGIN PASSWORD ..."
+        ) from None
