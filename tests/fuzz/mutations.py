@@ -1,7 +1,8 @@
 """Changes to files that keep them readable enough to get past their first line.
 
 Bytes flipped at random mostly end at the parser. Here a value becomes a hostile one, or one from elsewhere in
-the file, a piece is doubled or left out, and sums are put right again where a reader looks at them first.
+the file, a list is emptied, a piece is doubled or left out, and sums are put right again where a reader looks
+at them first.
 """
 
 import random
@@ -10,6 +11,8 @@ import struct
 import zlib
 
 _VALUES = re.compile(rb'"(?:[^"\\]|\\.)*"|[-+]?\d[\d.eE+-]*|[A-Za-z_]+')
+# Lists, texts and elements with nothing nested in them.
+_FILLED = re.compile(rb'\[[^\[\]]+\]|"[^"]+"|>[^<>]+<')
 _HOSTILE = [
     *(
         b"0",
@@ -65,7 +68,7 @@ def mutated(target: str, data: bytes, chance: random.Random) -> bytes:
         return _flipped(data, chance)
     for _ in range(chance.choice((1, 1, 1, 2, 4))):
         data = chance.choice(
-            (_value_replaced, _value_replaced, _value_replaced, _piece_doubled, _piece_left_out)
+            (_value_replaced, _value_replaced, _value_replaced, _emptied, _piece_doubled, _piece_left_out)
         )(data, chance)
     return data
 
@@ -89,6 +92,14 @@ def _value_replaced(data: bytes, chance: random.Random) -> bytes:
     value = chance.choice(values)
     other = chance.choice(_HOSTILE) if chance.random() < 0.7 else chance.choice(values)[0]
     return data[: value.start()] + other + data[value.end() :]
+
+
+def _emptied(data: bytes, chance: random.Random) -> bytes:
+    filled = list(_FILLED.finditer(data))
+    if not filled:
+        return data
+    one = chance.choice(filled)
+    return data[: one.start() + 1] + data[one.end() - 1 :]
 
 
 def _piece_doubled(data: bytes, chance: random.Random) -> bytes:
