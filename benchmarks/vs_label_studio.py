@@ -251,7 +251,7 @@ def _exports(bench: Bench, sizes: Sizes, directory: Path, console: Console) -> N
     # Three of four have an annotation.
     count = -(-sizes.exported * 4 // 3)
     (directory / "exported").mkdir()
-    about = seeded(directory / "exported", ours.stack.database_url, count, console, _drawn())
+    about = seeded(directory / "exported", ours.stack.owners_database_url, count, console, _drawn())
     project = theirs.peer.project()
     theirs.peer.add(project, [f"street_{number:07d}.jpg" for number in range(count)], RING)
     path = f"/api/projects/{project}/export?exportType=COCO&download_resources=false"

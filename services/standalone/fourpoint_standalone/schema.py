@@ -3,6 +3,7 @@
 import time
 
 from alembic.util import CommandError
+from psycopg2.errors import InsufficientPrivilege
 from sqlalchemy import create_engine
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
@@ -23,9 +24,13 @@ def upgrade(owners_url: str, service_url: str | None = None) -> None:
     """
     try:
         migrate.upgrade(owners_url, service_url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise StandaloneError(_NO_ADDRESS) from error
     except DBAPIError as error:
+        if isinstance(error.orig, InsufficientPrivilege):
+            raise StandaloneError(
+                f"Give the owner's address as FOURPOINT_OWNER_DATABASE_URL. {error.orig}"
+            ) from error
         raise StandaloneError(f"The migration did not run to its end; run it again. {error.orig}") from error
     except SettingsError as error:
         raise StandaloneError(str(error)) from error
@@ -48,8 +53,8 @@ def wait_until_current(database_url: str, seconds: float) -> None:
 def _is_current(database_url: str) -> bool:
     try:
         with create_engine(with_driver(database_url), poolclass=NullPool).connect() as connection:
-            return migrate.is_current(connection) and not migrate.is_at_work(connection)
-    except ArgumentError as error:
+            return migrate.is_current(connection)
+    except (ArgumentError, ValueError) as error:
         raise StandaloneError(_NO_ADDRESS) from error
     except DBAPIError:
         return False

@@ -151,9 +151,14 @@ class Stack:
     @property
     def database_url(self) -> str:
         """Address of the database for the service, for SQLAlchemy."""
-        owners = make_url(self._postgres.url(_DATABASE))
+        owners = make_url(self.owners_database_url)
         password = private.password_in(self.data_directory / _OF_SERVICE_ROLE)
         return owners.set(username=_SERVICE_ROLE, password=password).render_as_string(hide_password=False)
+
+    @property
+    def owners_database_url(self) -> str:
+        """Address of the database for whoever owns the tables."""
+        return self._postgres.url(_DATABASE)
 
     @property
     def redis_url(self) -> str:
@@ -228,7 +233,7 @@ class Stack:
         self._report("starting Redis")
         self._supervisor.start(redis=self._redis)
         self._report("bringing the database to this version's schema")
-        schema.upgrade(self._postgres.url(_DATABASE), self.database_url)
+        schema.upgrade(self.owners_database_url, self.database_url)
         _forget_workers(self.database_url)
         # For `fourpoint user` and `fourpoint token`, which talk to the database of a running stack.
         private.write_private(self.data_directory / DATABASE_ADDRESS, self.database_url)
@@ -263,6 +268,8 @@ class Stack:
             **waiters,
             **os.environ,
             "FOURPOINT_DATABASE_URL": self.database_url,
+            # Of whatever database of the person who starts this: nobody's here.
+            "FOURPOINT_OWNER_DATABASE_URL": "",
             "FOURPOINT_REDIS_URL": self.redis_url,
             "FOURPOINT_STORAGE_URL": self.object_directory.as_uri(),
             "FOURPOINT_SECRET_KEY": private.password_in(self.data_directory / "secret-key"),

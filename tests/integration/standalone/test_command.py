@@ -177,6 +177,12 @@ def test_migrate_binds_the_service_where_somebody_else_is_the_owner(empty_databa
     assert fourpoint("audit", **service).stdout.count("user.created") == 1
 
 
+def test_migrate_asks_for_the_owner_where_the_service_may_not(postgres, empty_database_url):
+    service = make_url(empty_database_url).set(username="service").render_as_string(hide_password=False)
+    ended = fourpoint("migrate", FOURPOINT_DATABASE_URL=service)
+    assert (ended.returncode, "as FOURPOINT_OWNER_DATABASE_URL. permission denied" in ended.stderr) == (1, True)
+
+
 def test_who_waits_for_the_schema_goes_on_when_it_is_there(empty_database_url):
     variables = {"FOURPOINT_DATABASE_URL": empty_database_url}
     assert fourpoint("migrate", "--wait", "1", **variables).returncode == 1

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from sqlalchemy import make_url
 from tests.integration.standalone.conftest import eventually, processes_in, temporary_directory
 
+from fourpoint_standalone import schema
 from fourpoint_standalone.postgres import PostgresServer, remove_data
 from fourpoint_standalone.processes import StandaloneError, free_port
 
@@ -86,6 +88,16 @@ def test_what_was_committed_survives_a_restart(server, mode):
     execute(server, f"CREATE TABLE {mode} AS SELECT 7 AS number")
     server.restart(mode)
     assert execute(server, f"SELECT number FROM {mode}") == [(7,)]
+
+
+def test_a_service_whose_password_was_lost_is_let_in_with_its_next_one(stopped):
+    with running(stopped, free_port()) as server:
+        server.create_database("labels")
+        for password in ("first", "it's the 2nd: 100%"):
+            service = make_url(server.url("labels")).set(username="labeler", password=password)
+            schema.upgrade(server.url("labels"), service.render_as_string(hide_password=False))
+            schema.wait_until_current(service.render_as_string(hide_password=False), 1)
+        assert "first" not in server.log_file.read_text()
 
 
 def test_the_address_stays_the_same_over_a_restart(server):

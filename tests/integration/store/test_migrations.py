@@ -19,6 +19,7 @@ from fourpoint_core.ids import LOCAL_USER_ID
 from fourpoint_core.store import migrate
 from fourpoint_core.store.models import Base
 from fourpoint_core.store.queries.annotation_rows import COLUMNS
+from fourpoint_standalone.postgres import PostgresServer
 
 
 def open_engine(url: str | URL) -> Engine:
@@ -87,11 +88,6 @@ def test_the_built_in_user_is_there(migrated: Connection) -> None:
     assert migrated.scalars(text("SELECT id FROM users")).all() == [LOCAL_USER_ID]
 
 
-def test_rights_are_given_only_to_a_role_that_they_bind(empty_database_url: str) -> None:
-    with pytest.raises(SettingsError, match="'fourpoint' of FOURPOINT_DATABASE_URL owns the tables"):
-        migrate.upgrade(empty_database_url, empty_database_url)
-
-
 @pytest.fixture
 def another_role(empty_database_url: str) -> Iterator[str]:
     """A name that is nobody's yet, of the kind that has to be quoted."""
@@ -118,27 +114,98 @@ def test_a_role_that_is_missing_is_made_with_its_password(
         service.execute(text("DELETE FROM audit_entries"))
 
 
-def test_an_owner_who_may_make_no_role_is_told_that_one_is_missing(
-    empty: Connection, empty_database_url: str, another_role: str
-) -> None:
+@pytest.fixture
+def keeper(empty: Connection, empty_database_url: str) -> Iterator[str]:
+    """The address of the database for its owner, who is no superuser."""
     empty.execute(text("CREATE ROLE keeper LOGIN"))
     empty.execute(text(f"ALTER DATABASE {make_url(empty_database_url).database} OWNER TO keeper"))
     empty.commit()
-    try:
-        with pytest.raises(SettingsError, match=r"owner may not make one\. Let somebody who may: CREATE ROLE"):
-            migrate.upgrade(as_role(empty_database_url, "keeper"), as_role(empty_database_url, another_role))
-    finally:
-        empty.execute(text("REASSIGN OWNED BY keeper TO CURRENT_USER"))
-        empty.execute(text("DROP ROLE keeper"))
-        empty.commit()
+    yield as_role(empty_database_url, "keeper")
+    empty.execute(text("REASSIGN OWNED BY keeper TO CURRENT_USER"))
+    empty.execute(text("DROP OWNED BY keeper"))
+    empty.execute(text("DROP ROLE keeper"))
+    empty.commit()
 
 
-def test_who_waits_for_the_schema_waits_for_its_rights_too(migrated: Connection, owners_url: str) -> None:
-    with open_engine(owners_url).connect() as migrator:
-        migrator.execute(text("SELECT pg_advisory_lock(:key)"), {"key": migrate.ADVISORY_LOCK})
-        assert (migrate.is_current(migrated), migrate.is_at_work(migrated)) == (True, True)
-        migrator.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": migrate.ADVISORY_LOCK})
-        assert not migrate.is_at_work(migrated)
+def test_an_owner_who_may_make_no_role_is_told_that_one_is_missing(keeper: str, another_role: str) -> None:
+    with pytest.raises(SettingsError, match=r"the owner may not mend that\. Let somebody who may: CREATE ROLE"):
+        migrate.upgrade(keeper, as_role(keeper, another_role))
+
+
+@pytest.mark.parametrize(
+    "who",
+    [
+        "LOGIN SUPERUSER",
+        "LOGIN CREATEROLE",
+        "LOGIN NOINHERIT IN ROLE keeper",
+        "LOGIN IN ROLE pg_write_all_data",
+    ],
+)
+def test_a_role_that_nothing_would_bind_is_refused_before_anything_is_done(
+    empty: Connection, keeper: str, another_role: str, who: str
+) -> None:
+    quoted = empty.scalar(text("SELECT quote_ident(:name)"), {"name": another_role})
+    empty.execute(text(f"CREATE ROLE {quoted} {who}"))
+    empty.commit()
+    with pytest.raises(SettingsError, match=r"FOURPOINT_DATABASE_URL may act as .*: nothing would bind it"):
+        migrate.upgrade(keeper, as_role(keeper, another_role))
+    assert inspect(empty).get_table_names() == []
+
+
+@pytest.mark.parametrize("name", ["fourpoint", "keeper"])
+def test_owners_of_database_and_tables_are_not_the_service(
+    empty_database_url: str, keeper: str, name: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"'{name}' of FOURPOINT_DATABASE_URL may act as"):
+        migrate.upgrade(empty_database_url, as_role(keeper, name))
+
+
+def test_a_role_that_is_kept_out_is_let_in(
+    empty: Connection, empty_database_url: str, another_role: str
+) -> None:
+    quoted = empty.scalar(text("SELECT quote_ident(:name)"), {"name": another_role})
+    empty.execute(text(f"CREATE ROLE {quoted} NOLOGIN"))
+    empty.commit()
+    migrate.upgrade(empty_database_url, as_role(empty_database_url, another_role))
+    with open_engine(as_role(empty_database_url, another_role)).connect() as service:
+        assert migrate.is_current(service)
+
+
+def test_two_addresses_of_different_databases_are_refused(
+    postgres: PostgresServer, empty_database_url: str
+) -> None:
+    elsewhere = as_role(postgres.url("postgres"), "service")
+    with pytest.raises(SettingsError, match="lead to different databases"):
+        migrate.upgrade(empty_database_url, elsewhere)
+
+
+@pytest.mark.parametrize("url", ["postgresql:///x", "postgresql://public@/x"])
+def test_an_address_without_a_role_is_refused(empty_database_url: str, url: str) -> None:
+    with pytest.raises(SettingsError, match="names no role"):
+        migrate.upgrade(empty_database_url, url)
+
+
+def test_tables_of_others_in_the_same_schema_are_left_alone(
+    empty: Connection, empty_database_url: str, keeper: str
+) -> None:
+    empty.execute(text("CREATE TABLE ledger (amount int)"))
+    empty.commit()
+    migrate.upgrade(keeper, as_role(keeper, "service"))
+    with open_engine(as_role(keeper, "service")).connect() as service:
+        assert migrate.is_current(service)
+        with pytest.raises(ProgrammingError, match="permission denied for table ledger"):
+            service.execute(text("SELECT * FROM ledger"))
+
+
+def test_without_its_rights_a_role_has_no_current_schema(
+    migrated: Connection, owners_url: str, database_url: str
+) -> None:
+    migrated.execute(text("REVOKE ALL ON drafts FROM service"))
+    migrated.commit()
+    with open_engine(database_url).connect() as service:
+        assert (migrate.is_current(migrated), migrate.is_current(service)) == (True, False)
+        migrate.upgrade(owners_url, database_url)
+        assert migrate.is_current(service)
 
 
 def test_what_the_role_could_do_before_is_taken_from_it(

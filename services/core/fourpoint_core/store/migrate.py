@@ -11,11 +11,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, make_url, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from fourpoint_core.errors import SettingsError
-from fourpoint_core.store.service_role import grant_service
+from fourpoint_core.store.service_role import grant_service, let_in, may_work, require_bound
 from fourpoint_core.store.session import with_driver
 
 # Any constant will do, as long as every version uses the same.
@@ -28,11 +28,14 @@ def upgrade(owners_url: str, service_url: str | None = None) -> None:
     """Apply all migrations that the database lacks. Raises SettingsError where it is not in Unicode.
 
     service_url: where API and workers log in, who are then given what they need and no more, see
-    `service_role.grant_service`, which may raise too. None: as the owner.
+    `service_role`, which may raise too. None: as the owner.
     """
+    service = with_driver(service_url) if service_url else None
     engine = create_engine(with_driver(owners_url), poolclass=NullPool)
     with engine.connect() as connection:
         _require_unicode(connection)
+        if service:
+            require_bound(connection, service)
         connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
         connection.execute(text(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'"))
         # Held until the connection closes, so a migrator that dies leaves nothing locked. Waited for by
@@ -41,26 +44,20 @@ def upgrade(owners_url: str, service_url: str | None = None) -> None:
         _wait_for_lock(connection)
         connection.commit()
         command.upgrade(_config(connection), "head")
-        if service_url:
-            grant_service(connection, make_url(service_url))
+        if service:
+            grant_service(connection, service)
             connection.commit()
+            let_in(connection, service)
 
 
 def is_current(connection: Connection) -> bool:
-    """Whether the database has at least every migration that this code knows."""
+    """Whether the database has every migration that this code knows, or more, and this role its rights."""
     applied = MigrationContext.configure(connection).get_current_heads()
     script = ScriptDirectory.from_config(_config(connection))
     known = {revision.revision for revision in script.walk_revisions()}
     # A newer schema than ours is fine: migrations work with the previous version's code.
-    return set(script.get_heads()) <= set(applied) or not set(applied) <= known
-
-
-def is_at_work(connection: Connection) -> bool:
-    """Whether a migrator is: the schema may be there already, and the service's rights in it not yet."""
-    taken = connection.scalar(text("SELECT pg_try_advisory_lock_shared(:key)"), {"key": ADVISORY_LOCK})
-    if taken:
-        connection.execute(text("SELECT pg_advisory_unlock_shared(:key)"), {"key": ADVISORY_LOCK})
-    return not taken
+    has_schema = set(script.get_heads()) <= set(applied) or not set(applied) <= known
+    return has_schema and may_work(connection)
 
 
 def _require_unicode(connection: Connection) -> None:
