@@ -373,6 +373,25 @@ def test_an_image_of_another_size_than_its_file_says_is_refused(scene: Scene) ->
     assert list(scene.store.list(scene.input_path)) == []
 
 
+@pytest.mark.parametrize("name", ["x" * 300 + ".png", "a.png/b.png"])
+def test_a_name_that_the_store_cannot_have_costs_its_image_only(scene: Scene, name: str) -> None:
+    files = {f"images/{each}": png(colour) for each, colour in (("a.png", "red"), (name, "blue"))}
+    archive = zipped({"i.json": coco({}, {"image_id": 2}, images=("a.png", name)), **files})
+    job = bring(scene, upload_id=upload(scene, archive))
+    # A directory cannot have these, a bucket can.
+    refused = [line.name for line in lines(scene, job) if line.code == "invalid_input"]
+    assert (job.state, sorted([*objects(scene), *refused])) == ("succeeded", sorted(["a.png", name]))
+    assert objects(scene)["a.png"] == ["cup"]
+
+
+def test_an_image_under_a_name_that_the_store_cannot_have_is_not_there(scene: Scene) -> None:
+    names = ("s3://bucket/" + "x" * 300 + ".png", "a.png")
+    archive = zipped({"i.json": coco({}, {"image_id": 2}, images=names), "images/a.png": png()})
+    job = bring(scene, upload_id=upload(scene, archive))
+    assert (job.state, objects(scene)) == ("succeeded", {"a.png": ["cup"]})
+    assert [line.code for line in lines(scene, job)] == ["image_not_found"]
+
+
 def test_a_name_that_is_taken_by_another_image_gets_a_number(scene: Scene) -> None:
     scene.sample(png("red"), name="a.png")
     archive = zipped({"i.json": coco({}), "images/a.png": png("blue")})

@@ -127,6 +127,9 @@ def test_a_row_of_yolo_that_is_none_is_refused(data: bytes, code: str, line: int
         (b"names: [" + b"a," * 500_000, "yaml_too_large"),
         (b"names: {" + b"9" * 500 + b": cup}", "names_missing"),
         (b"nc: 3", "names_missing"),
+        (b"names: {0: cup, 00: plate}", "names_repeated"),
+        (b"names: {0: cup, 0: plate}", "names_repeated"),
+        (b"names: [cup]\nnames: [plate]", "names_repeated"),
         (b"\xff", "encoding"),
     ],
 )
@@ -292,6 +295,13 @@ def test_a_mask_that_leaves_its_image_is_refused_before_it_is_traced() -> None:
 )
 def test_an_outline_without_a_vertex_is_refused(name: str, path: str, data: str, code: str) -> None:
     assert [found for found, _ in refused(name, path, data.encode())] == [code]
+
+
+def test_of_two_images_with_the_stem_of_a_yolo_file_each_has_its_objects() -> None:
+    files = {"data.yaml": b"names: [cup]", "labels/train/a.txt": b"0 .1 .1 .5 .1 .5 .5"}
+    images = dict.fromkeys(("images/train/a.jpg", "images/train/a.Jpeg", "images/train/a.jPg"), b"")
+    found = images_in(read("yolo", Tree({**files, **images})))
+    assert {image.name: len(image.objects) for image in found} == {"a.jpg": 1, "a.Jpeg": 1, "a.jPg": 0}
 
 
 def test_a_mask_like_a_chessboard_is_refused_before_it_is_traced() -> None:

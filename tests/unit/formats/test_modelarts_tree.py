@@ -174,3 +174,9 @@ def test_without_a_manifest_images_and_the_xml_of_their_stem_are_read() -> None:
         ("a/one.JPG", 1),
         ("b/two.png", 0),
     ]
+
+
+def test_of_two_images_with_the_stem_of_an_xml_file_one_has_its_objects_and_none_is_lost() -> None:
+    xml = written("modelarts", Source([picture(thing(BLOCK))])).contents[XML]
+    found = read("modelarts", Tree({"one.xml": xml, "one.jpg": b"", "one.png": b""}))
+    assert {image.name: len(image.objects) for image in images_in(found)} == {"one.jpg": 1, "one.png": 0}

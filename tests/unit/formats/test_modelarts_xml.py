@@ -180,6 +180,19 @@ def test_a_polygon_that_is_none_is_refused(polygon: str, code: str) -> None:
     assert refusal(document(thing_of(polygon)))[0] == code
 
 
+def test_a_circle_without_radius_is_refused_with_its_line() -> None:
+    circle = "<circle><cx>50</cx><cy>40</cy><r>0</r></circle>"
+    assert refusal(document(thing_of(circle))) == ("coordinate_invalid", 5)
+
+
+def test_objects_of_one_group_and_two_labels_stay_two() -> None:
+    grouped = "<properties><property><key>@fourpoint:group</key><value>1</value></property></properties>"
+    objects = (
+        thing_of(POLYGON.format(""), more=grouped, name=f"<name>{name}</name>") for name in ("cup", "plate")
+    )
+    assert [each.label for each in read(document("".join(objects))).objects] == ["cup", "plate"]
+
+
 def test_attributes_from_wherever_they_stand_are_too_large_together() -> None:
     pose = "<pose>" + "x" * 8192 + "</pose>"
     assert refusal(document(thing_of(POLYGON.format(""), more=pose)))[0] == "attributes_invalid"

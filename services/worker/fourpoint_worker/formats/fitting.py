@@ -102,10 +102,10 @@ def fitted_box(found: Box, width: int, height: int, notes: Notes, line: int | No
     return cut
 
 
-def circle(x: float, y: float, radius: float) -> Contour:
+def circle(x: float, y: float, radius: float, line: int | None = None) -> Contour:
     """A circle as a polygon of as much area. Raises FormatError for a radius that is none."""
     if not (math.isfinite(x) and math.isfinite(y) and math.isfinite(radius) and radius > 0):
-        raise FormatError("coordinate_invalid", "Give the circle a centre and a radius above zero.")
+        raise FormatError("coordinate_invalid", "Give the circle a centre and a radius above zero.", line)
     return ellipse(x, y, radius, radius)
 
 

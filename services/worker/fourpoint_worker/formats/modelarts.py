@@ -146,14 +146,15 @@ def _read_folder(tree: FileTree, size_of: SizeOf) -> Iterator[Found]:
         lower = path.lower()
         if any(f"/{lower}".rfind("/" + folder) >= 0 for folder in _MASKS):
             continue
-        if lower.endswith(IMAGE_SUFFIXES) and not _has_xml(tree, path):
+        if lower.endswith(IMAGE_SUFFIXES) and not _is_spoken_of(tree, path):
             yield ImportedImage(path, files=(path,), place=path)
         elif lower.endswith(".xml"):
             yield _read_xml(tree, path, size_of)
 
 
-def _has_xml(tree: FileTree, image: str) -> bool:
-    return any(tree.has(place) for place in _xml_places(image))
+def _is_spoken_of(tree: FileTree, image: str) -> bool:
+    """Whether an XML file is this image's, and not that of another one with the same stem."""
+    return any(tree.has(xml) and _image_of(tree, _image_places(xml)) == image for xml in _xml_places(image))
 
 
 def _xml_places(image: str) -> Iterator[str]:
@@ -165,14 +166,28 @@ def _xml_places(image: str) -> Iterator[str]:
             yield f"annotation/{stem.removeprefix(folder)}.xml"
 
 
-def _read_xml(tree: FileTree, path: str, size_of: SizeOf) -> Found:
-    stem = stem_of(path)
+def _stems(xml: str) -> list[str]:
+    """Of the images that an XML file may be about."""
+    stem = stem_of(xml)
     stems = [stem]
     for folder in ("annotations/", "annotation/"):
         if stem.startswith(folder):
             stems += [head + stem.removeprefix(folder) for head in ("data/", "images/", "")]
-    places = [each + end for each in stems for suffix in IMAGE_SUFFIXES for end in (suffix, suffix.upper())]
-    image = next((place for place in places if tree.has(place)), None)
+    return stems
+
+
+def _image_places(xml: str) -> list[str]:
+    ends = [end for suffix in IMAGE_SUFFIXES for end in (suffix, suffix.upper())]
+    return [stem + end for stem in _stems(xml) for end in ends]
+
+
+def _image_of(tree: FileTree, places: Sequence[str]) -> str | None:
+    return next((place for place in places if tree.has(place)), None)
+
+
+def _read_xml(tree: FileTree, path: str, size_of: SizeOf) -> Found:
+    stems, places = _stems(path), _image_places(path)
+    image = _image_of(tree, places)
     asked = (image,) if image else tuple(places)
     try:
         with tree.open(path) as stream:
@@ -181,7 +196,7 @@ def _read_xml(tree: FileTree, path: str, size_of: SizeOf) -> Found:
         return Refusal.of(error, path, image)
     folder = stems[-1].rpartition("/")[0]
     own = f"{folder}/{said.name}" if folder and said.name else said.name
-    name = (image or own or stem).removeprefix("data/")
+    name = (image or own or stems[0]).removeprefix("data/")
     return replace(said, name=name, files=(*asked, *((own,) if own else ())), place=path)
 
 

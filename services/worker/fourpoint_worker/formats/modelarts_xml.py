@@ -126,17 +126,17 @@ class _Objects:
         if shape.name == "circle":
             self.notes.add("circle_as_polygon", "A circle became a polygon of as much area.", shape.line)
             x, y = pixel_indices.from_index(_coordinate(shape, "cx"), _coordinate(shape, "cy"))
-            return circle(x, y, _coordinate(shape, "r"))
+            return circle(x, y, _coordinate(shape, "r"), shape.line)
         return None
 
     def objects(self) -> Iterator[ImportedObject]:
         """In the order of the file, each fitted to the image."""
-        groups: dict[str, list[ImportedObject]] = {}
+        groups: dict[tuple[str, str], list[ImportedObject]] = {}
         for group, found in self._found:
             if group is not None:
-                groups.setdefault(group, []).append(found)
+                groups.setdefault((group, found.label), []).append(found)
         for group, found in self._found:
-            members = [found] if group is None else groups.pop(group, [])
+            members = [found] if group is None else groups.pop((group, found.label), [])
             if members:
                 yield self._fitted(members)
 

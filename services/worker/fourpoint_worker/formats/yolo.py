@@ -111,10 +111,24 @@ def read(tree: FileTree, size_of: SizeOf) -> Iterator[Found]:
         yield ImportedLabel(name)
     labels = (path for path in tree.paths() if path.endswith(".txt") and "labels/" in f"/{path}")
     for path in labels:
-        yield _read_file(tree, path, names, size_of)
+        places = _image_places(path)
+        # Of several with the same stem each has these labels, as for Ultralytics.
+        for image in [place for place in places if tree.has(place)] or [None]:
+            yield _read_file(tree, path, image, places, names, size_of)
     for path in tree.paths():
-        if path.lower().endswith(IMAGE_SUFFIXES) and "images/" in path and not tree.has(_label_path(path)):
+        if path.lower().endswith(IMAGE_SUFFIXES) and "images/" in path and not _is_labeled(tree, path):
             yield ImportedImage(_name(path), files=(path,), usage=_usage(path), place=path)
+
+
+def _is_labeled(tree: FileTree, image: str) -> bool:
+    label_path = _label_path(image)
+    return tree.has(label_path) and image in _image_places(label_path)
+
+
+def _image_places(label_path: str) -> tuple[str, ...]:
+    head, _, tail = label_path.rpartition("labels/")
+    ends = [end for suffix in IMAGE_SUFFIXES for end in (suffix, suffix.upper(), suffix.title())]
+    return tuple(f"{head}images/{stem_of(tail)}{end}" for end in ends)
 
 
 def _label_path(path: str) -> str:
@@ -136,7 +150,10 @@ def _names(tree: FileTree) -> dict[int, str]:
         names = {str(number): name for number, name in enumerate(names)}
     if not isinstance(names, dict):
         raise FormatError("names_missing", "data.yaml lacks `names`, a list or a map from numbers.", 1)
-    return {_number(key): traits_json.label_name(name, 1) for key, name in names.items()}
+    found = {_number(key): traits_json.label_name(name, 1) for key, name in names.items()}
+    if len(found) < len(names):
+        raise FormatError("names_repeated", "data.yaml gives a class two names.", 1)
+    return found
 
 
 def _number(key: str) -> int:
@@ -144,6 +161,19 @@ def _number(key: str) -> int:
     if found is None:
         raise FormatError("names_missing", f"Classes are numbered from 0, not {bounded_repr(key)}.", 1)
     return found
+
+
+class _Texts(yaml.BaseLoader):
+    """Every scalar is a text, and no key stands twice in a map."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """See BaseConstructor."""
+        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key, again in pairwise(sorted(keys, key=lambda key: str(key.value))):
+            if key.value == again.value:
+                line = again.start_mark.line + 1
+                raise FormatError("names_repeated", f"{bounded_repr(key.value)} stands twice.", line)
+        return super().construct_mapping(node, deep)
 
 
 def _yaml(data: bytes) -> Any:
@@ -160,7 +190,7 @@ def _yaml(data: bytes) -> Any:
             if depth > _MAX_DEPTH:
                 # The scanner takes time by the square of the depth.
                 raise FormatError("yaml_malformed", "This YAML is nested too deep.", line)
-        return yaml.load(text, yaml.BaseLoader)  # noqa: S506 - it makes texts, lists and maps, nothing else
+        return yaml.load(text, _Texts)  # noqa: S506 - it makes texts, lists and maps, nothing else
     except UnicodeDecodeError as error:
         raise FormatError("encoding", "The file is not UTF-8.", data.count(b"\n", 0, error.start) + 1) from None
     except yaml.MarkedYAMLError as error:
@@ -170,10 +200,15 @@ def _yaml(data: bytes) -> Any:
         raise FormatError("yaml_malformed", f"This is no YAML: {error}.", 1) from None
 
 
-def _read_file(tree: FileTree, path: str, names: dict[int, str], size_of: SizeOf) -> Found:
-    head, _, tail = path.rpartition("labels/")
-    places = tuple(f"{head}images/{stem_of(tail)}{suffix}" for suffix in (*IMAGE_SUFFIXES, ".JPG", ".PNG"))
-    image = next((place for place in places if tree.has(place)), None)
+def _read_file(
+    tree: FileTree,
+    path: str,
+    image: str | None,
+    places: tuple[str, ...],
+    names: dict[int, str],
+    size_of: SizeOf,
+) -> Found:
+    """The labels of a file, for the image that is there, or for whichever of these places the dataset has."""
     asked = (image,) if image else places
     notes = Notes()
     objects: list[ImportedObject] = []

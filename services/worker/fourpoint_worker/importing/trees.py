@@ -88,8 +88,11 @@ class Bucket:
         return not any("/".join(folders[:depth]) + "/" in self._closed for depth in range(1, len(folders)))
 
     def exists(self, key: str) -> bool:
-        """Whether there is an object."""
-        return self._store.exists(key)
+        """Whether there is an object; under a name that no store can have there is none."""
+        try:
+            return self._store.exists(key)
+        except InvalidInputError:
+            return False
 
     @contextmanager
     def open(self, key: str) -> Iterator[BinaryIO]:

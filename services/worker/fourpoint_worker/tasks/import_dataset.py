@@ -196,7 +196,7 @@ class _Run:
             except FormatError as error:
                 self._lines.refused(current, Refusal.of(error, _place(found), name))
             except InvalidInputError as error:
-                code = error.errors[0].code
+                code = error.errors[0].code if error.errors else error.code
                 self._lines.refused(current, Refusal(_place(found), code, error.detail, None, name))
             if current.is_full:
                 self._transactions.commit(current, at)
