@@ -113,7 +113,8 @@ def read(tree: FileTree, size_of: SizeOf) -> Iterator[Found]:
     for path in labels:
         places = _image_places(path)
         # Of several with the same stem each has these labels, as for Ultralytics.
-        for image in [place for place in places if tree.has(place)] or [None]:
+        images: list[str | None] = [place for place in places if tree.has(place)]
+        for image in images or [None]:
             yield _read_file(tree, path, image, places, names, size_of)
     for path in tree.paths():
         if path.lower().endswith(IMAGE_SUFFIXES) and "images/" in path and not _is_labeled(tree, path):
