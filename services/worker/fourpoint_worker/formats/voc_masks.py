@@ -31,7 +31,10 @@ from fourpoint_worker.formats.xml_elements import text
 WHOLE = "default"
 SETS = "ImageSets/Segmentation"
 BOX_SETS = "ImageSets/Main"
-VOID = (224, 224, 192)
+LABEL_MAP = "labelmap.txt"
+# What surrounds objects in VOC's own masks, and is none.
+VOID_NUMBER = 255
+VOID = png_masks.voc_colour(VOID_NUMBER)
 Colour = tuple[int, int, int]
 
 
@@ -45,7 +48,7 @@ def files(source: ExportSource, notes: Notes) -> Iterator[File]:
     classes = _classes(source.labels, notes)
     rows = [f"{each.name}:{','.join(map(str, each.colour))}::\n" for each in classes.values()]
     head = "# label:color_rgb:parts:actions\nbackground:0,0,0::\n"
-    yield File("labelmap.txt", [(head + "".join(rows)).encode()])
+    yield File(LABEL_MAP, [(head + "".join(rows)).encode()])
     for image in source.images():
         yield from _image_files(image, classes, notes)
     for folder in (SETS, BOX_SETS):
