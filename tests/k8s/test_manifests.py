@@ -226,8 +226,20 @@ def test_with_gpus_every_worker_that_draws_has_one_and_goes_where_they_are() -> 
 
 
 @pytest.mark.parametrize("place", PLACES)
+def test_the_owners_address_is_known_to_the_migration_only(place: str) -> None:
+    told = {
+        document["metadata"]["name"]
+        for document, template in pods(place)
+        for container in (*template["spec"].get("initContainers", []), *template["spec"]["containers"])
+        for source in container.get("envFrom", [])
+        if source.get("secretRef", {}).get("name", "").startswith("fourpoint-owner")
+    }
+    assert told == {"migrate"}
+
+
+@pytest.mark.parametrize("place", PLACES)
 def test_the_variables_that_are_set_are_ones_that_there_are(place: str) -> None:
-    known = (ROOT / "deploy" / "env.example").read_text()
+    known = (ROOT / "deploy" / "env.example").read_text() + "FOURPOINT_OWNER_DATABASE_URL="
     for document in built(place):
         if document["kind"] in {"ConfigMap", "Secret"}:
             for name in document.get("data", {}):
