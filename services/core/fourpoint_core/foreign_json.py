@@ -23,7 +23,7 @@ def loads(text: str | bytes) -> Any:
     """The document. bytes: UTF-8, with or without a byte order mark. Raises NotJsonError."""
     try:
         decoded = text.decode("utf-8-sig") if isinstance(text, bytes) else text
-        return json.loads(decoded, parse_constant=_refuse_constant, object_pairs_hook=_object)
+        return json.loads(decoded, parse_constant=_refuse_constant, object_pairs_hook=unique)
     except NotJsonError:
         raise
     except RecursionError as error:
@@ -36,7 +36,8 @@ def _refuse_constant(name: str) -> NoReturn:
     raise NotJsonError(f"{name} is no number")
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of its names and values, as `object_pairs_hook` has them. Raises NameTwiceError."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise NameTwiceError(reprlib.repr(_first_twice(pairs)))

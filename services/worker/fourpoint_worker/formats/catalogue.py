@@ -7,7 +7,9 @@ from functools import partial
 from fourpoint_worker.formats import (
     coco,
     cvat,
+    cvat_reading,
     label_studio,
+    label_studio_reading,
     labelme,
     modelarts,
     voc_masks,
@@ -48,12 +50,12 @@ FORMATS: dict[str, Format] = {
     "coco": Format(coco.image_path, coco.files, coco.files, coco.read),
     "yolo": Format(yolo.image_path, yolo.files, yolo.files, yolo.read),
     "voc": Format(voc_masks.image_path, voc_masks.files, voc_masks.files, voc_masks_reading.read),
-    "cvat": Format(cvat.image_path, cvat.files, cvat.files, cvat.read),
+    "cvat": Format(cvat.image_path, cvat.files, cvat.files, cvat_reading.read),
     "label_studio": Format(
         label_studio.image_path,
         label_studio.files,
         partial(label_studio.files, with_images=True),
-        label_studio.read,
+        label_studio_reading.read,
     ),
     "labelme": Format(labelme.image_path, labelme.files, labelme.files, labelme.read),
 }

@@ -15,7 +15,7 @@ from fourpoint_core.domain.geometry import Box, Contour, Part
 from fourpoint_core.domain.labels import is_colour
 from fourpoint_worker.formats import runs, traits_json
 from fourpoint_worker.formats.fitting import fitted, fitted_box, from_pixels
-from fourpoint_worker.formats.json_entries import Entry, entries, parsed
+from fourpoint_worker.formats.json_entries import Entry, json_paths, members, parsed
 from fourpoint_worker.formats.shelf import Shelf, shelf
 from fourpoint_worker.formats.values import (
     ExportedImage,
@@ -34,6 +34,7 @@ from fourpoint_worker.formats.values import (
 )
 
 DEFAULT = "default"
+_LISTS = ("categories", "images", "annotations")
 
 
 def image_path(image: ExportedImage) -> str:
@@ -108,8 +109,12 @@ def _shape(image: ExportedImage, contour: Contour, notes: Notes) -> tuple[Any, f
 
 def read(tree: FileTree, size_of: SizeOf) -> Iterator[Found]:
     """Every image of every file of instances in the tree, in order."""
-    candidates = [path for path in tree.paths() if path.endswith(".json") and not path.startswith("images/")]
+    candidates = json_paths(tree)
     instances = [path for path in candidates if path.rpartition("/")[2].startswith("instances_")]
+    if not candidates:
+        yield Refusal(
+            "", "nothing_found", "There is no JSON; give one, such as annotations/instances_train.json."
+        )
     for path in instances or candidates:
         try:
             with shelf() as store:
@@ -121,10 +126,12 @@ def read(tree: FileTree, size_of: SizeOf) -> Iterator[Found]:
 def _read_file(tree: FileTree, path: str, store: Shelf, size_of: SizeOf) -> Iterator[Found]:
     names: dict[Any, tuple[str, str | None]] = {}
     with tree.open(path) as stream:
-        for entry in entries(stream):
+        for entry in members(stream, lists=_LISTS, needed=("images",)):
             if entry.key == "categories" and entry.item:
                 label, key = _category(entry)
-                names[key] = (label.name, label.colour)
+                said = (label.name, label.colour)
+                if names.setdefault(key, said) != said:
+                    raise FormatError("label_repeated", "Two categories have the same id.", entry.line)
                 yield label
             elif entry.key == "images" and entry.item:
                 if not store.add_image(_id(entry, "id"), entry.line, entry.text):
@@ -141,11 +148,12 @@ def _read_file(tree: FileTree, path: str, store: Shelf, size_of: SizeOf) -> Iter
 
 def _category(entry: Entry) -> tuple[ImportedLabel, Any]:
     value = entry.value
-    if not isinstance(value, dict) or not isinstance(value.get("id"), int | str):
+    number = value.get("id") if isinstance(value, dict) else None
+    if isinstance(number, bool) or not isinstance(number, int | str):
         raise FormatError("label_invalid", "A category has an id and a name.", entry.line)
     name = traits_json.label_name(value.get("name"), entry.line)
-    label = ImportedLabel(name, colour_or_none(value.get("color")), mask_index_or_none(value["id"]))
-    return label, value["id"]
+    label = ImportedLabel(name, colour_or_none(value.get("color")), mask_index_or_none(number))
+    return label, number
 
 
 def mask_index_or_none(value: Any) -> int | None:
@@ -207,17 +215,18 @@ def _object(
     record: Any, line: int, names: dict[Any, tuple[str, str | None]], size: tuple[int, int], notes: Notes
 ) -> ImportedObject | None:
     category = record.get("category_id")
-    if isinstance(category, list | dict) or category not in names:
+    if isinstance(category, list | dict | bool) or category not in names:
         raise FormatError("label_unknown", f"No category has the id {bounded_repr(category)}.", line)
-    attributes = record.get("attributes")
+    attributes = {} if record.get("attributes") is None else record["attributes"]
     traits = dict(record["traits"]) if isinstance(record.get("traits"), dict) else {}
-    if isinstance(attributes, dict):
+    if not isinstance(attributes, dict):
+        raise FormatError("attributes_invalid", "Attributes are an object of names and values.", line)
+    # Where CVAT says it.
+    if isinstance(attributes.get("occluded"), bool):
         attributes = dict(attributes)
-        # Where CVAT says it.
-        if isinstance(attributes.get("occluded"), bool):
-            traits.setdefault("occluded", attributes.pop("occluded"))
+        traits.setdefault("occluded", attributes.pop("occluded"))
     if record.get("iscrowd") == 1:
-        attributes = {**(attributes or {}), "iscrowd": 1}
+        attributes = {**attributes, "iscrowd": 1}
     found = ImportedObject(
         names[category][0],
         traits=traits_json.from_json(traits, attributes, line),

@@ -102,15 +102,29 @@ def fitted_box(found: Box, width: int, height: int, notes: Notes, line: int | No
     return cut
 
 
+def turned_box(found: Box, degrees: float, around: Vertex, line: int | None = None) -> Contour:
+    """A box, turned clockwise on screen around a point. Raises FormatError for one without area."""
+    if not (found.width > 0 and found.height > 0):
+        raise FormatError("box_empty", "The box is empty or inside out; correct its corners.", line)
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    corners = ((found.x0, found.y0), (found.x1, found.y0), (found.x1, found.y1), (found.x0, found.y1))
+    away = ((x - around[0], y - around[1]) for x, y in corners)
+    return Contour(
+        (Part(tuple((around[0] + x * cos - y * sin, around[1] + x * sin + y * cos) for x, y in away)),)
+    )
+
+
 def circle(x: float, y: float, radius: float, line: int | None = None) -> Contour:
     """A circle as a polygon of as much area. Raises FormatError for a radius that is none."""
     if not (math.isfinite(x) and math.isfinite(y) and math.isfinite(radius) and radius > 0):
         raise FormatError("coordinate_invalid", "Give the circle a centre and a radius above zero.", line)
-    return ellipse(x, y, radius, radius)
+    return ellipse(x, y, radius, radius, line=line)
 
 
-def ellipse(x: float, y: float, rx: float, ry: float, degrees: float = 0.0) -> Contour:
-    """An ellipse as a polygon of as much area, turned clockwise on screen by `degrees`."""
+def ellipse(x: float, y: float, rx: float, ry: float, degrees: float = 0.0, line: int | None = None) -> Contour:
+    """An ellipse as a polygon of as much area, turned clockwise on screen by `degrees`. Raises FormatError."""
+    if not (rx > 0 and ry > 0):
+        raise FormatError("coordinate_invalid", "Give the ellipse two radii above zero.", line)
     step = 2 * math.pi / _CIRCLE_SIDES
     # A polygon on the curve would lose area.
     grown = math.sqrt(step / math.sin(step))

@@ -2,14 +2,19 @@
 
 import codecs
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from reprlib import repr as bounded_repr
 from typing import Any, BinaryIO, NoReturn
 
-from fourpoint_worker.formats.values import FormatError
+from fourpoint_core.foreign_json import NameTwiceError, unique
+from fourpoint_worker.formats.values import FileTree, FormatError
 
 CHUNK_BYTES = 64 * 1024
 MAX_ENTRY_CHARACTERS = 64 * 1024 * 1024
+# The keys of the object at the top are remembered, so that none counts twice.
+MAX_KEYS = 10_000
+MAX_KEY_CHARACTERS = 1000
 _SPACE = " \t\n\r"
 # What the decoder says of text that may only be cut off lies this close to the end of what was read.
 _CUT = 24
@@ -29,20 +34,28 @@ class Entry:
     item: bool
 
 
-def entries(stream: BinaryIO) -> Iterator[Entry]:
-    """Every entry of a document, in its order.
+def json_paths(tree: FileTree) -> list[str]:
+    """The JSON files that lie outside of `images/`, but for the report that lies beside our own exports."""
+    paths = (path for path in tree.paths() if path.endswith(".json") and not path.startswith("images/"))
+    return [path for path in paths if path != "fourpoint.json"]
 
-    Raises FormatError with a line: what is no JSON, no UTF-8, nested too deep, or one entry beyond the bound.
+
+def items(stream: BinaryIO) -> Iterator[Entry]:
+    """Every item of a document that is a list, in its order.
+
+    Raises FormatError with a line: what is no JSON, no list, no UTF-8, nested too deep, an object that names
+    something twice, or one entry beyond the bound.
     """
-    return _Scanner(stream).entries()
+    return _Scanner(stream).entries("[")
 
 
-def document(stream: BinaryIO, limit: int = MAX_ENTRY_CHARACTERS) -> Any:
-    """A whole document of bounded size. Raises FormatError with a line."""
-    data = stream.read(limit + 1)
-    if len(data) > limit:
-        raise FormatError("json_too_large", f"The file takes more than {limit >> 20} MiB.", 1)
-    return parsed(_decoded(data), 1)
+def members(stream: BinaryIO, lists: Collection[str] = (), needed: Collection[str] = ()) -> Iterator[Entry]:
+    """Every entry of a document that is an object, in its order: items of its lists, and its other values.
+
+    lists: keys whose values are lists, where they are there. needed: keys that are there. Raises FormatError as
+    `items` does.
+    """
+    return _Scanner(stream, lists, needed).entries("{")
 
 
 def parsed(text: str, line: int) -> Any:
@@ -52,28 +65,29 @@ def parsed(text: str, line: int) -> Any:
     except json.JSONDecodeError as error:
         raise FormatError("json_malformed", f"This is no JSON: {error.msg}.", line + error.lineno - 1) from None
     except (ValueError, RecursionError) as error:
-        raise FormatError("json_malformed", f"This JSON cannot be taken: {error}.", line) from None
-
-
-def _decoded(data: bytes) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FormatError("encoding", "The file is not UTF-8.", data.count(b"\n", 0, error.start) + 1) from None
+        raise FormatError("json_malformed", _why_not(error), line) from None
 
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number of JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+def _why_not(error: Exception) -> str:
+    why = f"it names {error} twice in one object" if isinstance(error, NameTwiceError) else error
+    return f"This JSON cannot be taken: {why}."
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=unique)
 
 
 class _Scanner:
     """A buffer of text, a position in it, and the line of that position."""
 
-    def __init__(self, stream: BinaryIO):
+    def __init__(self, stream: BinaryIO, lists: Collection[str] = (), needed: Collection[str] = ()):
         self._stream = stream
+        self._lists = lists
+        self._needed = needed
+        self._keys: set[str] = set()
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")("strict")
         self._text = ""
         self._at = 0
@@ -81,16 +95,21 @@ class _Scanner:
         self._ended = False
         self._appetite = CHUNK_BYTES
 
-    def entries(self) -> Iterator[Entry]:
-        first = self._peek()
-        if first == "[":
-            yield from self._items(None)
-        elif first == "{":
-            yield from self._members()
-        else:
+    def entries(self, wanted: str) -> Iterator[Entry]:
+        """Entries of the list, or of the object, that begins with `wanted`."""
+        first, line = self._peek(), self._line
+        if first not in ("[", "{"):
             self._fail("The file begins with neither an object nor an array.")
+        if first != wanted and wanted == "[":
+            raise FormatError("list_expected", "The file is one object; expected a list.", line)
+        if first != wanted:
+            raise FormatError("object_expected", "The file is a list; expected one object.", line)
+        yield from self._items(None) if wanted == "[" else self._members()
         if self._peek():
             self._fail("Something follows the document.")
+        missing = next((key for key in self._needed if key not in self._keys), None)
+        if missing is not None:
+            raise FormatError("key_missing", f"The object has no {missing}; give it some.", line)
 
     def _members(self) -> Iterator[Entry]:
         self._take("{")
@@ -100,16 +119,29 @@ class _Scanner:
         while True:
             if self._peek() != '"':
                 self._fail("Expected a key in double quotes.")
-            key = self._value(None, item=False).value
+            key = self._key()
             self._take(":")
             if self._peek() == "[":
                 yield from self._items(key)
+            elif key in self._lists:
+                raise FormatError(
+                    "list_expected", f"{key} is no list; make it one, or leave it out.", self._line
+                )
             else:
                 yield self._value(key, item=False)
             if self._peek() == "}":
                 self._take("}")
                 return
             self._take(",")
+
+    def _key(self) -> str:
+        key = str(self._value(None, item=False).value)
+        if key in self._keys:
+            self._fail(_why_not(NameTwiceError(bounded_repr(key))))
+        if len(self._keys) >= MAX_KEYS or len(key) > MAX_KEY_CHARACTERS:
+            raise FormatError("json_too_large", "The object has too many keys, or too long ones.", self._line)
+        self._keys.add(key)
+        return key
 
     def _items(self, key: str | None) -> Iterator[Entry]:
         self._take("[")
@@ -135,7 +167,7 @@ class _Scanner:
                     self._fail(f"This is no JSON: {error.msg}.")
                 continue
             except (ValueError, RecursionError) as error:
-                self._fail(f"This JSON cannot be taken: {error}.")
+                self._fail(_why_not(error))
             # A number may go on behind what has been read.
             if end == len(self._text) and self._read_more():
                 continue

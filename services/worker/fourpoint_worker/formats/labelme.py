@@ -18,7 +18,7 @@ from fourpoint_core.domain.geometry import Box, Contour, Part
 from fourpoint_worker.formats import png_masks, runs, traits_json
 from fourpoint_worker.formats.fitting import circle, fitted, fitted_box, from_pixels, merged
 from fourpoint_worker.formats.flattening import bridged
-from fourpoint_worker.formats.json_entries import Entry, entries
+from fourpoint_worker.formats.json_entries import Entry, members
 from fourpoint_worker.formats.values import (
     ExportedImage,
     ExportedObject,
@@ -35,6 +35,7 @@ from fourpoint_worker.formats.values import (
 )
 
 OWN = "fourpoint"
+_Group = tuple[int | float | str, str]
 _AREAS = ("polygon", "rectangle", "circle", "mask", "rotation")
 
 
@@ -94,9 +95,13 @@ def _shapes(number: int, each: ExportedObject, notes: Notes) -> Iterator[dict[st
 
 def read(tree: FileTree, size_of: SizeOf) -> Iterator[Found]:
     """Every JSON of the tree, in the order of their paths."""
+    is_empty = True
     for path in tree.paths():
         if path.endswith(".json") and path.rpartition("/")[2] != "fourpoint.json":
+            is_empty = False
             yield _read_file(tree, path, size_of)
+    if is_empty:
+        yield Refusal("", "nothing_found", "There is no JSON; give one beside each image.")
 
 
 def _read_file(tree: FileTree, path: str, size_of: SizeOf) -> Found:
@@ -106,7 +111,7 @@ def _read_file(tree: FileTree, path: str, size_of: SizeOf) -> Found:
     notes = Notes()
     try:
         with tree.open(path) as stream:
-            for entry in entries(stream):
+            for entry in members(stream, lists=("shapes",)):
                 if entry.key == "shapes" and entry.item:
                     shapes.append(entry)
                 elif entry.key in ("imagePath", "imageHeight", "imageWidth"):
@@ -138,7 +143,7 @@ def _read_file(tree: FileTree, path: str, size_of: SizeOf) -> Found:
 
 
 def _objects(shapes: list[Entry], size: tuple[int, int], notes: Notes) -> Iterator[ImportedObject]:
-    groups: dict[tuple[str, str], list[Entry]] = {}
+    groups: dict[_Group, list[Entry]] = {}
     for entry in shapes:
         if not isinstance(entry.value, dict):
             raise FormatError("shape_missing", "A shape is an object.", entry.line)
@@ -153,25 +158,38 @@ def _objects(shapes: list[Entry], size: tuple[int, int], notes: Notes) -> Iterat
                 entry.line,
             )
             continue
-        members = groups.pop(_group(entry.value, entry.line), []) if _is_grouped(entry.value) else [entry]
-        if members:
-            yield _object(members, size, notes)
+        parts = groups.pop(_group(entry.value, entry.line), []) if _is_grouped(entry.value) else [entry]
+        if parts:
+            yield _object(parts, size, notes)
 
 
 def _is_grouped(shape: dict[str, Any]) -> bool:
-    return shape.get("group_id") is not None and (shape.get("shape_type") or "polygon") in ("polygon", "mask")
+    return shape.get("group_id") not in (None, "") and (shape.get("shape_type") or "polygon") in (
+        "polygon",
+        "mask",
+    )
 
 
-def _group(shape: dict[str, Any], line: int) -> tuple[str, str]:
+def _group(shape: dict[str, Any], line: int) -> _Group:
     group, label = shape["group_id"], shape.get("label")
-    if not isinstance(group, int | float | str):
+    if isinstance(group, bool) or not isinstance(group, int | float | str):
         raise FormatError("group_invalid", "A group_id is a number or a name.", line)
-    return (str(group), label if isinstance(label, str) else "")
+    return (group, label if isinstance(label, str) else "")
 
 
-def _object(members: list[Entry], size: tuple[int, int], notes: Notes) -> ImportedObject:
-    shape, line = members[0].value, members[0].line
+def _object(parts: list[Entry], size: tuple[int, int], notes: Notes) -> ImportedObject:
+    shape, line = parts[0].value, parts[0].line
     label = traits_json.label_name(shape.get("label"), line)
+    traits, score = traits_json.of_parts([_said(each.value, each.line) for each in parts], notes, line)
+    if shape.get("shape_type") == "rectangle":
+        xs, ys = zip(*_points(shape, line), strict=True)
+        box = fitted_box(Box(min(xs), min(ys), max(xs), max(ys)), *size, notes, line)
+        return ImportedObject(label, None, box, traits, None, score, line)
+    contour = fitted(merged([_contour(each, size, notes) for each in parts]), *size, notes, line)
+    return ImportedObject(label, contour, None, traits, None, score, line)
+
+
+def _said(shape: dict[str, Any], line: int) -> traits_json.Said:
     own = shape.get(OWN)
     said = {**own} if isinstance(own, dict) else {}
     if isinstance(shape.get("difficult"), bool):
@@ -182,14 +200,7 @@ def _object(members: list[Entry], size: tuple[int, int], notes: Notes) -> Import
         attributes.update(shape["attributes"])
     if isinstance(shape.get("description"), str) and shape["description"]:
         attributes["description"] = shape["description"]
-    traits = traits_json.from_json(said, attributes, line)
-    score = traits_json.share(shape.get("score"), line)
-    if shape.get("shape_type") == "rectangle":
-        xs, ys = zip(*_points(shape, line), strict=True)
-        box = fitted_box(Box(min(xs), min(ys), max(xs), max(ys)), *size, notes, line)
-        return ImportedObject(label, None, box, traits, None, score, line)
-    contour = fitted(merged([_contour(each, size, notes) for each in members]), *size, notes, line)
-    return ImportedObject(label, contour, None, traits, None, score, line)
+    return traits_json.from_json(said, attributes, line), traits_json.share(shape.get("score"), line)
 
 
 def _contour(entry: Entry, size: tuple[int, int], notes: Notes) -> Contour:
@@ -200,7 +211,7 @@ def _contour(entry: Entry, size: tuple[int, int], notes: Notes) -> Contour:
         notes.add("circle_as_polygon", "A circle became a polygon of as much area.", line)
         if len(points) != 2:
             raise FormatError("coordinate_missing", "A circle has a centre and a point on it.", line)
-        return circle(*points[0], math.dist(*points))
+        return circle(*points[0], math.dist(*points), line)
     if kind == "mask":
         return _contour_of_mask(shape, points, size, notes, line)
     return Contour((Part(tuple(points)),))
@@ -224,8 +235,12 @@ def _contour_of_mask(
         raise FormatError(error.code, error.detail, line) from None
     if mask.shape[0] > size[1] + 1 or mask.shape[1] > size[0] + 1:
         raise FormatError("size_differs", "The mask is larger than the image.", line)
+    xs, ys = zip(*points, strict=True)
+    # Tools disagree on whether the second corner is the last pixel, or its far edge.
+    if any(abs(mask.shape[axis] - max(at) + min(at)) >= 2 for axis, at in ((0, ys), (1, xs))):
+        raise FormatError("size_differs", "The mask is not as large as the box of its two points.", line)
     found = runs.runs_by_value((png_masks.as_numbers(mask) != 0).astype("uint8")).get(1)
-    left, top = round(min(x for x, _ in points)), round(min(y for _, y in points))
+    left, top = round(min(xs)), round(min(ys))
     outline = None if found is None else runs.contour_of(found, by_rows=True, left=left, top=top)
     return from_pixels(outline, notes, line)
 

@@ -71,7 +71,8 @@ def from_pairs(
 def z_order(value: str | None, line: int | None) -> int:
     """A whole number up to a million, 0 where there is none. Raises FormatError."""
     try:
-        found = int(value or "0")
+        # Python's own numbers may have underscores between their digits.
+        found = int((value or "0").replace("_", "?"))
     except ValueError:
         found = 2_000_000
     if abs(found) > 1_000_000:

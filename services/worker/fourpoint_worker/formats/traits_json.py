@@ -1,15 +1,18 @@
 """What is said of an object, in the JSON of formats that have no fields of their own for it."""
 
+from collections.abc import Sequence
 from reprlib import repr as bounded_repr
 from typing import Any
 
 from fourpoint_core.domain.annotations import MAX_Z_ORDER, Traits, check_attributes
 from fourpoint_core.domain.labels import clean_label_name
 from fourpoint_core.errors import InvalidInputError
-from fourpoint_worker.formats.values import MAX_IMAGE_PIXELS, FormatError
+from fourpoint_worker.formats.values import MAX_IMAGE_PIXELS, FormatError, Notes
 
 _MOST_DIGITS = 20
 _FLAGS = ("difficult", "occluded", "truncated")
+# Traits, and the score.
+Said = tuple[Traits, float | None]
 
 
 def to_json(traits: Traits) -> dict[str, Any]:
@@ -41,6 +44,14 @@ def from_json(document: Any, attributes: Any, line: int | None) -> Traits:
     return Traits(attributes=kept, z_order=z_order, **flags)
 
 
+def of_parts(said: Sequence[Said], notes: Notes, line: int | None) -> Said:
+    """What is said of an object, of what is said of each of its parts: the first counts, others are noted."""
+    if any(each != said[0] for each in said):
+        what = "The parts of one object differ in attributes, flags or score; those of the first one count."
+        notes.add("parts_differ", what, line)
+    return said[0]
+
+
 def label_name(name: Any, line: int | None) -> str:
     """A label's name as it is kept. Raises FormatError."""
     if not isinstance(name, str):
@@ -56,6 +67,15 @@ def number(value: Any, line: int | None) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e12:
         raise FormatError("number_invalid", f"Expected a number, not {bounded_repr(value)}.", line)
     return float(value)
+
+
+def decimal(text: str, line: int | None) -> float:
+    """The finite number that a text says. Raises FormatError."""
+    try:
+        # Python's own numbers may have underscores between their digits.
+        return number(float("" if "_" in text else text), line)
+    except ValueError:
+        raise FormatError("number_invalid", f"Expected a number, not {bounded_repr(text)}.", line) from None
 
 
 def whole(text: str, most: int) -> int | None:

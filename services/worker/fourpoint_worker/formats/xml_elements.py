@@ -112,9 +112,9 @@ def elements(stream: BinaryIO, root: str, depth: int = 0) -> Iterator[Element]:
     while True:
         chunk = stream.read(CHUNK_BYTES)
         try:
-            if chunk:
-                parser.feed(chunk)
-            else:
+            # A file of no bytes is fed as well: only then does its end say that there is no element.
+            parser.feed(chunk)
+            if not chunk:
                 parser.close()
         except SAXParseException as error:
             yield from trees.ready
