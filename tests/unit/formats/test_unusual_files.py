@@ -10,6 +10,7 @@ from PIL import Image
 from tests.unit.formats.shapes import BLOCK, picture, thing
 from tests.unit.formats.trees import Source, Tree, images_in, read, refusals_in, written
 
+from fourpoint_core.domain.annotations import Traits
 from fourpoint_worker.formats.values import Found, ImportedImage
 
 TRIANGLE = [[1, 1], [9, 1], [9, 9]]
@@ -70,10 +71,46 @@ def the_image(found: list[Found]) -> ImportedImage:
     return image
 
 
-@pytest.mark.parametrize("attributes", ["x", True, [1], 3, []])
+@pytest.mark.parametrize("attributes", ["x", True, [1], 3])
 @pytest.mark.parametrize("crowd", [0, 1])
 def test_attributes_of_a_coco_annotation_are_an_object_in_a_crowd_as_well(attributes: Any, crowd: int) -> None:
     assert codes(coco_of(attributes=attributes, iscrowd=crowd)) == [("attributes_invalid", 17)]
+
+
+@pytest.mark.parametrize("nothing", [None, {}, []])
+def test_attributes_of_which_there_are_none_may_be_said_in_any_way(nothing: Any) -> None:
+    (coco_object,) = the_image(coco_of(attributes=nothing)).objects
+    (shape,) = the_image(labelme(triangle(attributes=nothing, flags=nothing))).objects
+    assert coco_object.traits == shape.traits == Traits()
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ({"flags": "x"}, "attributes_invalid"),
+        ({"attributes": [1]}, "attributes_invalid"),
+        ({"fourpoint": "x"}, "attributes_invalid"),
+        ({"difficult": "x"}, "flag_invalid"),
+        ({"difficult": [1]}, "flag_invalid"),
+    ],
+)
+def test_what_is_said_of_a_shape_of_labelme_is_taken_or_refused(said: dict[str, Any], code: str) -> None:
+    assert codes(labelme(triangle(**said))) == [(code, 4)]
+
+
+def test_flags_may_be_numbers_and_descriptions_anything() -> None:
+    (found,) = the_image(labelme(triangle(difficult=1, description=3))).objects
+    assert found.traits == Traits(difficult=True, attributes={"description": 3})
+    (found,) = the_image(cvat(polygon(occluded="True"))).objects
+    assert found.traits.occluded
+    assert codes(cvat(polygon(occluded="x"))) == [("flag_invalid", 3)]
+
+
+def test_our_own_part_of_a_region_is_an_object() -> None:
+    results = [sized({**region(), "meta": {"fourpoint": "x"}})]
+    assert codes(label_studio(annotations=[{"result": results}])) == [("attributes_invalid", 1)]
+    results = [sized({**region(), "meta": {"text": ["of Label Studio itself"]}})]
+    assert noted(label_studio(annotations=[{"result": results}])) == []
 
 
 @pytest.mark.parametrize("value", [{"1": {}}, None, "x"])
@@ -107,6 +144,7 @@ def test_a_file_of_labelme_whose_shapes_are_no_list_is_refused() -> None:
         ("label_studio", "tasks.json", '{"tasks": [{"data": {"image": "a.jpg"}}]}', "list_expected"),
         ("label_studio", "tasks.json", "{}", "list_expected"),
         ("labelme", "a.json", '[{"imagePath": "a.jpg"}]', "object_expected"),
+        ("labelme", "a.json", '{"imagePath": "a.jpg", "Shapes": []}', "key_missing"),
         ("cvat", "annotations.xml", "", "xml_malformed"),
         ("cvat", "annotations.xml", "<annotations><version>1.1</version></annotations>", "nothing_found"),
         ("cvat", "annotations.xml", "<annotations><Image name='a.jpg'/></annotations>", "element_unknown"),

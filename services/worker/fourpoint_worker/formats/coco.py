@@ -217,16 +217,13 @@ def _object(
     category = record.get("category_id")
     if isinstance(category, list | dict | bool) or category not in names:
         raise FormatError("label_unknown", f"No category has the id {bounded_repr(category)}.", line)
-    attributes = {} if record.get("attributes") is None else record["attributes"]
+    attributes = traits_json.mapping(record.get("attributes"), line)
     traits = dict(record["traits"]) if isinstance(record.get("traits"), dict) else {}
-    if not isinstance(attributes, dict):
-        raise FormatError("attributes_invalid", "Attributes are an object of names and values.", line)
     # Where CVAT says it.
     if isinstance(attributes.get("occluded"), bool):
-        attributes = dict(attributes)
         traits.setdefault("occluded", attributes.pop("occluded"))
     if record.get("iscrowd") == 1:
-        attributes = {**attributes, "iscrowd": 1}
+        attributes["iscrowd"] = 1
     found = ImportedObject(
         names[category][0],
         traits=traits_json.from_json(traits, attributes, line),

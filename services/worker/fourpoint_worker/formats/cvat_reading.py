@@ -138,12 +138,19 @@ def _said(shape: Element) -> traits_json.Said:
         z_order=text_attributes.z_order(shape.attributes.get("z_order"), shape.line),
         difficult=own.get(OWN + "difficult") == "true",
         truncated=own.get(OWN + "truncated") == "true",
-        occluded=shape.attributes.get("occluded") == "1",
+        occluded=_is_occluded(shape),
     )
     score = own.get(OWN + "score")
     if score is None:
         return traits, None
     return traits, traits_json.share(traits_json.decimal(score, shape.line), shape.line)
+
+
+def _is_occluded(shape: Element) -> bool:
+    said = shape.attributes.get("occluded", "0").lower()
+    if said not in ("0", "1", "false", "true"):
+        raise FormatError("flag_invalid", "occluded is 0 or 1.", shape.line)
+    return said in ("1", "true")
 
 
 def _contour(each: Element, size: tuple[int, int], notes: Notes) -> Contour:

@@ -170,8 +170,7 @@ def _object(
             "further_labels_left_out", f"A region is of one label, the first; it is no {left} here.", line
         )
     meta = result.get("meta")
-    own = meta.get(OWN) if isinstance(meta, dict) else None
-    said = dict(own) if isinstance(own, dict) else {}
+    said = traits_json.mapping(meta.get(OWN) if isinstance(meta, dict) else None, line)
     traits = traits_json.from_json(said, said.pop("attributes", None), line)
     score = traits_json.share(result.get("score"), line)
     if kind == "rectanglelabels" and not value.get("rotation"):

@@ -111,7 +111,7 @@ def _read_file(tree: FileTree, path: str, size_of: SizeOf) -> Found:
     notes = Notes()
     try:
         with tree.open(path) as stream:
-            for entry in members(stream, lists=("shapes",)):
+            for entry in members(stream, lists=("shapes",), needed=("shapes",)):
                 if entry.key == "shapes" and entry.item:
                     shapes.append(entry)
                 elif entry.key in ("imagePath", "imageHeight", "imageWidth"):
@@ -190,15 +190,13 @@ def _object(parts: list[Entry], size: tuple[int, int], notes: Notes) -> Imported
 
 
 def _said(shape: dict[str, Any], line: int) -> traits_json.Said:
-    own = shape.get(OWN)
-    said = {**own} if isinstance(own, dict) else {}
-    if isinstance(shape.get("difficult"), bool):
-        said["difficult"] = shape["difficult"]
-    flags = shape.get("flags")
-    attributes = {**flags} if isinstance(flags, dict) else {}
-    if isinstance(shape.get("attributes"), dict):
-        attributes.update(shape["attributes"])
-    if isinstance(shape.get("description"), str) and shape["description"]:
+    said = traits_json.mapping(shape.get(OWN), line)
+    difficult = shape.get("difficult")
+    if difficult is not None:
+        said["difficult"] = bool(difficult) if difficult in (0, 1) else difficult
+    attributes = traits_json.mapping(shape.get("flags"), line)
+    attributes.update(traits_json.mapping(shape.get("attributes"), line))
+    if shape.get("description"):
         attributes["description"] = shape["description"]
     return traits_json.from_json(said, attributes, line), traits_json.share(shape.get("score"), line)
 

@@ -44,6 +44,13 @@ def from_json(document: Any, attributes: Any, line: int | None) -> Traits:
     return Traits(attributes=kept, z_order=z_order, **flags)
 
 
+def mapping(value: Any, line: int | None) -> dict[str, Any]:
+    """Names and values that a file says, as a copy; none where it says nothing. Raises FormatError."""
+    if value and not isinstance(value, dict):
+        raise FormatError("attributes_invalid", "Attributes are an object of names and values.", line)
+    return dict(value or {})
+
+
 def of_parts(said: Sequence[Said], notes: Notes, line: int | None) -> Said:
     """What is said of an object, of what is said of each of its parts: the first counts, others are noted."""
     if any(each != said[0] for each in said):
