@@ -97,6 +97,13 @@ def test_an_image_whose_mask_is_none_is_refused_and_the_next_ones_are_read() -> 
     assert [(image.name, len(image.objects)) for image in images_in(found)] == [("b.jpg", 1)]
 
 
+@pytest.mark.parametrize(("path", "data"), [(CLASSES, b"GIF"), (OBJECTS, b"GIF"), (XML, xml("cup")[:-9])])
+def test_a_refusal_names_the_file_that_is_to_blame(path: str, data: bytes) -> None:
+    files = {SET: b"b\n", XML: xml("cup"), CLASSES: mask((HERE, 1)), OBJECTS: mask((HERE, 1)), path: data}
+    (refusal,) = refusals_in(read("voc", Tree({"labelmap.txt": LABEL_MAP, **files})))
+    assert (refusal.place, refusal.name) == (path, "b.jpg")
+
+
 def test_a_set_that_is_no_text_is_refused_and_the_next_one_is_read() -> None:
     files = {"ImageSets/Segmentation/a.txt": b"\n\xff\n", SET: b"b\n", CLASSES: mask((HERE, 1))}
     found = read("voc", Tree({"labelmap.txt": LABEL_MAP, **files}))
@@ -104,6 +111,16 @@ def test_a_set_that_is_no_text_is_refused_and_the_next_one_is_read() -> None:
         ("encoding", "ImageSets/Segmentation/a.txt", 2)
     ]
     assert [image.name for image in images_in(found)] == ["b.jpg"]
+
+
+@pytest.mark.parametrize("path", [CLASSES, OBJECTS])
+def test_a_mask_with_a_colour_of_its_own_for_every_pixel_is_refused_before_it_is_traced(path: str) -> None:
+    colours = np.arange(9000, dtype=">u4").view(np.uint8).reshape(90, 100, 4)[..., 1:]
+    out = BytesIO()
+    Image.fromarray(colours).save(out, "PNG")
+    files = {"labelmap.txt": LABEL_MAP, SET: b"b\n", path: out.getvalue(), XML: xml("cup")}
+    (refusal,) = refusals_in(read("voc", Tree(files)))
+    assert (refusal.code, refusal.place) == ("mask_too_large", path)
 
 
 def test_where_nobody_knows_the_image_its_mask_says_how_large_it_is() -> None:

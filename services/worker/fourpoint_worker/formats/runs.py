@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from fourpoint_core.domain.annotations import MAX_ANNOTATIONS
 from fourpoint_core.domain.geometry import Box, Contour
 from fourpoint_worker.formats.fitting import parts_of
 from fourpoint_worker.formats.values import FormatError
@@ -20,6 +21,8 @@ Ints = npt.NDArray[np.int64]
 MAX_RUNS = 4_000_000
 # Of one object. Of a chessboard each takes 13 KB on its way to an outline; objects have two or three in a line.
 MAX_RUNS_OUTLINED = 50_000
+# An image's objects, and what is none: background, and void.
+_MAX_VALUES = MAX_ANNOTATIONS + 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +182,10 @@ def cut_by_line(starts: Ints, ends: Ints, length: int) -> Runs:
 
 
 def runs_by_value(mask: npt.NDArray[Any]) -> dict[int, Runs]:
-    """The pixels of each value of a bitmap (height, width), row by row."""
+    """The pixels of each value of a bitmap (height, width), row by row.
+
+    Raises FormatError where there are too many of either to be objects'.
+    """
     height, width = mask.shape
     begins = np.ones((height, width), bool)
     begins[:, 1:] = mask[:, 1:] != mask[:, :-1]
@@ -191,6 +197,9 @@ def runs_by_value(mask: npt.NDArray[Any]) -> dict[int, Runs]:
     values = mask[lines, starts]
     order = np.argsort(values, kind="stable")
     found, first = np.unique(values[order], return_index=True)
+    if len(found) > _MAX_VALUES:
+        detail = f"The mask has {len(found):,} values; an image has at most {MAX_ANNOTATIONS:,} objects."
+        raise FormatError("mask_too_large", detail)
     groups = np.split(order, first[1:])
     return {
         int(value): Runs(lines[group], starts[group], ends[group])

@@ -66,7 +66,9 @@ class Meanings:
     def label(self, value: int) -> str | None:
         """Raises FormatError for a value that stands for nothing."""
         if value not in self.by_value:
-            raise FormatError("label_unknown", f"The label map does not have the value {value} of the mask.")
+            raise FormatError(
+                "label_unknown", f"The label map does not have the value {value} of the class mask."
+            )
         return self.by_value[value]
 
 

@@ -91,20 +91,22 @@ def _read_image(tree: FileTree, stem: str, usage: str | None, labels: LabelMap, 
     image = next((place for place in places if tree.has(place)), None)
     asked = (image,) if image else places
     name = (image or places[0]).removeprefix("JPEGImages/")
-    mask, xml = f"{_CLASSES}{stem}.png", f"{_XML}{stem}.xml"
-    notes = Notes()
+    xml, mask, objects = f"{_XML}{stem}.xml", f"{_CLASSES}{stem}.png", f"{_OBJECTS}{stem}.png"
+    at, notes = xml, Notes()
     try:
         told, size = voc_xml_reading.read(tree, xml, size_of(asked))
+        at = mask
         kinds = _read_mask(tree, mask, size)
         if size is None and kinds is not None:
             size = kinds.size
-        drawn = _read_mask(tree, f"{_OBJECTS}{stem}.png", size)
+        at = objects if tree.has(objects) else mask
+        drawn = _read_mask(tree, objects, size)
         if size is None and drawn is not None:
             size = drawn.size
         found = tuple(voc_objects.found_in(kinds, drawn, told, labels, notes, size or (0, 0)))
     except FormatError as error:
         # Only XML has lines.
-        return Refusal.of(error, xml if error.line else mask, name)
+        return Refusal.of(error, xml if error.line else at, name)
     colours = labels.hex_colours()
     return ImportedImage(
         name,
