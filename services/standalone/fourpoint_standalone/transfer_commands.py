@@ -133,18 +133,20 @@ def import_dataset(
             raise StandaloneError(f"There is no {source} here; of the bucket, say --from-bucket.")
         order["upload_id"] = transfers.upload(client, dataset_id, Path(source), console())
     result = transfers.bring_in(client, dataset_id, cast("ImportRequest", order), console())
-    if not any(result["counts"].values()):
-        raise StandaloneError(f"Nothing of the format {format_name} was found in {source}.")
-    for name, number in sorted(result["counts"].items()):
-        if number:
-            click.echo(f"{name:>20} {number}")
-    refused = sum(result["lines"].get("refused", {}).values())
+    counts = {name: number for name, number in sorted(result["counts"].items()) if number}
+    for name, number in counts.items():
+        click.echo(f"{name:>20} {number}")
+    reasons = result["lines"].get("refused", {})
+    refused = sum(reasons.values())
     said = calls.list_import_lines(dataset_id, result["import_id"], outcome="refused", limit=_LINES_SHOWN)
     for line in client.call(said)["items"] if refused else ():
-        where = line["place"] if line["line"] is None else f"{line['place']}:{line['line']}"
+        place = line["place"] or source
+        where = place if line["line"] is None else f"{place}:{line['line']}"
         click.echo(f"{where}: {line['code']}: {line['detail']}", err=True)
     if refused > _LINES_SHOWN:
         click.echo(f"... and {refused - _LINES_SHOWN} more: GET {said.path}", err=True)
+    if not counts or reasons.keys() == {"nothing_found"}:
+        raise StandaloneError(f"Nothing of the format {format_name} was found in {source}.")
 
 
 def _mapping(labels: tuple[str, ...]) -> dict[str, str]:
