@@ -63,7 +63,7 @@ def _told(element: Element) -> Told:
     return Told(
         label,
         traits,
-        None if score is None else traits_json.share(_float(score, element.line), element.line),
+        None if score is None else traits_json.share(traits_json.decimal(score, element.line), element.line),
         None if box is None else _box(box),
         element.line,
     )
@@ -73,15 +73,8 @@ def _box(element: Element) -> Box:
     values = []
     for name in ("xmin", "ymin", "xmax", "ymax"):
         found = element.find(name)
-        values.append(_float("" if found is None else found.text, element.line))
+        values.append(traits_json.decimal("" if found is None else found.text, element.line))
     return pixel_indices.box_from_indices(*values)
-
-
-def _float(value: str, line: int) -> float:
-    try:
-        return traits_json.number(float(value), line)
-    except ValueError:
-        raise FormatError("number_invalid", f"Expected a number, not {value[:40]!r}.", line) from None
 
 
 def _whole(element: Element, name: str) -> int:

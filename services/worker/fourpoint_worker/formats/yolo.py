@@ -255,10 +255,7 @@ def _object(
     label = None if number is None else names.get(number)
     if label is None:
         raise FormatError("label_unknown", f"No class has the number {words[0][:20]}.", line)
-    try:
-        values = [float(word) for word in words[1:]]
-    except ValueError:
-        raise FormatError("number_invalid", "A row is a class and numbers between 0 and 1.", line) from None
+    values = [traits_json.decimal(word, line) for word in words[1:]]
     width, height = size
     places = [
         (round(x * width, DECIMALS), round(y * height, DECIMALS))
